@@ -1,0 +1,77 @@
+"""Where things lie and how the server behaves: defaults < environment < command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from gpen_webui.errors import UserError
+
+PROJECT = Path(__file__).resolve().parent.parent
+ENVIRONMENT_PREFIX = "GPEN_WEBUI_"
+
+
+class SettingsError(UserError):
+    """A setting has a value that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings; each can be given as environment variable GPEN_WEBUI_<NAME>.
+
+    workers 0 means as many as suit the machine; max_photo_seconds and max_store_gb 0 mean
+    no limit; album_roots are the folders whose photos an API client may name by path.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 7860
+    outputs: Path = PROJECT / "outputs"
+    models: Path = PROJECT / "models"
+    album_roots: tuple[Path, ...] = ()
+    model: str | None = None
+    device: str = "auto"
+    precision: str = "exact"
+    workers: int = 0
+    max_photo_seconds: int = 0
+    max_megapixels: int = 100
+    max_file_mb: int = 200
+    max_request_mb: int = 2000
+    max_store_gb: int = 0
+    open_browser: bool = True
+    token: str | None = None
+
+    @classmethod
+    def from_environment(
+        cls, environment: Mapping[str, str] | None = None, **command_line: object
+    ) -> Settings:
+        """Settings from the environment, overruled by every argument that is not None.
+
+        Raises SettingsError where a value does not fit its setting.
+        """
+        environment = os.environ if environment is None else environment
+        values: dict[str, object] = {}
+        for field in fields(cls):
+            text = environment.get(ENVIRONMENT_PREFIX + field.name.upper())
+            if text is not None:
+                values[field.name] = _parse(field.name, text)
+        values |= {name: value for name, value in command_line.items() if value is not None}
+        return replace(cls(), **values)
+
+
+def _parse(name: str, text: str) -> object:
+    default = getattr(Settings, name)
+    if isinstance(default, bool):
+        return text.strip().lower() not in ("", "0", "false", "no", "off")
+    if isinstance(default, int):
+        try:
+            return int(text)
+        except ValueError:
+            variable = ENVIRONMENT_PREFIX + name.upper()
+            raise SettingsError(f"{variable} is “{text}”, but must be a whole number.") from None
+    if isinstance(default, Path):
+        return Path(text)
+    if isinstance(default, tuple):
+        return tuple(Path(part) for part in text.split(os.pathsep) if part)
+    return text
