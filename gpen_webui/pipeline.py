@@ -1,0 +1,202 @@
+"""From a photo file to a restored file: the part that every door shares.
+
+The command line and the job runner both call `restore_file` from their worker threads, on
+one shared `Restorer`. Each worker carries one photo through all its stages:
+
+    open -> detect -> align -> network -> blend -> adjust -> save
+
+so that memory is bounded by the workers, not by the album, and while one worker decodes
+or saves, another's faces are in the network. No result depends on who else is at work.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePath
+from typing import TypeVar
+
+from gpen_webui.errors import UserError
+from gpen_webui.options import RestoreOptions
+from gpen_webui.photo import Photo, encode_photo, open_photo
+from gpen_webui.restore import NetworkResult, Restoration, Restorer
+from gpen_webui.settings import Settings
+
+log = logging.getLogger(__name__)
+
+STAGE_WORDS = {
+    "open": "opening the photo",
+    "detect": "looking for faces",
+    "align": "aligning the faces",
+    "network": "restoring the faces",
+    "blend": "blending the faces in",
+    "adjust": "adjusting the photo",
+    "save": "saving the result",
+}
+
+Task = TypeVar("Task")
+Outcome = TypeVar("Outcome")
+
+
+class Interrupted(Exception):
+    """Raised by an `on_stage` callback to stop a photo before its next stage."""
+
+
+class StageError(UserError):
+    """A photo could not be restored; `stage` says where, the sentence why."""
+
+    def __init__(self, stage: str, message: str):
+        super().__init__(message)
+        self.stage = stage
+
+
+@dataclass
+class ItemReport:
+    """What came of one photo, as it stands in report.json.
+
+    state: done, no_face, failed or cancelled. result: the written file, relative to the
+    results folder. seconds: per stage. error: None or {"stage", "message"}.
+    """
+
+    name: str
+    state: str
+    options: dict
+    model: str
+    model_sha256: str
+    result: str | None = None
+    faces: list[dict] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    error: dict[str, str] | None = None
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+
+@dataclass
+class RestoredFile:
+    """One photo's report, with the pictures that came up on the way."""
+
+    report: ItemReport
+    photo: Photo
+    restoration: Restoration
+
+
+def open_restorer(settings: Settings, workers: int | None = None) -> Restorer:
+    """Load the model named by the settings (None: the default one) behind one shared restorer.
+
+    workers: how many threads will call it at once; None takes the settings' number, where 0
+    lets the engine choose. Raises UserError where model or device cannot be used.
+    """
+    # Here, not above: neither --help nor the first page should wait for these.
+    from gpen_webui.faces.detect import FaceDetector
+    from gpen_webui.gpen.catalog import find_model
+    from gpen_webui.gpen.engine import auto_workers, open_engine
+
+    model = find_model(settings.model, settings.models)
+    engine = open_engine(
+        model,
+        device=settings.device,
+        precision=settings.precision,
+        workers=workers or settings.workers or auto_workers(settings.device),
+        cache=settings.models / ".cache",
+    )
+    return Restorer(engine, FaceDetector(), model)
+
+
+def restore_file(
+    restorer: Restorer,
+    source: Path,
+    name: str,
+    options: RestoreOptions,
+    write: Callable[[bytes, str], PurePath],
+    on_stage: Callable[[str], None] = lambda stage: None,
+    reuse: NetworkResult | None = None,
+) -> RestoredFile:
+    """Restore one photo file and hand the encoded result to `write(data, suffix)`.
+
+    name: how messages and the report call the photo. write: stores the bytes and returns
+    where, relative to the results folder. on_stage: told each stage as it begins; an `Interrupted` that it raises passes
+    through. reuse: the network's result of an earlier run of the same photo.
+
+    A photo without a face is passed on byte for byte where the format stays the same.
+    Raises StageError for whatever went wrong with the photo; OSError when `write` failed.
+    """
+    stage = "open"
+
+    def enter(next_stage: str) -> None:
+        nonlocal stage
+        stage = next_stage
+        on_stage(next_stage)
+
+    try:
+        enter("open")
+        started = time.perf_counter()
+        photo = open_photo(source, name=name, max_megapixels=options.max_megapixels)
+        opened = time.perf_counter()
+        restoration = restorer.restore(photo, options, on_stage=enter, reuse=reuse)
+        enter("save")
+        encoding = time.perf_counter()
+        if restoration.state == "no_face" and options.format == "same":
+            data, suffix = source.read_bytes(), Path(name).suffix
+        else:
+            data, suffix = encode_photo(photo, restoration.pixels, options.format, options.quality)
+    except Interrupted:
+        raise
+    except Exception as error:
+        raise StageError(stage, _explain(error, stage, name)) from error
+
+    result = write(data, suffix)
+    saved = time.perf_counter()
+    seconds = {"open": opened - started, **restoration.timings, "save": saved - encoding}
+    report = ItemReport(
+        name=name,
+        state=restoration.state,
+        options=options.as_dict(),
+        model=restorer.model.name,
+        model_sha256=restorer.model.sha256,
+        result=result.as_posix(),
+        faces=[face.as_dict() for face in restoration.faces],
+        seconds={stage: round(value, 4) for stage, value in seconds.items()},
+        warnings=list(restoration.warnings),
+    )
+    return RestoredFile(report, photo, restoration)
+
+
+def run_workers(
+    tasks: Iterable[Task], work: Callable[[Task], Outcome], workers: int
+) -> Iterator[Outcome]:
+    """Yield `work(task)` of every task as it is finished, `workers` of them at a time.
+
+    Tasks are taken from the iterable only as workers become free. An exception of `work`
+    ends the iteration once the tasks in hand have ended.
+    """
+    remaining = iter(tasks)
+    with ThreadPoolExecutor(workers, thread_name_prefix="restore") as pool:
+        running: set[Future[Outcome]] = set()
+        while True:
+            for task in remaining:
+                running.add(pool.submit(work, task))
+                if len(running) == workers:
+                    break
+            if not running:
+                return
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield future.result()
+
+
+def _explain(error: Exception, stage: str, name: str) -> str:
+    """One sentence for the user; what only a developer understands goes to the log."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"{name} needs more memory than is free; make it smaller or use fewer workers."
+    log.error("%s: %s failed", ascii(name), stage, exc_info=error)
+    return (
+        f"{name}: something unexpected went wrong while {STAGE_WORDS[stage]}; "
+        "try again, and if it happens again look into the log for the cause."
+    )
