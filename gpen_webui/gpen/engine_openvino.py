@@ -1,0 +1,122 @@
+"""The engine for CPUs: OpenVINO, on a graph made from our own network."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import openvino as ov
+
+from gpen_webui.gpen.engine import Engine, cpu_cores
+from gpen_webui.gpen.openvino_cache import ModelCache
+
+if TYPE_CHECKING:
+    from gpen_webui.gpen.catalog import InstalledModel
+
+log = logging.getLogger(__name__)
+
+# Raise whenever openvino_graph.py or network.py builds a different graph.
+GRAPH_FORM = "float32-1"
+
+
+class OpenVinoEngine(Engine):
+    """Every crop is one inference request of batch 1, so no crop's result can depend on
+    another; requests run on `streams` streams that share one copy of the weights."""
+
+    def __init__(self, model: InstalledModel, *, precision: str, workers: int, cache: Path | None):
+        self.size = model.size
+        self.threads = cpu_cores()
+        self.streams = max(1, min(workers, self.threads))
+        self.description = (
+            f"{model.name} runs on the CPU with OpenVINO in float32 "
+            f"({self.threads} cores, {self.streams} faces at a time)."
+        )
+        settings = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "NUM_STREAMS": self.streams,
+            "INFERENCE_NUM_THREADS": self.threads,
+            # Pinned threads would queue behind whatever else runs on their core.
+            "ENABLE_CPU_PINNING": False,
+        }
+        core = ov.Core()
+        compiled = core.compile_model(_graph(core, model, cache), "CPU", settings)
+        self._idle: queue.SimpleQueue[ov.InferRequest | None] = queue.SimpleQueue()
+        for _ in range(self.streams):
+            self._idle.put(compiled.create_infer_request())
+        self._closed = False
+        self._closing = threading.Lock()
+
+    def run(self, crops: np.ndarray) -> np.ndarray:
+        shape = (3, self.size, self.size)
+        if crops.shape[1:] != shape or crops.dtype != np.float32:
+            raise ValueError(f"crops must be (N,{shape}) float32, not {crops.shape} {crops.dtype}")
+        restored = np.empty_like(crops)
+        pending: deque[tuple[int, ov.InferRequest]] = deque()
+        try:
+            for index, crop in enumerate(crops):
+                request = self._take_request(pending, restored)
+                pending.append((index, request))
+                request.set_input_tensor(ov.Tensor(np.ascontiguousarray(crop[None])))
+                request.start_async()
+        finally:
+            while pending:
+                self._finish(pending, restored)
+        return restored
+
+    def close(self) -> None:
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            for _ in range(self.streams):
+                self._idle.get()  # waits for the crops in work
+            self._idle.put(None)
+
+    def _take_request(self, pending: deque, restored: np.ndarray) -> ov.InferRequest:
+        """A free request; while there is none, finish our own before waiting for others."""
+        while True:
+            try:
+                request = self._idle.get(block=not pending)
+            except queue.Empty:
+                self._finish(pending, restored)
+                continue
+            if request is None:
+                self._idle.put(None)
+                raise RuntimeError("the engine is closed")
+            return request
+
+    def _finish(self, pending: deque, restored: np.ndarray) -> None:
+        index, request = pending.popleft()
+        try:
+            request.wait()
+            restored[index] = request.get_output_tensor().data[0]
+        finally:
+            self._idle.put(request)
+
+
+def _graph(core: ov.Core, model: InstalledModel, cache: Path | None) -> ov.Model:
+    """The model's graph, from the cache if it is there."""
+    if cache is None:
+        return _build(model)
+    entry = ModelCache(cache, model.sha256, GRAPH_FORM)
+    path = entry.graph()
+    if path is None:
+        graph = _build(model)
+        try:
+            path = entry.save(graph)
+        except OSError as error:
+            log.warning("The converted model could not be kept in %s: %s", cache, error)
+            return graph
+    return core.read_model(path)
+
+
+def _build(model: InstalledModel) -> ov.Model:
+    from gpen_webui.gpen.checkpoint import load_network
+    from gpen_webui.gpen.openvino_graph import build_model
+
+    return build_model(load_network(model.path), (1, 3, model.size, model.size))

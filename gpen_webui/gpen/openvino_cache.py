@@ -1,0 +1,65 @@
+"""Converted models on disk, so that only the first start pays for PyTorch and conversion.
+
+An entry is a folder named by everything its content depends on: OpenVINO's version, the
+form of our graph and the checkpoint's hash. It appears by one rename, complete or not at
+all. An entry that does not match its own checksums is thrown away and built anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+from pathlib import Path
+
+import openvino as ov
+
+log = logging.getLogger(__name__)
+
+GRAPH, WEIGHTS, CHECKSUMS = "network.xml", "network.bin", "checksums"
+
+
+class ModelCache:
+    """The folder of one checkpoint's converted models."""
+
+    def __init__(self, folder: Path, checkpoint_sha256: str, form: str):
+        self._folder = folder
+        self._checkpoint = checkpoint_sha256[:16]
+        version = ov.__version__.split("-")[0]
+        self.entry = folder / f"{self._checkpoint}-openvino-{version}-{form}"
+
+    def graph(self) -> Path | None:
+        """The graph's file, if the entry is there and whole."""
+        try:
+            expected = (self.entry / CHECKSUMS).read_text()
+            if expected == _checksums(self.entry):
+                return self.entry / GRAPH
+        except (OSError, ValueError):
+            return None
+        log.info("The converted model in %s is damaged and will be made anew.", self.entry)
+        return None
+
+    def save(self, model: ov.Model) -> Path:
+        """Write an entry, replacing a damaged one and those of other versions.
+
+        Returns the graph's file. Raises OSError where the folder cannot be written.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="new-", dir=self._folder) as parent:
+            fresh = Path(parent) / "entry"
+            fresh.mkdir()
+            # 16-bit weights would halve the file, but the results would no longer be exact.
+            ov.save_model(model, fresh / GRAPH, compress_to_fp16=False)
+            (fresh / CHECKSUMS).write_text(_checksums(fresh))
+            if self.entry.exists():
+                self.entry.rename(Path(parent) / "damaged")
+            fresh.rename(self.entry)
+        return self.entry / GRAPH
+
+
+def _checksums(entry: Path) -> str:
+    lines = []
+    for name in (GRAPH, WEIGHTS):
+        with (entry / name).open("rb") as file:
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
+    return "".join(lines)
