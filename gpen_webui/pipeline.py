@@ -41,7 +41,7 @@ Task = TypeVar("Task")
 Outcome = TypeVar("Outcome")
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 - not an error
     """Raised by an `on_stage` callback to stop a photo before its next stage."""
 
 

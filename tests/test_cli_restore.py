@@ -1,0 +1,217 @@
+"""`./run.sh restore` as its users meet it: a real process, the embedded model, real files."""
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+PROJECT = Path(__file__).resolve().parent.parent
+ASTRONAUT = PROJECT / "tests" / "data" / "astronaut.jpg"
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, str(PROJECT / "app.py"), "restore", *map(str, arguments)]
+
+
+def restore(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(command(*arguments), cwd=cwd, capture_output=True, text=True, timeout=240)
+
+
+def report_of(folder: Path) -> dict[str, dict]:
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    return {photo["name"]: photo for photo in report["photos"]}
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.name != "report.json"
+    }
+
+
+@pytest.fixture(scope="module")
+def degraded() -> Image.Image:
+    small = Image.open(ASTRONAUT).crop((100, 0, 400, 300)).resize((150, 150))
+    return small.resize((240, 240), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def album(tmp_path: Path, degraded: Image.Image) -> Path:
+    folder = tmp_path / "album"
+    (folder / "1950").mkdir(parents=True)
+    degraded.save(folder / "anna.jpg", quality=80)
+    degraded.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "1950" / "anna.png")
+    degraded.convert("L").save(folder / "1950" / "bert.jpg")
+    Image.new("RGB", (200, 160), (90, 120, 160)).save(folder / "sky.png")
+    return folder
+
+
+def huge_png() -> bytes:
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + b"IHDR" + header
+    return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+
+
+def test_a_folder_comes_out_restored_with_its_names_and_tree(album: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    done = restore(album, "-o", out, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert set(files_in(out)) == {"anna.jpg", "1950/anna.png", "1950/bert.jpg", "sky.png"}
+    report = report_of(out)
+    assert report["anna.jpg"]["state"] == "done"
+    assert report["anna.jpg"]["faces"][0]["restored"]
+    assert report["anna.jpg"]["model"] == "gpen-mini-256"
+    assert report["sky.png"]["state"] == "no_face"
+    assert "gpen-mini-256" in done.stderr
+
+
+def test_a_photo_without_a_face_is_passed_on_byte_for_byte(album: Path, tmp_path: Path):
+    restore(album / "sky.png", "-o", tmp_path / "out", cwd=tmp_path)
+    assert (tmp_path / "out" / "sky.png").read_bytes() == (album / "sky.png").read_bytes()
+
+
+def test_grey_stays_grey_and_sizes_stay(album: Path, tmp_path: Path):
+    restore(album, "-o", tmp_path / "out", cwd=tmp_path)
+    with Image.open(tmp_path / "out" / "1950" / "bert.jpg") as bert:
+        assert (bert.mode, bert.size) == ("L", (240, 240))
+
+
+def test_same_bytes_twice_with_one_worker_and_two_alone_and_in_a_folder(
+    album: Path, tmp_path: Path
+):
+    outs = [tmp_path / f"out{number}" for number in range(3)]
+    restore(album, "-o", outs[0], "--workers", 1, cwd=tmp_path)
+    restore(album, "-o", outs[1], "--workers", 2, cwd=tmp_path)
+    restore(album / "anna.jpg", "-o", outs[2], cwd=tmp_path)
+    assert files_in(outs[0]) == files_in(outs[1])
+    assert files_in(outs[2])["anna.jpg"] == files_in(outs[0])["anna.jpg"]
+
+
+def test_bad_files_each_get_a_sentence_and_the_good_one_is_restored(
+    tmp_path: Path, degraded: Image.Image
+):
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    degraded.save(folder / "good.jpg")
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "text.jpg").write_text("this is not a photo")
+    (folder / "cut.jpg").write_bytes(ASTRONAUT.read_bytes()[:20_000])
+    (folder / "huge.png").write_bytes(huge_png())
+    frames = [degraded, degraded.transpose(Image.Transpose.FLIP_LEFT_RIGHT)]
+    frames[0].save(folder / "moving.webp", save_all=True, append_images=frames[1:])
+    (folder / "dangling.jpg").symlink_to(folder / "nowhere.jpg")
+
+    done = restore(folder, "-o", tmp_path / "out", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    report = report_of(tmp_path / "out")
+    failed = {name for name, photo in report.items() if photo["state"] == "failed"}
+    assert failed == {"empty.jpg", "text.jpg", "cut.jpg", "huge.png", "dangling.jpg"}
+    for name in failed:
+        message = report[name]["error"]["message"]
+        assert name in message
+        assert message in done.stderr
+    assert report["good.jpg"]["state"] == "done"
+    assert report["moving.webp"]["warnings"]  # the first picture is restored, and that is said
+
+
+def test_nothing_is_overwritten_without_skip_existing(album: Path, tmp_path: Path):
+    photo = album / "anna.jpg"
+    for _ in range(2):
+        restore(photo, "-o", tmp_path / "out", cwd=tmp_path)
+    found = files_in(tmp_path / "out")
+    assert found["anna.jpg"] == found["anna (2).jpg"]
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path, degraded: Image.Image):
+    album = tmp_path / "many"
+    album.mkdir()
+    for number in range(12):
+        degraded.rotate(number, fillcolor=(90, 90, 90)).save(album / f"{number:02}.png")
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        command(album, "-o", out, "--workers", 1),
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and len(list(out.glob("*.png"))) < 2:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--skip-existing" in said
+    first = files_in(out)
+    assert 2 <= len(first) < 12
+
+    done = restore(album, "-o", out, "--skip-existing", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    found = files_in(out)
+    assert len(found) == 12
+    assert {name: found[name] for name in first} == first
+    assert {photo["state"] for photo in report_of(out).values()} <= {"done", "no_face"}
+
+
+def test_json_prints_one_object_per_photo_and_nothing_else(album: Path, tmp_path: Path):
+    done = restore(album, "-o", tmp_path / "out", "--json", cwd=tmp_path)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {line["name"] for line in lines[:-1]} == set(report_of(tmp_path / "out"))
+    assert lines[-1]["counts"]["done"] == 3
+
+
+def test_another_format_keeps_the_name_and_changes_the_suffix(album: Path, tmp_path: Path):
+    restore(album, "-o", tmp_path / "out", "--format", "webp", cwd=tmp_path)
+    assert set(files_in(tmp_path / "out")) == {
+        "anna.webp",
+        "sky.webp",
+        "1950/anna.webp",
+        "1950/bert.webp",
+    }
+
+
+def test_faces_and_comparisons_are_saved_on_request(album: Path, tmp_path: Path):
+    photo = album / "anna.jpg"
+    restore(photo, "-o", tmp_path / "out", "--save-faces", "--compare", cwd=tmp_path)
+    found = set(files_in(tmp_path / "out"))
+    assert {"faces/anna_face1_before.png", "faces/anna_face1_after.png"} <= found
+    with Image.open(tmp_path / "out" / "compare" / "anna.jpg") as both:
+        assert both.size == (480, 240)
+
+
+def test_aligned_runs_the_network_and_nothing_else(tmp_path: Path):
+    face = Image.open(ASTRONAUT).crop((160, 60, 290, 190))
+    face.save(tmp_path / "face.png")
+    done = restore("face.png", "-o", "out", "--aligned", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "out" / "face.png") as result:
+        assert result.size == (256, 256)
+        difference = np.asarray(result.convert("RGB"), float) - np.asarray(face.resize((256, 256)))
+    assert 0.5 < np.abs(difference).mean() < 40  # restored: not the same, but the same face
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["gone.jpg"], "gone.jpg does not exist"),
+        (["photo.jpg", "--strength", "300"], "strength"),
+        (["photo.jpg", "--model", "no-such-model"], "no-such-model"),
+    ],
+)
+def test_wrong_usage_ends_with_code_2_and_a_sentence(tmp_path: Path, arguments, sentence):
+    (tmp_path / "photo.jpg").write_bytes(ASTRONAUT.read_bytes())
+    done = restore(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
