@@ -1,0 +1,65 @@
+"""What any runner of jobs must do; tests/test_jobs_conformance.py checks it.
+
+The runner in this house is a thread pool around one restorer. A distributed queue may take
+its place: it gets the same store, and nobody outside notices.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from gpen_webui.jobs.records import Job
+from gpen_webui.options import RestoreOptions
+
+
+class JobRunner(Protocol):
+    """Carries jobs out. Every method is thread-safe and returns at once.
+
+    All of them raise UnknownJobError for an id that does not exist, JobConflictError with
+    words where the job's state does not allow it, StoreError where the store cannot be
+    written. Each returns the job as it is afterwards. What happens then is told by events.
+
+    Promised: every item of a started job ends in exactly one of done, no_face, failed and
+    cancelled, through any death of the process; an item with state done or no_face has
+    exactly one result file, which is complete; photo jobs are begun before albums, and
+    albums take turns; a job that cannot write its results pauses itself and says why.
+    """
+
+    def submit(self, job_id: str) -> Job:
+        """Start a job that was being collected. A second call changes nothing."""
+
+    def pause(self, job_id: str) -> Job:
+        """Begin no further items; those in hand are finished."""
+
+    def resume(self, job_id: str) -> Job:
+        """Go on with a paused job. Results that have vanished meanwhile are made again."""
+
+    def cancel(self, job_id: str) -> Job:
+        """Give up what is not finished. Items in hand stop before their next stage."""
+
+    def retry(self, job_id: str) -> Job:
+        """Do the failed items of a started job again, and only them."""
+
+    def run_again(self, job_id: str, options: RestoreOptions, key: str | None = None) -> Job:
+        """A new, started job with the same originals and other options.
+
+        key: as in Store.create_job; a second call with it returns the job that the first made.
+        """
+
+    def delete(self, job_id: str) -> None:
+        """Cancel the job if need be, then remove our copies of its photos and its results.
+
+        Originals that were named by path, and files in the results folder that are not
+        results, stay.
+        """
+
+    def status(self) -> dict:
+        """{"state", "message", "model", "workers", "busy", "stuck"} for health and models.
+
+        state: idle (no model loaded yet), loading, ready or failed. message: what is wrong,
+        in words, or how the engine runs. workers: threads at work or ready; busy: items in
+        hand; stuck: native calls that outran their time limit and still run.
+        """
+
+    def close(self, patience: float = 10.0) -> None:
+        """Stop; unfinished items go back to waiting. Waits `patience` seconds for those in hand."""

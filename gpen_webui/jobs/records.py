@@ -1,0 +1,104 @@
+"""What the rest of the house sees of a job: plain records, states and errors."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from gpen_webui.errors import UserError
+
+KINDS = ("photo", "album")  # a photo job has somebody waiting for it and goes first
+
+JOB_STATES = ("collecting", "waiting", "running", "paused", "done", "cancelled")
+ACTIVE_JOBS = ("waiting", "running")
+ENDED_JOBS = ("done", "cancelled")
+
+ITEM_STATES = ("waiting", "running", "done", "no_face", "failed", "cancelled")
+UNFINISHED_ITEMS = ("waiting", "running")
+RESTORED_ITEMS = ("done", "no_face")  # they have a result
+
+EVENT_TYPES = ("job", "item", "stage")
+
+
+class UnknownJobError(UserError):
+    """No such job or item (HTTP 404)."""
+
+
+class JobConflictError(UserError):
+    """What was asked makes no sense in the job's state (HTTP 409)."""
+
+
+class StoreError(UserError):
+    """The job store cannot be read or written: full, read-only, locked, removed (HTTP 503)."""
+
+
+class OutputsInUseError(UserError):
+    """Another server works in the same outputs folder."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One photo of a job.
+
+    n: its number in the job, from 0. key: the client's own name for the upload, if it gave
+    one. name: as the user called it, with the tree; it may hold anything, so escape it.
+    stage: the last one entered. attempt: how often it was begun. size: of the original,
+    bytes. seconds: all stages together. result: relative to the job's folder.
+    error: None or {"stage", "message"}. report: as it stands in report.json, or None.
+    """
+
+    n: int
+    key: str | None
+    name: str
+    state: str
+    stage: str | None
+    attempt: int
+    size: int
+    sha256: str
+    faces: int | None
+    seconds: float | None
+    result: str | None
+    error: dict | None
+    warnings: list[str]
+    report: dict | None = None
+
+    def as_dict(self) -> dict:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One album or single photo.
+
+    reason: why it is paused, in words, where it paused itself. folder: where the results
+    are; None until it is started. seq: its last event. counts: total and every item state.
+    bytes: what deleting it frees. covers: the numbers of the items to show for it.
+    created, started, finished: seconds since 1970.
+    """
+
+    id: str
+    kind: str
+    name: str
+    state: str
+    reason: str | None
+    options: dict
+    folder: Path | None
+    created: float
+    started: float | None
+    finished: float | None
+    seq: int
+    eta_seconds: int | None
+    parent: str | None
+    counts: dict[str, int]
+    bytes: int
+    covers: list[int] = field(default_factory=list)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more happens unless the user asks."""
+        return self.state in ENDED_JOBS
+
+    def as_dict(self) -> dict:
+        """For JSON."""
+        return asdict(self) | {"folder": str(self.folder) if self.folder else None}
