@@ -1,0 +1,1 @@
+"""Find faces in a photo, crop them upright, and put them back."""

@@ -1,0 +1,129 @@
+"""Find faces and their five landmarks with CenterFace (Xu et al., arXiv:1911.03599).
+
+The network sees the photo at two sizes, and what it finds is merged: the small one finds
+faces that fill the photo, the large one those of a group. Weights: models/centerface.onnx,
+MIT licence (models/centerface.LICENSE).
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gpen_webui.errors import UserError
+from gpen_webui.settings import PROJECT
+
+WEIGHTS = PROJECT / "models" / "centerface.onnx"
+SMALL_PASS = 320  # long side in pixels; finds the largest faces
+LARGE_PASS = (960, 1920)  # long side of the second pass: half the photo's, within these
+MIN_SCORE = 0.5
+MAX_OVERLAP = 0.3  # of two boxes that share more of their union, only the better is a face
+MAX_INSIDE = 0.6  # nor is one a face that lies so much inside a better one (an eye, a hand)
+STRIDE = 4  # one cell of the output map is 4 x 4 input pixels
+MULTIPLE = 32  # the network halves its input five times
+OUTPUTS = ("537", "538", "539", "540")  # heat map, log size / 4, offset, landmarks
+
+
+class DetectorError(UserError):
+    """The detector's weights are missing or damaged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face in a photo.
+
+    box: left, top, right, bottom in photo pixels, which may lie outside the photo.
+    landmarks: (5,2) float32 photo pixels: left eye, right eye, nose, left and right corner of
+    the mouth, left and right as seen in the picture. score: 0-1.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: np.ndarray
+    score: float
+
+    @property
+    def width(self) -> float:
+        return self.box[2] - self.box[0]
+
+
+class FaceDetector:
+    """Finds faces; may be called from many threads, each of which gets its own network."""
+
+    def __init__(self, weights: Path = WEIGHTS):
+        if not weights.is_file():
+            raise DetectorError(
+                f"The face detector {weights} is missing; fetch this program's files anew."
+            )
+        self._weights = weights
+        self._of_thread = threading.local()
+
+    def detect(self, pixels: np.ndarray) -> list[Face]:
+        """All faces of a photo (H,W,3) uint8 RGB, from left to right and top to bottom.
+
+        The same photo gives the same faces, whatever else is running.
+        """
+        longest = max(pixels.shape[:2])
+        found = self._detect_at(pixels, min(1.0, SMALL_PASS / longest))
+        if longest > SMALL_PASS:
+            side = float(np.clip(longest / 2, *LARGE_PASS))
+            found += self._detect_at(pixels, min(1.0, side / longest))
+        faces = _merge(found)
+        return sorted(faces, key=lambda face: (face.box[0], face.box[1]))
+
+    def _detect_at(self, pixels: np.ndarray, scale: float) -> list[Face]:
+        height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
+        small = pixels
+        if scale < 1:
+            small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        # Padding, not stretching: the landmarks keep their proportions.
+        padded = cv2.copyMakeBorder(
+            small, 0, -height % MULTIPLE, 0, -width % MULTIPLE, cv2.BORDER_CONSTANT
+        )
+        network = self._network()
+        network.setInput(cv2.dnn.blobFromImage(padded))
+        heat, size, offset, landmarks = (output[0] for output in network.forward(OUTPUTS))
+        faces = []
+        for row, column in zip(*np.nonzero(heat[0] >= MIN_SCORE), strict=True):
+            face_height, face_width = np.exp(size[:, row, column]) * STRIDE
+            top = (row + offset[0, row, column] + 0.5) * STRIDE - face_height / 2
+            left = (column + offset[1, row, column] + 0.5) * STRIDE - face_width / 2
+            points = landmarks[:, row, column].reshape(5, 2)  # each y, x in parts of the box
+            x, y = left + points[:, 1] * face_width, top + points[:, 0] * face_height
+            box = np.array((left, top, left + face_width, top + face_height)) / scale
+            at = np.stack((x, y), axis=1).astype(np.float32) / np.float32(scale)
+            faces.append(Face(tuple(map(float, box)), at, float(heat[0, row, column])))
+        return faces
+
+    def _network(self) -> cv2.dnn.Net:
+        if not hasattr(self._of_thread, "network"):
+            try:
+                self._of_thread.network = cv2.dnn.readNetFromONNX(str(self._weights))
+            except cv2.error as error:
+                raise DetectorError(
+                    f"The face detector {self._weights} is damaged; fetch this program's files "
+                    "anew."
+                ) from error
+        return self._of_thread.network
+
+
+def _merge(faces: list[Face]) -> list[Face]:
+    """Of faces that overlap keep the one with the best score (non-maximum suppression)."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: (-face.score, face.box)):
+        if not any(_is_same_face(face.box, other.box) for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _is_same_face(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return False
+    common = width * height
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
+    return common > MAX_OVERLAP * (sum(areas) - common) or common > MAX_INSIDE * min(areas)
