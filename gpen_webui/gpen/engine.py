@@ -100,6 +100,14 @@ def open_engine(
     return TorchEngine(model, "cpu", precision=precision, cache=cache)
 
 
+def check_shape(crops: np.ndarray, size: int) -> None:
+    """Raises ValueError where `crops` are not what `Engine.run` takes."""
+    if crops.ndim != 4 or crops.shape[1:] != (3, size, size) or crops.dtype != np.float32:
+        raise ValueError(
+            f"crops must be (N, 3, {size}, {size}) float32, not {crops.shape} {crops.dtype}"
+        )
+
+
 def auto_workers(device: str = "auto") -> int:
     """How many photos to have in work at once, for the least time per album."""
     return cpu_cores()

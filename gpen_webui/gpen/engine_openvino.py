@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import openvino as ov
 
-from gpen_webui.gpen.engine import Engine, cpu_cores
+from gpen_webui.gpen.engine import Engine, check_shape, cpu_cores
 from gpen_webui.gpen.openvino_cache import ModelCache
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ class OpenVinoEngine(Engine):
         self._closing = threading.Lock()
 
     def run(self, crops: np.ndarray) -> np.ndarray:
-        shape = (3, self.size, self.size)
-        if crops.shape[1:] != shape or crops.dtype != np.float32:
-            raise ValueError(f"crops must be (N,{shape}) float32, not {crops.shape} {crops.dtype}")
+        check_shape(crops, self.size)
         restored = np.empty_like(crops)
         pending: deque[tuple[int, ov.InferRequest]] = deque()
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -54,7 +55,14 @@ class ModelCache:
             if self.entry.exists():
                 self.entry.rename(Path(parent) / "damaged")
             fresh.rename(self.entry)
+        self._remove_outdated()
         return self.entry / GRAPH
+
+    def _remove_outdated(self) -> None:
+        """Entries of this checkpoint in other forms or for other versions of OpenVINO."""
+        for entry in self._folder.glob(f"{self._checkpoint}-openvino-*"):
+            if entry != self.entry:
+                shutil.rmtree(entry, ignore_errors=True)
 
 
 def _checksums(entry: Path) -> str:

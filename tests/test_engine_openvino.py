@@ -1,0 +1,167 @@
+"""The OpenVINO engine: exact, the same bytes whoever asks, and quick to start from its cache."""
+
+import random
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny_gpen import make_tiny_model, random_crops
+
+from gpen_webui.gpen.quality import psnr, real_crops
+
+pytest.importorskip("openvino")
+
+from gpen_webui.gpen.engine_openvino import OpenVinoEngine
+from gpen_webui.gpen.engine_torch import TorchEngine
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return make_tiny_model(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def open_openvino(model, cache, workers=1) -> OpenVinoEngine:
+    return OpenVinoEngine(model, precision="exact", workers=workers, cache=cache)
+
+
+def entries(cache):
+    return sorted(path for path in cache.iterdir() if path.is_dir())
+
+
+def test_agrees_with_pytorch(model, cache):
+    crops = np.concatenate([real_crops(64), random_crops(2)])
+    with TorchEngine(model, "cpu", precision="exact", cache=None) as reference:
+        expected = reference.run(crops)
+    with open_openvino(model, cache) as engine:
+        restored = engine.run(crops)
+    assert restored.dtype == np.float32
+    assert abs(restored - expected).max() < 1e-4 * expected.std()
+    assert psnr(restored, expected) >= 80
+
+
+def test_the_bytes_do_not_depend_on_workers_order_or_batch(model, cache):
+    crops = random_crops(12)
+    with open_openvino(model, cache) as engine:
+        expected = [crop.tobytes() for crop in engine.run(crops)]
+    for workers in (1, 2, 4):
+        order = list(range(len(crops)))
+        random.Random(workers).shuffle(order)
+        portions = [order[start : start + 3] for start in range(0, 12, 3)]
+        with open_openvino(model, cache, workers) as engine, ThreadPoolExecutor(workers) as pool:
+            for portion, restored in zip(
+                portions, pool.map(lambda some: engine.run(crops[some]), portions), strict=True
+            ):
+                for index, crop in zip(portion, restored, strict=True):
+                    assert crop.tobytes() == expected[index]
+
+
+def test_the_bytes_do_not_depend_on_the_number_of_threads(model, cache, monkeypatch):
+    crops = random_crops(2)
+    results = set()
+    for cores in (1, 2, 4):
+        monkeypatch.setattr("gpen_webui.gpen.engine_openvino.cpu_cores", lambda cores=cores: cores)
+        with open_openvino(model, cache) as engine:
+            assert engine.threads == cores
+            results.add(engine.run(crops).tobytes())
+    assert len(results) == 1
+
+
+def test_never_more_streams_than_cores(model, cache, monkeypatch):
+    monkeypatch.setattr("gpen_webui.gpen.engine_openvino.cpu_cores", lambda: 2)
+    with open_openvino(model, cache, workers=8) as engine:
+        assert engine.streams == 2
+        assert engine.threads == 2
+
+
+def test_a_later_start_needs_no_pytorch(model, cache):
+    with open_openvino(model, cache) as engine:
+        expected = engine.run(random_crops(1)).tobytes()
+    script = (
+        "import sys, numpy\n"
+        "from pathlib import Path\n"
+        "from gpen_webui.gpen.catalog import InstalledModel\n"
+        "from gpen_webui.gpen.engine import open_engine\n"
+        f"model = InstalledModel('m', Path({str(model.path)!r}), {model.sha256!r}, 64)\n"
+        f"engine = open_engine(model, device='cpu', cache=Path({str(cache)!r}))\n"
+        "crops = numpy.frombuffer(sys.stdin.buffer.read(), numpy.float32).reshape(1, 3, 64, 64)\n"
+        "sys.stdout.buffer.write(engine.run(crops).tobytes())\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", script], input=random_crops(1).tobytes(), capture_output=True
+    )
+    assert process.returncode == 0, process.stderr.decode()
+    assert process.stdout == expected
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "no checksums", "graph"])
+def test_a_damaged_cache_is_rebuilt_silently(model, tmp_path, damage):
+    crops = random_crops(1)
+    with open_openvino(model, tmp_path) as engine:
+        expected = engine.run(crops).tobytes()
+    (entry,) = entries(tmp_path)
+    weights = entry / "network.bin"
+    content = bytearray(weights.read_bytes())
+    if damage == "truncate":
+        weights.write_bytes(content[: len(content) // 2])
+    elif damage == "flip":
+        content[len(content) // 2] ^= 0x40
+        weights.write_bytes(content)
+    elif damage == "graph":
+        (entry / "network.xml").write_text("<net>")
+    else:
+        (entry / "checksums").unlink()
+    with open_openvino(model, tmp_path) as engine:
+        assert engine.run(crops).tobytes() == expected
+    assert entries(tmp_path) == [entry]
+    assert len(weights.read_bytes()) == len(content)
+
+
+def test_another_checkpoint_or_version_gets_its_own_entry(model, tmp_path, monkeypatch):
+    other = make_tiny_model(tmp_path, seed=5)
+    cache = tmp_path / "cache"
+    crops = random_crops(1)
+    with open_openvino(model, cache) as engine, open_openvino(other, cache) as another:
+        assert engine.run(crops).tobytes() != another.run(crops).tobytes()
+    assert len(entries(cache)) == 2
+    monkeypatch.setattr("gpen_webui.gpen.engine_openvino.GRAPH_FORM", "newer")
+    open_openvino(model, cache).close()
+    names = [entry.name for entry in entries(cache)]
+    assert len(names) == 2, "the entry of the older form is removed"
+    assert sum(name.endswith("newer") for name in names) == 1
+
+
+def test_a_cache_that_cannot_be_written_is_no_obstacle(model, tmp_path, caplog):
+    (tmp_path / "file").write_text("in the way")
+    with open_openvino(model, tmp_path / "file") as engine:
+        assert np.isfinite(engine.run(random_crops(1))).all()
+    assert "could not be kept" in caplog.text
+
+
+def test_refuses_crops_of_another_size(model, cache):
+    with open_openvino(model, cache) as engine, pytest.raises(ValueError, match="crops must be"):
+        engine.run(random_crops(1, size=32))
+
+
+def test_a_closed_engine_refuses_work(model, cache):
+    engine = open_openvino(model, cache)
+    engine.close()
+    engine.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        engine.run(random_crops(1))
+
+
+def test_a_missing_model_file_is_told_to_the_user(model, tmp_path):
+    from gpen_webui.errors import UserError
+
+    missing = replace(model, path=tmp_path / "missing.safetensors", sha256="0" * 64)
+    with pytest.raises(UserError):
+        open_openvino(missing, tmp_path)
