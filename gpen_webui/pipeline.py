@@ -19,7 +19,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 from typing import TypeVar
 
+import cv2
+
 from gpen_webui.errors import UserError
+from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo import Photo, encode_photo, open_photo
 from gpen_webui.restore import NetworkResult, Restoration, Restorer
@@ -85,23 +88,31 @@ class RestoredFile:
     restoration: Restoration
 
 
-def open_restorer(settings: Settings, workers: int | None = None) -> Restorer:
+def choose_workers(settings: Settings) -> int:
+    """How many photos to have in work at once: as the settings say, or as suits the machine."""
+    from gpen_webui.gpen.engine import auto_workers
+
+    return settings.workers or auto_workers(settings.device)
+
+
+def open_restorer(settings: Settings, workers: int) -> Restorer:
     """Load the model named by the settings (None: the default one) behind one shared restorer.
 
-    workers: how many threads will call it at once; None takes the settings' number, where 0
-    lets the engine choose. Raises UserError where model or device cannot be used.
+    workers: how many threads will call it at once. Raises UserError where the model or the
+    device cannot be used.
     """
-    # Here, not above: neither --help nor the first page should wait for these.
-    from gpen_webui.faces.detect import FaceDetector
     from gpen_webui.gpen.catalog import find_model
-    from gpen_webui.gpen.engine import auto_workers, open_engine
+    from gpen_webui.gpen.engine import cpu_cores, open_engine
+
+    # Each worker also resizes and blends; together they get the cores once, not each.
+    cv2.setNumThreads(max(1, cpu_cores() // workers))
 
     model = find_model(settings.model, settings.models)
     engine = open_engine(
         model,
         device=settings.device,
         precision=settings.precision,
-        workers=workers or settings.workers or auto_workers(settings.device),
+        workers=workers,
         cache=settings.models / ".cache",
     )
     return Restorer(engine, FaceDetector(), model)
@@ -119,8 +130,9 @@ def restore_file(
     """Restore one photo file and hand the encoded result to `write(data, suffix)`.
 
     name: how messages and the report call the photo. write: stores the bytes and returns
-    where, relative to the results folder. on_stage: told each stage as it begins; an `Interrupted` that it raises passes
-    through. reuse: the network's result of an earlier run of the same photo.
+    where, relative to the results folder. on_stage: told each stage as it begins; an
+    `Interrupted` that it raises passes through. reuse: the network's result of an earlier
+    run of the same photo.
 
     A photo without a face is passed on byte for byte where the format stays the same.
     Raises StageError for whatever went wrong with the photo; OSError when `write` failed.

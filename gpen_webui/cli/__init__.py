@@ -37,8 +37,8 @@ def main(arguments: Sequence[str]) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     from gpen_webui.bench.command import add_bench_parser
-    from gpen_webui.gpen.models_command import add_models_parser
     from gpen_webui.cli.restore import add_restore_parser
+    from gpen_webui.gpen.models_command import add_models_parser
     from gpen_webui.training.commands import add_train_parser
 
     parser = argparse.ArgumentParser(

@@ -41,12 +41,14 @@ class Album:
         folder: Path,
         progress: Progress,
         extras: set[str],
+        workers: int,
     ):
         self.restorer = restorer
         self.options = options
         self.folder = folder
         self.progress = progress
         self.extras = extras
+        self.workers = workers
         self.record = RunRecord(folder)
         self._stop = threading.Event()
 
@@ -58,8 +60,7 @@ class Album:
             tasks = [task for task in tasks if not self._was_done(*task)]
         with self._stopping_on_signals():
             until_stopped = self._until_stopped(tasks)
-            workers = self.restorer.engine.workers
-            for report in run_workers(until_stopped, self._restore_photo, workers):
+            for report in run_workers(until_stopped, self._restore_photo, self.workers):
                 if report is not None:
                     self.record.finish(report.as_dict())
                     self.progress.photo(report.as_dict())

@@ -16,7 +16,7 @@ from gpen_webui.errors import UserError
 from gpen_webui.jobs.results import new_run_folder
 from gpen_webui.logs import log_to_file
 from gpen_webui.options import MODES, RestoreOptions
-from gpen_webui.pipeline import open_restorer
+from gpen_webui.pipeline import choose_workers, open_restorer
 from gpen_webui.settings import Settings
 
 EXIT_OK, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 130
@@ -105,17 +105,17 @@ def run(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
     )
     photos, others = find_photos(arguments.paths, exclude=arguments.output or settings.outputs)
-    workers = 1 if len(photos) == 1 else None
+    workers = min(len(photos), choose_workers(settings))
     log_to_file(settings.outputs)
 
     progress = Progress(len(photos), as_json=arguments.json)
     if others:
         progress.say(f"{len(others)} files in the folders are not photos and are left out.")
     with closing(open_restorer(settings, workers)) as restorer:
-        progress.say(f"Model {restorer.model.name} on {restorer.engine.description}")
+        progress.say(f"Model: {restorer.engine.description}")
         folder = _results_folder(arguments.output, settings.outputs)
         extras = {name for name in ("save_faces", "compare") if getattr(arguments, name)}
-        album = Album(restorer, options, folder, progress, extras)
+        album = Album(restorer, options, folder, progress, extras, workers)
         interrupted = album.restore(photos, skip_existing=arguments.skip_existing)
     counts = album.close()
     progress.close(counts, folder)

@@ -10,8 +10,6 @@ import numpy as np
 from gpen_webui.jobs.results import place_result
 from gpen_webui.pipeline import RestoredFile
 
-JPEG_QUALITY = 92
-
 
 def save_faces(folder: Path, restored: RestoredFile) -> None:
     """Write each restored face as faces/NAME_face1_before.png and ..._after.png."""
@@ -34,8 +32,9 @@ def save_comparison(folder: Path, restored: RestoredFile) -> None:
 
 
 def _encode(pixels: np.ndarray, suffix: str) -> bytes:
-    """RGB uint8 (H,W,3) as a picture file."""
-    ok, data = cv2.imencode(suffix, pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    """RGB (H,W,3), 0-255, as a picture file."""
+    colours = cv2.cvtColor(np.rint(pixels).astype(np.uint8), cv2.COLOR_RGB2BGR)
+    ok, data = cv2.imencode(suffix, colours)
     if not ok:
         raise OSError(f"the picture could not be encoded as {suffix}")
     return data.tobytes()

@@ -11,7 +11,8 @@ from gpen_webui.errors import UserError
 
 # In a folder, only files that look like photos are taken; a file named outright always is.
 PHOTO_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .tif .tiff .bmp .heic .heif .avif".split()
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp")
+    + (".heic", ".heif", ".avif")
 )
 
 

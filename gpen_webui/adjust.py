@@ -1,0 +1,114 @@
+"""How the restored face becomes the photo's new face, and the finishing touches.
+
+Everything here comes after the network, so a change of these options needs no new run of it.
+Each neutral value (strength excepted, whose neutral value is 0) is an exact no-op.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from gpen_webui.options import RestoreOptions
+
+# Widths of the low-pass filters, in parts of the crop's side.
+NATURAL_LOW = 1 / 24  # what is coarser comes from the original in natural mode
+DETAIL_LOW = 1 / 90  # and in detail mode
+FINE = 1 / 320  # texture finer than this is softened in natural mode
+NATURAL_FINE_SHARE = 0.8
+# Skin in YCrCb (after Chai and Ngan, 1999): red and blue difference of most people's skin.
+SKIN_CENTRE = (153.0, 102.0)
+SKIN_SPREAD = (14.0, 16.0)
+MIN_SKIN = 0.01  # less of the crop than this is no skin
+
+
+def adjust_face(
+    crop: np.ndarray, restored: np.ndarray, options: RestoreOptions, grey: bool
+) -> np.ndarray:
+    """The face to blend in, (S,S,3) float32, 0-255.
+
+    crop: (S,S,3) uint8, the face as it was. restored: (S,S,3) float32, 0-255, the network's.
+    grey: the photo has no colour, so the result has none.
+    """
+    original = crop.astype(np.float32)
+    face = apply_mode(original, restored, options.mode)
+    if grey:
+        face = np.repeat((face @ (0.299, 0.587, 0.114)).astype(np.float32)[:, :, None], 3, axis=2)
+    elif options.protect_skin and options.mode != "strong":
+        face = keep_skin_tone(original, face)
+    return original + (options.strength / 100) * (face - original)
+
+
+def apply_mode(original: np.ndarray, restored: np.ndarray, mode: str) -> np.ndarray:
+    """Combine the face as it was with the network's, both (S,S,3) float32, 0-255.
+
+    strong: the network's face as it is, the sharpest and the most invented.
+    natural: light, shade and colour of the original with the network's features, whose
+    finest texture is softened, so that skin does not look drawn.
+    detail: the original's shapes and shading; of the network only the fine detail: lashes,
+    hair, the edge of the lips.
+    """
+    if mode == "strong":
+        return restored
+    side = original.shape[0]
+    low = side * (NATURAL_LOW if mode == "natural" else DETAIL_LOW)
+    face = restored + cv2.GaussianBlur(original - restored, (0, 0), low)
+    if mode == "natural":
+        smooth = cv2.GaussianBlur(face, (0, 0), side * FINE)
+        face = smooth + NATURAL_FINE_SHARE * (face - smooth)
+    return face
+
+
+def keep_skin_tone(original: np.ndarray, face: np.ndarray) -> np.ndarray:
+    """Move the skin's mean colour back to the original's; light and shade stay as they are.
+
+    Both (S,S,3) float32, 0-255. Nothing changes where the original shows no skin tones.
+    """
+    before = cv2.cvtColor(np.clip(original, 0, 255) / 255, cv2.COLOR_RGB2YCrCb) * 255
+    after = cv2.cvtColor(np.clip(face, 0, 255) / 255, cv2.COLOR_RGB2YCrCb) * 255
+    distance = ((before[:, :, 1:] - SKIN_CENTRE) / SKIN_SPREAD) ** 2
+    skin = np.exp(-0.5 * distance.sum(axis=2)).astype(np.float32)
+    if skin.mean() < MIN_SKIN:
+        return face
+    drift = ((after - before)[:, :, 1:] * skin[:, :, None]).sum(axis=(0, 1)) / skin.sum()
+    red, blue = (drift[i] * skin for i in (0, 1))
+    # The inverse of YCrCb: R = Y + 1.403 Cr, G = Y - 0.714 Cr - 0.344 Cb, B = Y + 1.773 Cb.
+    return face - np.stack((1.403 * red, -0.714 * red - 0.344 * blue, 1.773 * blue), axis=2)
+
+
+def finish(pixels: np.ndarray, options: RestoreOptions) -> np.ndarray:
+    """Denoise, sharpen and set the tones of the whole photo, (H,W,3) uint8."""
+    if options.denoise:
+        pixels = denoise(pixels, options.denoise)
+    if options.enhance_detail:
+        pixels = _unsharp(pixels, radius=max(2.0, min(pixels.shape[:2]) / 100), amount=0.35)
+    if options.sharpen:
+        pixels = _unsharp(pixels, radius=1.2, amount=options.sharpen / 100 * 1.5)
+    if options.contrast or options.brightness:
+        pixels = set_tones(pixels, options.contrast, options.brightness)
+    return pixels
+
+
+def denoise(pixels: np.ndarray, amount: int) -> np.ndarray:
+    """Non-local means (Buades et al., 2005); amount 1-100. Grey stays grey."""
+    strength = amount / 100 * 15
+    if (pixels[:, :, :1] == pixels[:, :, 1:]).all():
+        grey = cv2.fastNlMeansDenoising(
+            np.ascontiguousarray(pixels[:, :, 0]), None, strength, 5, 15
+        )
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    return cv2.fastNlMeansDenoisingColored(pixels, None, strength, strength, 5, 15)
+
+
+def set_tones(pixels: np.ndarray, contrast: int, brightness: int) -> np.ndarray:
+    """contrast -50..50: the distance from middle grey, halved to one and a half times;
+    brightness -50..50: 64 levels darker to 64 levels lighter."""
+    levels = np.arange(256, dtype=np.float64)
+    curve = (levels - 128) * (1 + contrast / 100) + 128 + brightness / 50 * 64
+    return cv2.LUT(pixels, np.clip(np.rint(curve), 0, 255).astype(np.uint8))
+
+
+def _unsharp(pixels: np.ndarray, radius: float, amount: float) -> np.ndarray:
+    """Add what a blur of that radius takes away. On all colours alike, so grey stays grey."""
+    blurred = cv2.GaussianBlur(pixels, (0, 0), radius)
+    return cv2.addWeighted(pixels, 1 + amount, blurred, -amount, 0)
