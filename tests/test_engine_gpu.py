@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from tiny_gpen import make_tiny_model, random_crops
 
 from gpen_webui.gpen.engine import open_engine
 from gpen_webui.gpen.engine_torch import HALF_PRECISION_PSNR, TorchEngine, gpu_device
 from gpen_webui.gpen.quality import psnr, real_crops
+from tests.tiny_gpen import make_tiny_model, random_crops
 
 GPU = gpu_device("auto")
 pytestmark = [

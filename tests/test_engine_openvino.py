@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny_gpen import make_tiny_model, random_crops
 
 from gpen_webui.gpen.quality import psnr, real_crops
+from tests.tiny_gpen import make_tiny_model, random_crops
 
 pytest.importorskip("openvino")
 

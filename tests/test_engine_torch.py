@@ -5,11 +5,11 @@ import threading
 import numpy as np
 import pytest
 import torch
-from tiny_gpen import make_tiny_model, random_crops
 
 from gpen_webui.gpen.checkpoint import load_network
 from gpen_webui.gpen.engine_torch import HALF_PRECISION_PSNR, TorchEngine
 from gpen_webui.gpen.quality import Verdicts, psnr, real_crops
+from tests.tiny_gpen import make_tiny_model, random_crops
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,20 @@ from gpen_webui.errors import UserError
 
 # In a folder, only files that look like photos are taken; a file named outright always is.
 PHOTO_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp")
-    + (".heic", ".heif", ".avif")
+    (
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".bmp",
+        ".heic",
+        ".heif",
+        ".avif",
+    )
 )
 
 

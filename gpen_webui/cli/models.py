@@ -1,0 +1,76 @@
+"""`./run.sh models`: list, download, import and verify models."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from gpen_webui.gpen.catalog import AUTHORS_PAGE, list_models, published_model, verify_models
+from gpen_webui.settings import Settings
+
+
+def add_models_parser(commands: argparse._SubParsersAction) -> None:
+    """Add `models` to the command line."""
+    parser = commands.add_parser("models", help="the models: list, download, import, verify")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", help="what is installed, and what there is").set_defaults(run=_list)
+    download = actions.add_parser("download", help="fetch a published model")
+    download.add_argument("name", metavar="NAME")
+    download.set_defaults(run=_download)
+    bring = actions.add_parser("import", help="copy a weight file into the models folder")
+    bring.add_argument("file", type=Path, metavar="FILE")
+    bring.set_defaults(run=_import)
+    verify = actions.add_parser("verify", help="check every installed file anew")
+    verify.set_defaults(run=_verify)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    settings = Settings.from_environment()
+    for state in list_models(settings.models):
+        if state.problem:
+            where = f"cannot be used: {state.problem}"
+        elif state.installed:
+            where = "installed, the default" if state.is_default else "installed"
+        else:
+            where = f"not installed ({state.megabytes} MB)"
+        crop = f"{state.size} px" if state.size else "size unknown until used"
+        print(f"{state.name:24} {crop:8} {where}\n    {state.purpose}. Licence: {state.licence}.")
+    print(f"\nModels lie in {settings.models}; any GPEN checkpoint put there can be used by name.")
+    return 0
+
+
+def _download(arguments: argparse.Namespace) -> int:
+    from gpen_webui.gpen.download import download_model
+
+    settings = Settings.from_environment()
+    entry = published_model(arguments.name)
+    if entry and entry.sources:
+        print(f"{entry.name}: {entry.licence}.", file=sys.stderr)
+    with tqdm(unit="B", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total or None
+            bar.update(done - bar.n)
+
+        model = download_model(arguments.name, settings.models, on_progress=show)
+    print(f"{model.name} is installed: {model.path} (SHA-256 {model.sha256}).")
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from gpen_webui.gpen.download import import_model
+
+    model = import_model(arguments.file, Settings.from_environment().models)
+    print(f"{model.name} is installed: {model.size} px, SHA-256 {model.sha256}.")
+    print(f"Its licence is its makers' to say; for GPEN's own models see {AUTHORS_PAGE}.")
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    verdicts = verify_models(Settings.from_environment().models)
+    for name, problem in verdicts.items():
+        print(f"{name}: {problem or 'whole and unchanged'}")
+    return 1 if any(verdicts.values()) else 0

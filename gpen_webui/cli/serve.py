@@ -1,0 +1,60 @@
+"""`./run.sh [serve]`: the web page."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gpen_webui.cli.machine_options import add_machine_options
+from gpen_webui.settings import Settings
+
+
+def add_serve_parser(commands: argparse._SubParsersAction) -> None:
+    """Add `serve` and its options to the command line."""
+    parser = commands.add_parser("serve", help="serve the web page (the default)")
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine)")
+    parser.add_argument("--port", type=int, help="port to listen on (default: 7860)")
+    parser.add_argument("--outputs", type=Path, metavar="DIR", help="where results go")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="where models lie")
+    parser.add_argument("--model", metavar="NAME|FILE", help="the model to restore with")
+    parser.add_argument(
+        "--album-root",
+        type=Path,
+        action="append",
+        metavar="DIR",
+        help="a folder whose photos API clients may name by path; may be given several times",
+    )
+    add_machine_options(parser)
+    parser.add_argument(
+        "--max-photo-seconds", type=int, metavar="N", help="give a photo up after N seconds"
+    )
+    parser.add_argument("--max-megapixels", type=int, metavar="N", help="largest photo (100)")
+    parser.add_argument("--max-file-mb", type=int, metavar="N", help="largest upload (200)")
+    parser.add_argument("--max-store-gb", type=int, metavar="N", help="limit for all uploads")
+    parser.add_argument("--token", help="password for access from other machines")
+    parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until the user stops it; return the process's exit code."""
+    from gpen_webui.web.server import serve
+
+    settings = Settings.from_environment(
+        host=options.host,
+        port=options.port,
+        outputs=options.outputs and options.outputs.absolute(),
+        models=options.models and options.models.absolute(),
+        model=options.model,
+        album_roots=options.album_root and tuple(root.absolute() for root in options.album_root),
+        device=options.device,
+        precision=options.precision,
+        workers=options.workers,
+        max_photo_seconds=options.max_photo_seconds,
+        max_megapixels=options.max_megapixels,
+        max_file_mb=options.max_file_mb,
+        max_store_gb=options.max_store_gb,
+        token=options.token,
+        open_browser=False if options.no_browser else None,
+    )
+    return serve(settings)

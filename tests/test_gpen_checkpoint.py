@@ -1,0 +1,107 @@
+"""Weight files: what is accepted, what is refused, and that nothing in them is ever run."""
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from gpen_webui.gpen.checkpoint import (
+    CheckpointError,
+    load_checkpoint,
+    load_network,
+    save_checkpoint,
+)
+from gpen_webui.gpen.network import GPEN, NetworkConfig
+from tests.drawn_checkpoint import ReferenceCase
+
+TINY = Path(__file__).parent / "data" / "tiny-64.npz"
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, torch.Tensor]:
+    return ReferenceCase(TINY).state()
+
+
+@pytest.mark.parametrize("nested_under", [None, "g_ema", "params_ema"])
+def test_official_files_load_bare_or_nested(tmp_path: Path, state, nested_under):
+    path = tmp_path / "official.pth"
+    torch.save({nested_under: state} if nested_under else state, path)
+    config, loaded = load_checkpoint(path)
+    assert config == NetworkConfig(64, 1, 0.125)
+    assert all(torch.equal(loaded[name], state[name]) for name in state)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [NetworkConfig(256, 1, 0.25), NetworkConfig(128, 2, 0.125), NetworkConfig(32, 1, 0.0625)],
+)
+def test_the_shape_of_any_gpen_network_is_inferred(tmp_path: Path, config: NetworkConfig):
+    path = tmp_path / "some.safetensors"
+    save_checkpoint(path, GPEN(config).state_dict())
+    found = load_network(path).config
+    assert [found.channels(2**n) for n in range(2, 9)] == [
+        config.channels(2**n) for n in range(2, 9)
+    ]
+    assert found.size == config.size
+
+
+def test_half_precision_halves_the_file_and_loads_as_float32(tmp_path: Path, state):
+    save_checkpoint(tmp_path / "full.safetensors", state)
+    save_checkpoint(tmp_path / "half.safetensors", state, dtype=torch.float16)
+    full, half = (tmp_path / f"{name}.safetensors" for name in ("full", "half"))
+    assert half.stat().st_size < 0.51 * full.stat().st_size
+    assert {tensor.dtype for tensor in load_checkpoint(half)[1].values()} == {torch.float32}
+
+
+class Malice:
+    def __init__(self, victim: Path):
+        self.victim = victim
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.victim}",)
+
+
+@pytest.mark.parametrize(
+    "wrap", [torch.save, lambda what, path: path.write_bytes(pickle.dumps(what))]
+)
+def test_a_malicious_pickle_is_refused_and_never_run(tmp_path: Path, wrap):
+    victim, path = tmp_path / "owned", tmp_path / "evil.pth"
+    wrap({"g_ema": Malice(victim)}, path)
+    with pytest.raises(CheckpointError, match=r"evil\.pth"):
+        load_checkpoint(path)
+    assert not victim.exists()
+
+
+def damaged_files(folder: Path, state: dict) -> dict[str, Path]:
+    torch.save(state, folder / "whole.pth")
+    save_checkpoint(folder / "whole.safetensors", state)
+    for suffix in ("pth", "safetensors"):
+        data = (folder / f"whole.{suffix}").read_bytes()
+        (folder / f"cut.{suffix}").write_bytes(data[: len(data) // 2])
+        (folder / f"page.{suffix}").write_bytes(b"<!DOCTYPE html><html>Not found</html>")
+        (folder / f"empty.{suffix}").write_bytes(b"")
+    torch.save({"conv.weight": torch.zeros(3)}, folder / "other.pth")
+    torch.save({**state, "extra.weight": torch.zeros(3)}, folder / "extra.pth")
+    missing = dict(state)
+    missing.pop("generator.convs.3.conv.weight")
+    torch.save(missing, folder / "missing.pth")
+    infinite = {**state, "ecd0.0.1.bias": torch.full_like(state["ecd0.0.1.bias"], torch.nan)}
+    torch.save(infinite, folder / "infinite.pth")
+    return {path.name: path for path in folder.iterdir() if not path.name.startswith("whole")}
+
+
+def test_every_damaged_or_foreign_file_gets_a_sentence_that_names_it(tmp_path: Path, state):
+    for name, path in damaged_files(tmp_path, state).items():
+        with pytest.raises(CheckpointError) as caught:
+            load_checkpoint(path)
+        sentence = str(caught.value)
+        assert name in sentence
+        assert sentence.endswith(".")
+        assert "\n" not in sentence
+
+
+def test_a_missing_file_says_so(tmp_path: Path):
+    with pytest.raises(CheckpointError, match="cannot be opened"):
+        load_checkpoint(tmp_path / "nowhere.pth")
