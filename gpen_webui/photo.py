@@ -27,7 +27,7 @@ pillow_heif.register_heif_opener(thumbnails=False)
 # The limit is ours, on the declared size, before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "HEIF", "AVIF", "MPO")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "HEIF", "AVIF")  # MPO opens as a JPEG does
 SAVED_AS = {"mpo": "jpeg"}
 SUFFIX_OF = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
