@@ -1,0 +1,155 @@
+"""The pages that people see. What moves on them comes from the HTTP API, by small ES modules.
+
+A page is drawn without a look at any model, so it is there at once while the model loads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_babel import Babel, get_locale
+from werkzeug.wrappers import Response as AnyResponse
+
+from gpen_webui.jobs.records import Job
+from gpen_webui.options import RANGES, RestoreOptions
+
+TRANSLATIONS = Path(__file__).resolve().parent / "translations"
+LANGUAGES = {"en": "English", "zh_Hans": "简体中文"}
+THEMES = ("light", "dark")
+A_YEAR = 365 * 24 * 3600
+
+# What to start from, by the photo's condition; everything else keeps its default.
+PRESETS: dict[str, dict[str, object]] = {
+    "good": {"strength": 50},
+    "ordinary": {},
+    "old": {"strength": 90, "denoise": 12, "sharpen": 10, "contrast": 8},
+    "poor": {"strength": 100, "mode": "strong", "denoise": 20},
+    "dark": {"strength": 75, "denoise": 12, "contrast": 6, "brightness": 14},
+    "closeup": {"strength": 60, "mode": "detail", "enhance_detail": True},
+}
+# How the file is written is the user's taste and no matter of the photo's condition.
+NOT_IN_PRESETS = ("format", "quality", "max_megapixels", "aligned")
+
+blueprint = Blueprint("pages", __name__)
+
+
+def init_app(app: Flask) -> None:
+    """Give the application its languages and what all templates use."""
+    Babel(
+        app,
+        default_locale="en",
+        default_translation_directories=str(TRANSLATIONS),
+        locale_selector=choose_language,
+    )
+    app.context_processor(_for_all_templates)
+
+
+@blueprint.get("/")
+def photo() -> AnyResponse | str:
+    """One photo; `?job=` shows one that was restored earlier."""
+    job = _job_named("job")
+    if job is not None and job.kind != "photo":
+        return redirect(url_for("pages.job", job_id=job.id))
+    return render_template("photo.html", job=job, options=_options_of(job))
+
+
+@blueprint.get("/batch")
+def batch() -> AnyResponse | str:
+    """A new album; `?job=` goes on collecting, `?like=` takes over the settings of a job."""
+    job = _job_named("job")
+    if job is not None and job.state != "collecting":
+        return redirect(url_for("pages.job", job_id=job.id))
+    return render_template("batch.html", job=job, options=_options_of(job or _job_named("like")))
+
+
+@blueprint.get("/jobs")
+def jobs() -> str:
+    """The history."""
+    return render_template("jobs.html")
+
+
+@blueprint.get("/jobs/<job_id>")
+def job(job_id: str) -> AnyResponse | str:
+    """An album while it is restored and afterwards."""
+    found = _store().job(job_id)
+    if found.kind == "photo":
+        return redirect(url_for("pages.photo", job=found.id))
+    if found.state == "collecting":
+        return redirect(url_for("pages.batch", job=found.id))
+    return render_template("job.html", job=found, options=_options_of(found))
+
+
+@blueprint.get("/models")
+def models() -> str:
+    """Models and settings."""
+    return render_template("models.html")
+
+
+@blueprint.after_app_request
+def remember_choices(response: Response) -> Response:
+    """Keep `?lang=` and `?theme=` for the pages to come."""
+    for name, known in (("lang", LANGUAGES), ("theme", THEMES)):
+        if request.args.get(name) in known:
+            response.set_cookie(
+                name, request.args[name], max_age=A_YEAR, samesite="Lax", httponly=True
+            )
+    return response
+
+
+def choose_language() -> str:
+    """The user's choice, else the browser's, else English."""
+    chosen = request.args.get("lang") or request.cookies.get("lang")
+    if chosen in LANGUAGES:
+        return chosen
+    for wanted, _ in request.accept_languages:
+        if wanted.lower().startswith("zh"):
+            return "zh_Hans"
+        if wanted.lower().startswith("en"):
+            return "en"
+    return "en"
+
+
+def preset_options(name: str) -> dict[str, object]:
+    """Every option on which a preset decides."""
+    values = RestoreOptions.parse(PRESETS[name]).as_dict()
+    return {key: value for key, value in values.items() if key not in NOT_IN_PRESETS}
+
+
+def _for_all_templates() -> dict[str, object]:
+    theme = request.args.get("theme") or request.cookies.get("theme")
+    return {
+        "language": str(get_locale() or "en"),
+        "languages": LANGUAGES,
+        "theme": theme if theme in THEMES else None,
+        "presets": {name: preset_options(name) for name in PRESETS},
+        "ranges": RANGES,
+    }
+
+
+def _store():
+    return current_app.extensions["jobs"].store
+
+
+def _job_named(argument: str) -> Job | None:
+    """The job that the address names; UnknownJobError where there is none of that name."""
+    job_id = request.args.get(argument)
+    return _store().job(job_id) if job_id else None
+
+
+def _options_of(job: Job | None) -> dict[str, object]:
+    """The form's values: those of a job, else the defaults."""
+    known = {field.name for field in fields(RestoreOptions)}
+    earlier = job.options if job else {}
+    values = {name: value for name, value in earlier.items() if name in known}
+    return RestoreOptions.parse(values).as_dict()
