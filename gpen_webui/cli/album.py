@@ -12,8 +12,8 @@ from typing import TypeVar
 from gpen_webui.cli.progress import Progress
 from gpen_webui.cli.run_record import RunRecord
 from gpen_webui.cli.sidecars import save_comparison, save_faces
-from gpen_webui.cli.walk import FoundPhoto
 from gpen_webui.jobs.results import place_result, plan_results
+from gpen_webui.jobs.walk import FoundPhoto
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import (
     Interrupted,

@@ -1,4 +1,4 @@
-"""Which photos a command line means: files as given, folders walked with their tree."""
+"""Which photos a list of paths means: files as given, folders walked with their tree."""
 
 from __future__ import annotations
 
