@@ -18,6 +18,9 @@ def log_to_file(outputs: Path) -> Path | None:
     logger = logging.getLogger("gpen_webui")
     logger.setLevel(logging.INFO)
     logger.propagate = False
+    for earlier in list(logger.handlers):
+        logger.removeHandler(earlier)
+        earlier.close()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = RotatingFileHandler(path, maxBytes=2_000_000, backupCount=3, encoding="utf-8")

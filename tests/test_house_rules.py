@@ -73,7 +73,7 @@ def test_every_room_has_its_place_in_the_order():
     assert rooms <= set(ORDER)
 
 
-@pytest.mark.parametrize("module", ["cli", "jobs", "restore", "pipeline"])
+@pytest.mark.parametrize("module", ["cli", "jobs.service", "restore", "pipeline"])
 def test_heavy_libraries_are_not_loaded_before_a_model_is_needed(module: str):
     code = (
         f"import sys, gpen_webui.{module}; "

@@ -53,6 +53,12 @@ class JobRunner(Protocol):
         results, stay.
         """
 
+    def warm_up(self) -> None:
+        """Load the model in the background, before the first photo needs it."""
+
+    def replace_restorer(self) -> None:
+        """Load the model anew for the next photo: the settings or the files have changed."""
+
     def status(self) -> dict:
         """{"state", "message", "model", "workers", "busy", "stuck"} for health and models.
 

@@ -30,6 +30,7 @@ class SharedRestorer:
         self._changed = Condition()
         self._current: Restorer | None = None
         self._users: dict[Restorer, int] = {}
+        self._replaced = 0  # how often
 
     @property
     def model(self) -> str | None:
@@ -45,16 +46,20 @@ class SharedRestorer:
             if self._current is not None:
                 self._users[self._current] += 1
                 return self._current
-            self.state = "loading"
+            self.state, self.message = "loading", ""
+            replaced = self._replaced
         try:
             restorer, workers = self._load()
         except BaseException as error:
             self._fail(error)
             raise
         with self._changed:
-            self._current, self.workers = restorer, workers
             self._users[restorer] = 1
-            self.state, self.message = "ready", getattr(restorer.engine, "description", "")
+            if replaced == self._replaced:
+                self._current, self.workers = restorer, workers
+                self.state, self.message = "ready", restorer.engine.description
+            else:
+                self.state = "idle"
             self._changed.notify_all()
         return restorer
 
@@ -72,6 +77,7 @@ class SharedRestorer:
         """Forget the restorer: the next photo loads it anew, those in hand keep the old one."""
         with self._changed:
             old, self._current = self._current, None
+            self._replaced += 1
             if self.state != "loading":
                 self.state, self.message = "idle", ""
             unused = old is not None and not self._users[old]

@@ -66,16 +66,18 @@ class Store:
         key: the client's own name for this photo in this job. An upload that is sent again
         with the same key is dropped, and the item is the one made first: so a client whose
         connection broke may send everything again. JobConflictError once the job is started.
+        The upload is gone from its place afterwards, whatever happens.
         """
-        size, sha256 = self._fingerprint(upload)
-        with self._database.changing() as change:
-            n = self._known_item(change, job_id, key)
-            if n is None:
-                n = change.counts(job_id)["total"]
-                source = self._take_in(upload, job_id, n)
-                self._insert(change, job_id, name, key, source, True, size, sha256)
-            else:
-                upload.unlink(missing_ok=True)
+        try:
+            size, sha256 = self._fingerprint(upload)
+            with self._database.changing() as change:
+                n = self._known_item(change, job_id, key)
+                if n is None:
+                    n = change.counts(job_id)["total"]
+                    source = self._take_in(upload, job_id, n)
+                    self._insert(change, job_id, name, key, source, True, size, sha256)
+        finally:
+            upload.unlink(missing_ok=True)
         return self.item(job_id, n)
 
     def add_original(self, job_id: str, name: str, path: Path, key: str | None = None) -> Item:

@@ -10,7 +10,7 @@ from gpen_webui.jobs.records import ACTIVE_JOBS, ITEM_STATES, UnknownJobError
 MAX_ITEMS = 2**31
 ITEM_COLUMNS = (
     "n, key, name, state, stage, attempt, crashes, source, owned, size, sha256, planned, "
-    "result, result_size, faces, seconds, error, warnings"
+    "placed, result, result_size, faces, seconds, error, warnings"
 )
 
 

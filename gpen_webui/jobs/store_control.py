@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
-from pathlib import PurePath
 
 from gpen_webui.jobs.records import (
     ACTIVE_JOBS,
@@ -14,12 +14,14 @@ from gpen_webui.jobs.records import (
     JobConflictError,
     StoreError,
 )
-from gpen_webui.jobs.results import free_name, plan_results, safe_path
+from gpen_webui.jobs.results import free_name, plan_results, safe_name, safe_path
 from gpen_webui.jobs.store import insert_job, job_of_key
 from gpen_webui.jobs.store_change import Change, job_row
 from gpen_webui.jobs.store_database import Database
 from gpen_webui.jobs.store_files import StoreFiles
 from gpen_webui.options import RestoreOptions
+
+log = logging.getLogger(__name__)
 
 NOT_BEGUN = {"stage": None, "error": None, "seconds": None, "faces": None, "result": None}
 
@@ -103,19 +105,36 @@ class Control:
             change.set_job(job_id, deleted=1)
             change.jobs.add(job_id)
 
+    def clean_up(self) -> None:
+        """Remove what a process that died left half done; before any other work."""
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT job, n FROM items WHERE owned")
+            known = {(row["job"], str(row["n"])) for row in rows}
+        try:
+            self._files.sweep(lambda job_id, n: (job_id, n) in known)
+            self.remove_deleted()
+        except (OSError, StoreError):  # it only costs room, and the next start tries again
+            log.exception("what an earlier process left could not be removed")
+
     def remove_deleted(self) -> None:
         """Remove the files, then the rows, of all jobs that are marked."""
         with self._database.reading() as connection:
             jobs = connection.execute("SELECT id, folder FROM jobs WHERE deleted").fetchall()
             results = {
                 job["id"]: connection.execute(
-                    "SELECT planned FROM items WHERE job = ? AND attempt > 0", (job["id"],)
+                    "SELECT planned FROM items WHERE job = ? AND placed", (job["id"],)
                 ).fetchall()
                 for job in jobs
             }
         for job in jobs:
             planned = [row["planned"] for row in results[job["id"]]]
-            self._files.remove_job(job["id"], job["folder"], planned)
+            try:
+                self._files.remove_job(job["id"], job["folder"], planned)
+            except OSError as error:
+                raise StoreError(
+                    f"Some files of the deleted job cannot be removed ({error.strerror}); check "
+                    "the folder's permissions. It is tried again at the next start."
+                ) from error
             with self._database.changing() as change:
                 for table, column in (("events", "job"), ("items", "job"), ("jobs", "id")):
                     change.sql.execute(f"DELETE FROM {table} WHERE {column} = ?", (job["id"],))
@@ -134,8 +153,7 @@ class Control:
 
     def _new_folder_name(self, change: Change, kind: str, name: str) -> str:
         """A folder that neither exists nor is promised to another job; it is made when needed."""
-        label = safe_path(name).name
-        label = PurePath(label).stem if kind == "photo" else label
+        label = safe_path(name).stem if kind == "photo" else safe_name(name)
         wanted = safe_path(f"{time.strftime('%Y%m%d_%H%M%S')}_{label}")
         taken = {row[0].casefold() for row in change.sql.execute(TAKEN_FOLDERS)}
         taken |= {path.name.casefold() for path in self._files.outputs.iterdir()}

@@ -57,6 +57,7 @@ CREATE TABLE items (
     size INTEGER NOT NULL,
     sha256 TEXT NOT NULL,
     planned TEXT,             -- where its result goes, in the job's folder
+    placed INTEGER NOT NULL DEFAULT 0,   -- whether a file there, if any, is its result
     result TEXT,              -- where it is
     result_size INTEGER NOT NULL DEFAULT 0,
     faces INTEGER,

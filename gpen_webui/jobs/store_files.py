@@ -93,14 +93,16 @@ class StoreFiles:
     def remove_job(self, job_id: str, folder: str | None, results: list[str]) -> None:
         """Remove our copies of a job's originals, its results and its report; nothing else."""
         shutil.rmtree(self.uploads / job_id, ignore_errors=True)
-        if folder is None:
-            return
+        if folder is not None:
+            self.remove_results(folder, [*results, "report.json"])
+
+    def remove_results(self, folder: str, results: list[str]) -> None:
+        """Remove these files of a results folder, and the folders that they leave empty."""
         parents = {self.outputs / folder}
         for result in results:
             path = self.result(folder, result)
             path.unlink(missing_ok=True)
             parents |= {path.parents[i] for i in range(len(PurePosixPath(result).parts))}
-        self.result(folder, "report.json").unlink(missing_ok=True)
         for parent in sorted(parents, key=lambda path: len(path.parts), reverse=True):
             remove_if_empty(parent)
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from gpen_webui.jobs.records import ACTIVE_JOBS, UnknownJobError
 from gpen_webui.jobs.results import free_name, safe_name
-from gpen_webui.jobs.store_change import Change, count_items, item_row, job_row
+from gpen_webui.jobs.store_change import Change, item_row, job_row
 from gpen_webui.jobs.store_database import Database
 from gpen_webui.jobs.store_files import StoreFiles
 from gpen_webui.options import RestoreOptions
@@ -90,24 +90,23 @@ class Work:
             if _is_valid(change, claim):
                 change.stage(claim.job_id, claim.n, stage)
 
-    def place_for(self, claim: Claim, suffix: str) -> PurePosixPath:
+    def place_for(self, claim: Claim, suffix: str) -> PurePosixPath | None:
         """Where this item's result goes: the planned name, unless it cannot be that.
 
-        The file there, if any, is an earlier try of the same result and may be replaced.
+        The file there, if any, is an earlier try of the same result and may be replaced. None
+        where the item is no longer this worker's.
         """
         suffix = PurePosixPath(safe_name("x" + suffix)).suffix
-        with self._database.reading() as connection:
-            planned = PurePosixPath(item_row(connection, claim.job_id, claim.n)["planned"])
-        is_ours = claim.attempt > 1 or not self._files.result(claim.folder, planned).exists()
-        if is_ours and planned.suffix.lower() == suffix.lower():
-            return planned
         with self._database.changing() as change:
-            query = "SELECT planned FROM items WHERE job = ?"
-            taken = {row[0].casefold() for row in change.sql.execute(query, (claim.job_id,))}
-            taken |= {"report.json"} | self._lying_beside(claim.folder, planned)
-            planned = free_name(planned.with_suffix(suffix), taken)
-            change.set_item(claim.job_id, claim.n, planned=str(planned))
-        return planned
+            if not _is_valid(change, claim):
+                return None
+            row = item_row(change.sql, claim.job_id, claim.n)
+            place = PurePosixPath(row["planned"])
+            is_ours = row["placed"] or not self._files.result(claim.folder, place).exists()
+            if not is_ours or place.suffix.lower() != suffix.lower():
+                place = self._other_place(change, claim, place.with_suffix(suffix))
+            change.set_item(claim.job_id, claim.n, planned=str(place), placed=1)
+        return place
 
     def finish(self, claim: Claim, report: dict, result_size: int, pace: float | None) -> bool:
         """The item ended as its report says; False where it is no longer this worker's."""
@@ -137,7 +136,6 @@ class Work:
         with self._database.changing() as change:
             if not _is_valid(change, claim):
                 return
-            # The attempt still counts: its number marks files at the planned name as ours.
             change.item(claim.job_id, claim.n, state="waiting", stage=None)
             if reason and job_row(change.sql, claim.job_id)["state"] in ACTIVE_JOBS:
                 change.job(claim.job_id, state="paused", reason=reason)
@@ -147,12 +145,6 @@ class Work:
         with self._database.changing() as change:
             if job_row(change.sql, job_id)["state"] in ACTIVE_JOBS:
                 change.job(job_id, state="paused", reason=reason)
-
-    def is_finished(self, job_id: str) -> bool:
-        """Whether no item of a job is left to do."""
-        with self._database.reading() as connection:
-            counts = count_items(connection, job_id)
-        return not counts["waiting"] and not counts["running"]
 
     def end(self, job_id: str) -> None:
         """The report of a finished job is written: it is done."""
@@ -171,16 +163,16 @@ class Work:
             for job_id, n in change.sql.execute(query).fetchall():
                 self._recover_item(change, job_id, n)
 
-    def finished_jobs(self) -> list[str]:
-        """Jobs that have nothing left to do, but whose end is not recorded."""
+    def ending_jobs(self, job_id: str | None = None) -> list[str]:
+        """Jobs that have nothing left to do, but whose end is not recorded; of all, or of one."""
         query = """
-            SELECT id FROM jobs WHERE NOT deleted AND (report_due OR (
+            SELECT id FROM jobs WHERE NOT deleted AND id = ifnull(?, id) AND (report_due OR (
                 state IN ('waiting', 'running', 'paused') AND NOT EXISTS (
                     SELECT 1 FROM items
                     WHERE job = jobs.id AND state IN ('waiting', 'running'))))
         """
         with self._database.reading() as connection:
-            return [row["id"] for row in connection.execute(query)]
+            return [row["id"] for row in connection.execute(query, (job_id,))]
 
     def _recover_item(self, change: Change, job_id: str, n: int) -> None:
         row = item_row(change.sql, job_id, n)
@@ -191,6 +183,11 @@ class Work:
         message = f"{row['name']} crashed the restorer {MAX_CRASHES} times and was left out."
         error = json.dumps({"stage": row["stage"], "message": message})
         change.item(job_id, n, state="failed", stage=None, crashes=crashes, error=error)
+
+    def _other_place(self, change: Change, claim: Claim, wanted: PurePosixPath) -> PurePosixPath:
+        query = "SELECT planned FROM items WHERE job = ?"
+        taken = {row[0].casefold() for row in change.sql.execute(query, (claim.job_id,))}
+        return free_name(wanted, taken | {"report.json"} | self._lying_beside(claim.folder, wanted))
 
     def _lying_beside(self, folder: str, planned: PurePosixPath) -> set[str]:
         """Case-folded paths of the files in the planned result's folder."""

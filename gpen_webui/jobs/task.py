@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from threading import Lock
+from threading import Event, Lock, Thread, current_thread
 
+from gpen_webui.gpen.catalog import InstalledModel
 from gpen_webui.jobs.store_work import Claim
 from gpen_webui.pipeline import Interrupted
 
@@ -13,32 +14,58 @@ from gpen_webui.pipeline import Interrupted
 class Task:
     """A claim at work. Its end is decided once: by its worker, or by somebody who stops it.
 
-    settling: held while that is decided and recorded. started: when the work itself began
-    (time.monotonic), None while the model is loading. stopped: it came to nothing, and what
-    its worker still brings must not be used.
+    Whoever decides has to record what becomes of the item. worker: the thread that made the
+    task. model, started: what it is restored with, and since when (time.monotonic); None
+    while that model is loading. stage: the last one entered. result_size: of the result in
+    its place, bytes. over: set when the worker has let go of it.
     """
 
     def __init__(self, claim: Claim):
         self.claim = claim
-        self.settling = Lock()
+        self.worker: Thread = current_thread()
+        self.model: InstalledModel | None = None
         self.started: float | None = None
-        self.stopped = False
+        self.stage = "open"
         self.result_size = 0
+        self.over = Event()
+        self._lock = Lock()
+        self._is_settled = False
+        self._is_stopped = False
 
-    def begin(self) -> None:
+    def begin(self, model: InstalledModel) -> None:
         """The time limit counts from here."""
-        self.started = time.monotonic()
+        self.model, self.started = model, time.monotonic()
+
+    def settle(self) -> None:
+        """The worker decides, and nobody can stop it any more. Interrupted if somebody has."""
+        with self._lock:
+            self._check()
+            self._is_settled = True
+
+    def stop(self) -> bool:
+        """Somebody else decides: what the worker still brings must not be used.
+
+        False where the end is decided already.
+        """
+        with self._lock:
+            if self._is_settled or self._is_stopped:
+                return False
+            self._is_stopped = True
+            return True
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody else than the worker has decided."""
+        with self._lock:
+            return self._is_stopped
 
     def check(self) -> None:
         """Raise Interrupted where the task was stopped."""
-        if self.stopped:
-            raise Interrupted
+        with self._lock:
+            self._check()
 
-    def settle(self) -> None:
-        """Keep others from stopping the task from here on; Interrupted if they have."""
-        self.settling.acquire()
-        if self.stopped:
-            self.settling.release()
+    def _check(self) -> None:
+        if self._is_stopped:
             raise Interrupted
 
 

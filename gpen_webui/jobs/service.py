@@ -1,0 +1,108 @@
+"""Everything that jobs need, put together for one outputs folder.
+
+The doors (`web`, tests) call `open_jobs` and use the parts of what it returns.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from gpen_webui.jobs.events import Bell, Events
+from gpen_webui.jobs.lock import OutputsLock
+from gpen_webui.jobs.records import StoreError
+from gpen_webui.jobs.runner import RestoreFile, ThreadRunner
+from gpen_webui.jobs.saving import Saver
+from gpen_webui.jobs.shared_restorer import LoadRestorer
+from gpen_webui.jobs.store import Store
+from gpen_webui.jobs.store_control import Control
+from gpen_webui.jobs.store_database import Database
+from gpen_webui.jobs.store_files import StoreFiles
+from gpen_webui.jobs.store_work import Work
+from gpen_webui.logs import log_to_file
+from gpen_webui.pipeline import choose_workers, open_restorer, restore_file
+from gpen_webui.restore import Restorer
+from gpen_webui.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class JobService:
+    """The jobs of one outputs folder, at work from the making of the object to close().
+
+    store: collect and look. runner: carry out. events: follow.
+    """
+
+    def __init__(self, settings: Settings, load_restorer: LoadRestorer, restore_file: RestoreFile):
+        self.settings = settings
+        with ExitStack() as opened:
+            files = _open_files(settings.outputs)
+            opened.callback(_open_lock(files).close)
+            bell = Bell()
+            database = Database(files.database, on_commit=bell.ring)
+            opened.callback(database.close)
+            work = Work(files, database)
+            self.store = Store(files, database)
+            self.events = Events(self.store, bell)
+            self.runner = ThreadRunner(
+                self.store,
+                Control(files, database),
+                work,
+                Saver(files, database, self.store),
+                load_restorer,
+                restore_file,
+                settings.max_photo_seconds,
+            )
+            self.runner.start()
+            opened.callback(self.runner.close)
+            self._opened = opened.pop_all()
+
+    def warm_up(self) -> None:
+        """Load the model in the background; runner.status() tells how that goes."""
+        self.runner.warm_up()
+
+    def close(self) -> None:
+        """Stop the runner, which puts unfinished items back, and let others in."""
+        self._opened.close()
+
+
+def open_jobs(settings: Settings) -> JobService:
+    """The jobs of settings.outputs, taken up where the last process left them.
+
+    Raises OutputsInUseError where another process works in the folder, StoreError where it
+    cannot be used. Loads no model.
+    """
+
+    def load_restorer() -> tuple[Restorer, int]:
+        workers = choose_workers(settings)
+        started = time.perf_counter()
+        restorer = open_restorer(settings, workers)
+        seconds = time.perf_counter() - started
+        log.info("loaded %s in %.1f s, %d workers", restorer.model.name, seconds, workers)
+        return restorer, workers
+
+    log_to_file(settings.outputs)
+    return JobService(settings, load_restorer, restore_file)
+
+
+def _open_files(outputs: Path) -> StoreFiles:
+    try:
+        return StoreFiles(outputs)
+    except OSError as error:
+        raise _unusable(outputs, error) from error
+
+
+def _open_lock(files: StoreFiles) -> OutputsLock:
+    try:
+        return OutputsLock(files.lock)
+    except OSError as error:
+        raise _unusable(files.outputs, error) from error
+
+
+def _unusable(outputs: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"The folder {outputs} cannot be written ({error.strerror or error}); "
+        "check its permissions, or choose another folder with --outputs."
+    )
