@@ -20,20 +20,22 @@ NATURAL_FINE_SHARE = 0.8
 SKIN_CENTRE = (153.0, 102.0)
 SKIN_SPREAD = (14.0, 16.0)
 MIN_SKIN = 0.01  # less of the crop than this is no skin
+# A sepia face strays by 3 levels from one tone for each brightness, one in colour by over 9.
+TONE_SPREAD = 6.0
+TONE_SAMPLE = (64, 64)
+LUMA = (0.299, 0.587, 0.114)  # how bright red, green and blue are
 
 
-def adjust_face(
-    crop: np.ndarray, restored: np.ndarray, options: RestoreOptions, grey: bool
-) -> np.ndarray:
+def adjust_face(crop: np.ndarray, restored: np.ndarray, options: RestoreOptions) -> np.ndarray:
     """The face to blend in, (S,S,3) float32, 0-255.
 
     crop: (S,S,3) uint8, the face as it was. restored: (S,S,3) float32, 0-255, the network's.
-    grey: the photo has no colour, so the result has none.
     """
     original = crop.astype(np.float32)
     face = apply_mode(original, restored, options.mode)
-    if grey:
-        face = np.repeat((face @ (0.299, 0.587, 0.114)).astype(np.float32)[:, :, None], 3, axis=2)
+    toned = keep_single_tone(original, face)
+    if toned is not None:
+        face = toned
     elif options.protect_skin and options.mode != "strong":
         face = keep_skin_tone(original, face)
     return original + (options.strength / 100) * (face - original)
@@ -74,6 +76,31 @@ def keep_skin_tone(original: np.ndarray, face: np.ndarray) -> np.ndarray:
     red, blue = (drift[i] * skin for i in (0, 1))
     # The inverse of YCrCb: R = Y + 1.403 Cr, G = Y - 0.714 Cr - 0.344 Cb, B = Y + 1.773 Cb.
     return face - np.stack((1.403 * red, -0.714 * red - 0.344 * blue, 1.773 * blue), axis=2)
+
+
+def keep_single_tone(original: np.ndarray, face: np.ndarray) -> np.ndarray | None:
+    """The face in the tone of a grey or sepia original; None where the original has colours.
+
+    Both (S,S,3) float32, 0-255. In such a picture each brightness has one tone: how far red
+    and blue lie from green is a curve of brightness, which is fitted and put on the face.
+    """
+    small = cv2.resize(original, TONE_SAMPLE, interpolation=cv2.INTER_AREA)
+    shade = _brightness(small)
+    apart = (small[:, :, ::2] - small[:, :, 1:2]).reshape(-1, 2)
+    powers = np.vander(shade.ravel() / 255, 3)
+    curve = np.linalg.lstsq(powers, apart, rcond=None)[0].astype(np.float32)
+    if np.sqrt(np.mean((powers @ curve - apart) ** 2, axis=0)).max() > TONE_SPREAD:
+        return None
+    wanted = _brightness(face)
+    known = np.clip(wanted, shade.min(), shade.max()) / 255
+    red, blue = ((a * known + b) * known + c for a, b, c in curve.T)
+    green = wanted - LUMA[0] * red - LUMA[2] * blue
+    return np.stack((green + red, green, green + blue), axis=2)
+
+
+def _brightness(pixels: np.ndarray) -> np.ndarray:
+    red, green, blue = np.moveaxis(pixels, 2, 0)
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
 def finish(pixels: np.ndarray, options: RestoreOptions) -> np.ndarray:

@@ -117,7 +117,7 @@ class Restorer:
             patches = [
                 Patch(
                     crop,
-                    adjust_face(crop, restored, options, photo.grey),
+                    adjust_face(crop, restored, options),
                     matrix,
                     keep_fine=_keep_fine(options),
                 )
