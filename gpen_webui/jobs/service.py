@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from gpen_webui.jobs.events import Bell, Events
@@ -68,9 +70,12 @@ class JobService:
         self._opened.close()
 
 
-def open_jobs(settings: Settings) -> JobService:
+def open_jobs(
+    settings: Settings, chosen_model: Callable[[], str | None] | None = None
+) -> JobService:
     """The jobs of settings.outputs, taken up where the last process left them.
 
+    chosen_model: tells the name of the model to load, each time; else settings.model is it.
     Raises OutputsInUseError where another process works in the folder, StoreError where it
     cannot be used. Loads no model.
     """
@@ -78,7 +83,8 @@ def open_jobs(settings: Settings) -> JobService:
     def load_restorer() -> tuple[Restorer, int]:
         workers = choose_workers(settings)
         started = time.perf_counter()
-        restorer = open_restorer(settings, workers)
+        current = replace(settings, model=chosen_model()) if chosen_model else settings
+        restorer = open_restorer(current, workers)
         seconds = time.perf_counter() - started
         log.info("loaded %s in %.1f s, %d workers", restorer.model.name, seconds, workers)
         return restorer, workers
