@@ -1,0 +1,50 @@
+"""The Flask application, put together from the parts of this room."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from gpen_webui.jobs.service import open_jobs
+from gpen_webui.settings import PROJECT, Settings
+from gpen_webui.web import (
+    api,
+    enhance,
+    errors,
+    guard,
+    images,
+    models_api,
+    pages,
+    progress,
+    uploads,
+)
+from gpen_webui.web.model_desk import ChosenModel, ModelDesk
+
+
+def build_app(settings: Settings) -> Flask:
+    """See gpen_webui.create_app."""
+    app = Flask(
+        "gpen_webui",
+        static_folder=str(PROJECT / "static"),
+        template_folder=str(PROJECT / "templates"),
+    )
+    app.json.sort_keys = False
+    app.extensions["settings"] = settings
+    guard.init_app(app)  # first, so that nothing else sees a request that it refuses
+    uploads.init_app(app)
+    progress.init_app(app)
+    errors.init_app(app)
+    pages.init_app(app)
+    for room in (pages, api, enhance, images, models_api, progress):
+        app.register_blueprint(room.blueprint)
+    chosen = ChosenModel(settings)
+    jobs = open_jobs(settings, chosen)
+    app.extensions["jobs"] = jobs
+    app.extensions["models"] = ModelDesk(settings, jobs, chosen)
+    return app
+
+
+def close_app(app: Flask) -> None:
+    """End the sockets, downloads and jobs; unfinished photos go back to waiting."""
+    app.extensions["watchers"].close_all()
+    app.extensions["models"].close()
+    app.extensions["jobs"].close()

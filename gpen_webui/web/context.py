@@ -1,0 +1,112 @@
+"""What every request needs from the application around it, and how requests are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flask import current_app, request
+
+from gpen_webui.errors import UserError
+from gpen_webui.jobs.records import Job
+from gpen_webui.options import OptionError, RestoreOptions
+from gpen_webui.settings import Settings
+
+if TYPE_CHECKING:
+    from gpen_webui.jobs.service import JobService
+    from gpen_webui.web.model_desk import ModelDesk
+    from gpen_webui.web.watchers import Watchers
+
+NOT_OPTIONS = ("name", "key", "wait", "token")  # fields that a form may have beside the options
+
+
+class BadRequestError(UserError):
+    """What was sent cannot be understood (HTTP 400)."""
+
+
+def job_service() -> JobService:
+    """The jobs of this application."""
+    return current_app.extensions["jobs"]
+
+
+def settings() -> Settings:
+    """The settings of this application."""
+    return current_app.extensions["settings"]
+
+
+def model_desk() -> ModelDesk:
+    """The models of this application."""
+    return current_app.extensions["models"]
+
+
+def watchers() -> Watchers:
+    """The open WebSockets of this application."""
+    return current_app.extensions["watchers"]
+
+
+def job_json(job: Job) -> dict:
+    """A job as the API shows it."""
+    return job.as_dict() | {"progress": progress_address(job.id)}
+
+
+def progress_address(job_id: str) -> str:
+    """Where a job's events are told."""
+    return f"/ws/jobs/{job_id}"
+
+
+def json_body() -> dict:
+    """The JSON object that was sent. Raises BadRequestError."""
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise BadRequestError("Send a JSON object, with the header Content-Type: application/json.")
+    return body
+
+
+def text_of(body: dict, name: str, default: str | None = None) -> str | None:
+    """A text from a JSON object. Raises BadRequestError."""
+    value = body.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, str):
+        raise BadRequestError(f"{name} must be text.")
+    return value
+
+
+def request_key(body: dict) -> str | None:
+    """The client's own name for this request: what is asked twice with it is done once."""
+    return request.headers.get("Idempotency-Key") or text_of(body, "key") or None
+
+
+def whole_number(name: str, default: int | None = None) -> int | None:
+    """A number from the address's query, 0 or more. Raises BadRequestError."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) < 16):
+        raise BadRequestError(f"{name} is “{text}”, but must be a whole number, 0 or more.")
+    return int(text)
+
+
+def parse_options(values: object) -> RestoreOptions:
+    """Options from JSON or a form, within the server's own limit of pixels."""
+    if not isinstance(values, dict):
+        raise OptionError("The options must be a JSON object, like {“strength”: 70}.")
+    limit = settings().max_megapixels
+    options = RestoreOptions.parse({"max_megapixels": limit, **values})
+    if options.max_megapixels > limit:
+        raise OptionError(
+            f"max_megapixels is {options.max_megapixels}, but this server's limit is {limit}; "
+            "start it with a higher --max-megapixels."
+        )
+    return options
+
+
+def form_options() -> RestoreOptions:
+    """The options among the fields of a form, and of the address's query."""
+    fields = {**request.args.to_dict(), **request.form.to_dict()}
+    return parse_options({name: value for name, value in fields.items() if name not in NOT_OPTIONS})
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Whether a resolved path lies in a folder."""
+    return path.is_relative_to(folder.resolve())

@@ -1,0 +1,153 @@
+"""Restore in one request: a photo, or an album that is uploaded whole or named by its paths."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+
+from flask import Blueprint, Response, jsonify, request
+
+from gpen_webui.jobs.records import RESTORED_ITEMS, Item, JobConflictError, StoreError
+from gpen_webui.jobs.walk import FoundPhoto, find_photos
+from gpen_webui.photo import PhotoError
+from gpen_webui.web.context import (
+    BadRequestError,
+    form_options,
+    job_service,
+    json_body,
+    parse_options,
+    progress_address,
+    request_key,
+    settings,
+    text_of,
+)
+from gpen_webui.web.guard import ForbiddenError
+from gpen_webui.web.images import attachment
+from gpen_webui.web.uploads import all_uploaded, uploaded
+
+blueprint = Blueprint("enhance", __name__)
+
+
+@blueprint.post("/enhance")
+def enhance() -> Response | tuple[Response, int]:
+    """One photo: 202 and where to look, or with `wait=1` the restored photo itself."""
+    path, filename = uploaded("photo")
+    options = form_options()
+    store = job_service().store
+    name = request.form.get("name") or filename
+    job = store.create_job("photo", name, options, request_key(request.form.to_dict()))
+    item = store.add_item(job.id, name, path, key="photo")
+    job_service().runner.submit(job.id)
+    if (request.args.get("wait") or request.form.get("wait") or "0") != "0":
+        return _result_of(job.id, _wait_for(job.id, item.n))
+    return jsonify(job=job.id, item=item.n, progress=progress_address(job.id)), 202
+
+
+@blueprint.post("/batch-enhance")
+def batch_enhance() -> tuple[Response, int]:
+    """An album: uploaded as a form, or as JSON with the paths of photos on this machine."""
+    if request.mimetype == "multipart/form-data":
+        job_id, total = _uploaded_album()
+    else:
+        job_id, total = _album_of_paths()
+    job_service().runner.submit(job_id)
+    answer = {
+        "status": "processing",
+        "total_images": total,
+        "job": job_id,
+        "progress": progress_address(job_id),
+    }
+    return jsonify(answer), 202
+
+
+def _uploaded_album() -> tuple[str, int]:
+    photos = all_uploaded("photos")
+    options = form_options()
+    store = job_service().store
+    name = request.form.get("name") or "Album"
+    job = store.create_job("album", name, options, request_key(request.form.to_dict()))
+    for number, (path, filename) in enumerate(photos):
+        store.add_item(job.id, filename, path, key=f"photos/{number}")
+    return job.id, len(photos)
+
+
+def _album_of_paths() -> tuple[str, int]:
+    body = json_body()
+    options = parse_options(body.get("args") or {})
+    photos = _allowed_photos(body.get("paths"))
+    store = job_service().store
+    name = text_of(body, "name") or _common_name(photos)
+    job = store.create_job("album", name, options, request_key(body))
+    for number, photo in enumerate(photos):
+        source = photo.source.resolve()
+        store.add_original(job.id, photo.name.as_posix(), source, key=f"paths/{number}")
+    return job.id, len(photos)
+
+
+def _allowed_photos(paths: object) -> list[FoundPhoto]:
+    """The photos that the paths mean, all of them within the folders that may be named."""
+    roots = [root.resolve() for root in settings().album_roots]
+    if not roots:
+        raise ForbiddenError(
+            "No folder may be named by path; start the server with --album-root FOLDER to allow "
+            "one, or upload the photos."
+        )
+    if not isinstance(paths, list) or not paths or not all(_is_path(path) for path in paths):
+        raise BadRequestError("paths must be a list of files or folders, like [“/photos/1998”].")
+    wanted = [_inside(Path(path), roots) for path in paths]
+    photos, _ = find_photos(wanted, exclude=settings().outputs)
+    for photo in photos:
+        _inside(photo.source, roots)  # a link in a walked folder may lead elsewhere
+    return photos
+
+
+def _is_path(path: object) -> bool:
+    return isinstance(path, str) and bool(path) and "\0" not in path
+
+
+def _inside(path: Path, roots: list[Path]) -> Path:
+    """The path, relative ones below the first folder. Raises ForbiddenError where it leads out."""
+    path = roots[0] / path
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise BadRequestError(f"{path} cannot be followed; check the path.") from error
+    if not any(resolved.is_relative_to(root) for root in roots):
+        allowed = ", ".join(str(root) for root in roots)
+        raise ForbiddenError(
+            f"{path} lies outside of the folders that may be named ({allowed}); allow its folder "
+            "with --album-root."
+        )
+    return path
+
+
+def _common_name(photos: list[FoundPhoto]) -> str:
+    folders = {photo.source.parent.name for photo in photos}
+    first = photos[0].name
+    if len(first.parts) > 1:
+        return first.parts[0]
+    return folders.pop() if len(folders) == 1 else "Album"
+
+
+def _wait_for(job_id: str, n: int) -> Item:
+    """The item once it has ended, or once its job has stopped without it."""
+    store = job_service().store
+    for _ in job_service().events.follow(job_id):
+        item = store.item(job_id, n)
+        if item.state not in ("waiting", "running"):
+            return item
+        job = store.job(job_id)
+        if job.state == "paused":
+            raise StoreError(job.reason or f"“{job.name}” was paused; resume it to go on.")
+    return store.item(job_id, n)
+
+
+def _result_of(job_id: str, item: Item) -> Response:
+    if item.state == "failed":
+        raise PhotoError(item.error["message"])
+    if item.state not in RESTORED_ITEMS:
+        raise JobConflictError(f"{item.name} was not restored: it was {item.state}.")
+    response = attachment(job_service().store.result(job_id, item.n), PurePath(item.result).name)
+    response.headers["X-Job"] = job_id
+    response.headers["X-State"] = item.state
+    response.headers["X-Faces"] = str(item.faces)
+    return response

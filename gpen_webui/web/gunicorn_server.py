@@ -1,0 +1,138 @@
+"""gunicorn, set up for one process with many threads: they share the model.
+
+Its worker is made patient with slow clients at nobody's cost: reads and writes that get
+nowhere are given up, and the goodbye to a client never holds up the loop that accepts the
+next one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import struct
+import sys
+from contextlib import suppress
+from threading import Thread
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from gpen_webui.errors import UserError
+from gpen_webui.settings import Settings
+from gpen_webui.web.application import build_app, close_app
+from gpen_webui.web.server import leave_now, warm_up_soon
+
+# Sockets (128) and uploads (64) have limits of their own, so threads remain for the rest.
+THREADS = 256
+CONNECTIONS = 1000
+SILENCE_SECONDS = 30  # that a client may make within a request
+REQUEST_PATIENCE = 2  # seconds for requests under way when the server stops
+STOP_PATIENCE = 20  # seconds until the process is killed
+CANNOT_LOAD = 4  # gunicorn: do not try again
+
+
+def run(settings: Settings, listener: socket.socket) -> int:
+    """Serve until a signal says stop; the exit code."""
+    try:
+        Application(settings, listener).run()
+    except SystemExit as leaving:
+        return 2 if leaving.code == CANNOT_LOAD else int(leaving.code or 0)
+    return 0
+
+
+class Application(BaseApplication):
+    """gunicorn's view of this program."""
+
+    def __init__(self, settings: Settings, listener: socket.socket):
+        self._settings = settings
+        self._listener = listener
+        self._app: Flask | None = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        values = {
+            "bind": f"fd://{self._listener.fileno()}",
+            "worker_class": PatientWorker,
+            "workers": 1,
+            "threads": THREADS,
+            "worker_connections": CONNECTIONS,
+            "timeout": 0,  # long native calls are no reason to kill the process
+            "graceful_timeout": STOP_PATIENCE,
+            "keepalive": 15,
+            "logger_class": FileLogger,
+            "control_socket_disable": True,
+            "post_worker_init": lambda worker: warm_up_soon(self._app),
+            "worker_exit": lambda server, worker: self._end_worker(worker),
+        }
+        for name, value in values.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """In the second process: the application with its jobs."""
+        try:
+            self._app = build_app(self._settings)
+        except UserError as error:
+            print(error, file=sys.stderr, flush=True)
+            sys.exit(CANNOT_LOAD)
+        return self._app
+
+    def end_sockets(self) -> None:
+        """The server stops; sockets would otherwise last as long as their jobs."""
+        if self._app:
+            Thread(target=self._app.extensions["watchers"].close_all, daemon=True).start()
+
+    def _end_worker(self, worker: ThreadWorker) -> None:
+        if os.getpid() != worker.pid or self._app is None:  # in the first process too
+            return
+        close_app(self._app)
+        leave_now(0)
+
+
+class PatientWorker(ThreadWorker):
+    """A worker that waits for no client."""
+
+    def init_process(self) -> None:
+        self.cfg.set("graceful_timeout", REQUEST_PATIENCE)
+        super().init_process()
+
+    def handle_exit(self, sig, frame) -> None:
+        """Told to stop."""
+        super().handle_exit(sig, frame)
+        self.app.end_sockets()
+
+    def is_parent_alive(self) -> bool:
+        """When the first process was killed this one goes at once, as if it were the same."""
+        if not super().is_parent_alive():
+            leave_now(1)
+        return True
+
+    def handle(self, conn: TConn):
+        limit_silence(conn.sock)
+        keep = super().handle(conn)
+        if keep is False:
+            with suppress(OSError):  # a WebSocket was closed by its own thread
+                conn.close(graceful=True)  # may take seconds; not in the loop's thread
+            conn.close = _is_closed
+        return keep
+
+
+class FileLogger(Logger):
+    """gunicorn's messages go to the program's own log. There is no access log."""
+
+    def setup(self, cfg) -> None:
+        super().setup(cfg)
+        self.error_log.handlers = logging.getLogger("gpen_webui").handlers
+
+
+def limit_silence(sock: socket.socket) -> None:
+    """Let the system end reads and writes that get nowhere."""
+    seconds = struct.pack("ll", SILENCE_SECONDS, 0)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, seconds)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
+
+
+def _is_closed(graceful: bool = False) -> None:
+    """The connection was closed where it was used."""

@@ -1,0 +1,121 @@
+"""Pictures by the numbers of their job and item, never by path.
+
+What is shown in a page is encoded anew by this program, so it is a picture and nothing else.
+The result's own file leaves as an attachment with a fixed type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path, PurePath
+from threading import BoundedSemaphore
+
+from flask import Blueprint, Response, request, send_file
+
+from gpen_webui.jobs.records import Item, UnknownJobError
+from gpen_webui.photo import encode_photo, open_photo, thumbnail
+from gpen_webui.web.album_zip import stream_zip
+from gpen_webui.web.context import job_service, settings, whole_number
+
+THUMBNAIL_SIDE = 320
+QUALITY = 92
+AT_ONCE = BoundedSemaphore(2)  # pictures in memory, which may be very large
+TYPES = {
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".jpe": "image/jpeg",
+    ".jfif": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".bmp": "image/bmp",
+    ".heic": "image/heic",
+    ".heif": "image/heif",
+    ".avif": "image/avif",
+}
+
+blueprint = Blueprint("images", __name__, url_prefix="/api/jobs/<job_id>")
+
+
+@blueprint.get("/items/<int:n>/before")
+def before(job_id: str, n: int) -> Response:
+    """The original as it looks, upright; `?max=` limits its longer side."""
+    return _shown(_original(job_id, n), job_service().store.item(job_id, n))
+
+
+@blueprint.get("/items/<int:n>/after")
+def after(job_id: str, n: int) -> Response:
+    """The result as it looks, or with `?download=1` its own file."""
+    item = job_service().store.item(job_id, n)
+    path = _result(job_id, n)
+    if request.args.get("download", "0") != "0":
+        return attachment(path, PurePath(item.result).name)
+    return _shown(path, item)
+
+
+@blueprint.get("/items/<int:n>/thumbnail")
+def small(job_id: str, n: int) -> Response:
+    """A small JPEG of the original, or with `?of=after` of the result."""
+    of_result = request.args.get("of") == "after"
+    path = _result(job_id, n) if of_result else _original(job_id, n)
+    return _shown(path, job_service().store.item(job_id, n), THUMBNAIL_SIDE)
+
+
+@blueprint.get("/download")
+def download(job_id: str) -> Response:
+    """The results folder as a zip."""
+    store = job_service().store
+    job = store.job(job_id)
+    if job.folder is None:
+        raise UnknownJobError(f"“{job.name}” has no results yet; start it first.")
+    names = [item.result for item in store.items(job_id) if item.result]
+    return stream_zip(job.folder, [*names, "report.json"])
+
+
+def attachment(path: Path, name: str) -> Response:
+    """A file to be saved under this name; browsers never show it as a page."""
+    if not path.is_file():
+        raise UnknownJobError(f"{name} is no longer where it was put, in {path.parent}.")
+    kind = TYPES.get(path.suffix.lower(), "application/octet-stream")
+    return send_file(path, kind, as_attachment=True, download_name=name, max_age=0)
+
+
+def _original(job_id: str, n: int) -> Path:
+    path = job_service().store.original(job_id, n)
+    if not path.is_file():
+        raise UnknownJobError(f"The original of photo number {n} is no longer there.")
+    return path
+
+
+def _result(job_id: str, n: int) -> Path:
+    path = job_service().store.result(job_id, n)
+    if path is None:
+        raise UnknownJobError(f"Photo number {n} has no result yet.")
+    if not path.is_file():
+        raise UnknownJobError(f"The result {path.name} is no longer in {path.parent}.")
+    return path
+
+
+def _shown(path: Path, item: Item, side: int | None = None) -> Response:
+    """A picture of the file, unless the browser has the same already."""
+    side = side or whole_number("max")
+    found = path.stat()
+    response = Response()
+    response.set_etag(f"{found.st_mtime_ns:x}-{found.st_size:x}-{side or 0}")
+    response.headers["Cache-Control"] = "private, no-cache"  # ask each time whether it has changed
+    if response.get_etag()[0] in request.if_none_match:
+        response.status_code = 304
+        return response
+    with AT_ONCE:
+        response.data, response.mimetype = _encoded(path, item.name, side)
+    return response
+
+
+def _encoded(path: Path, name: str, side: int | None) -> tuple[bytes, str]:
+    limit = settings().max_megapixels
+    if side:
+        return thumbnail(path, side, max_megapixels=limit), "image/jpeg"
+    photo = replace(open_photo(path, name=name, max_megapixels=limit), exif=None)
+    form = "jpeg" if photo.alpha is None else "png"
+    return encode_photo(photo, photo.pixels, form, QUALITY)[0], f"image/{form}"

@@ -1,0 +1,77 @@
+"""Models over HTTP: list, fetch, import, activate."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+
+from flask import Blueprint, Response, jsonify, request
+
+from gpen_webui.gpen.catalog import SUFFIXES
+from gpen_webui.gpen.download import MAX_BYTES, import_model
+from gpen_webui.jobs.results import safe_name
+from gpen_webui.web.context import BadRequestError, model_desk, settings
+from gpen_webui.web.uploads import uploaded
+
+SECRET = ("token",)
+
+blueprint = Blueprint("models_api", __name__, url_prefix="/api/models")
+
+
+@blueprint.get("")
+def list_all() -> Response:
+    """Every model with its state, the engine, and the settings of this server."""
+    desk = model_desk()
+    return jsonify(desk.state() | {"settings": _settings_json(), "last_speed": desk.last_speed()})
+
+
+@blueprint.post("/<name>/activate")
+def activate(name: str) -> Response:
+    """Restore the next photos with this model."""
+    model_desk().activate(name)
+    return jsonify(model_desk().state())
+
+
+@blueprint.post("/<name>/download")
+def start_download(name: str) -> tuple[Response, int]:
+    """Fetch it; how far it is, is told by the list and by /ws/models."""
+    model_desk().start_download(name)
+    return jsonify(model_desk().state()), 202
+
+
+@blueprint.delete("/<name>/download")
+def cancel_download(name: str) -> Response:
+    """Stop fetching it."""
+    model_desk().cancel_download(name)
+    return jsonify(model_desk().state())
+
+
+@blueprint.post("/import")
+def bring_in() -> tuple[Response, int]:
+    """Add a weight file, after the same checks as a download."""
+    request.max_content_length = request.max_file_bytes = MAX_BYTES
+    upload, filename = uploaded("file")
+    name = safe_name(Path(filename.replace("\\", "/")).name)
+    if Path(name).suffix.lower() not in SUFFIXES:
+        raise BadRequestError(f"{name} is no weight file; choose one of {', '.join(SUFFIXES)}.")
+    models = settings().models
+    models.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".import-", dir=models) as folder:
+        file = Path(folder) / name
+        shutil.move(upload, file)
+        model = import_model(file, models)
+    return jsonify(model_desk().imported(model)), 201
+
+
+def _settings_json() -> dict:
+    """All settings for the page to show; paths as text."""
+    values = {field.name: getattr(settings(), field.name) for field in fields(settings())}
+    return {name: _plain(value) for name, value in values.items() if name not in SECRET}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,66 @@
+"""WebSockets: the events of a job, and the state of the models."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from flask import Blueprint, Flask, g, request
+from flask_sock import Sock
+from simple_websocket import Server
+
+from gpen_webui.web.context import job_service, model_desk, watchers, whole_number
+from gpen_webui.web.watchers import OPTIONS, Watchers
+
+HEARTBEAT = 3.0  # seconds between looks whether a silent client is still there
+MODELS_EVERY = 0.5  # seconds
+
+blueprint = Blueprint("progress", __name__, url_prefix="/ws")
+sock = Sock()
+
+
+def init_app(app: Flask) -> None:
+    """Prepare the application for its sockets."""
+    app.config["SOCK_SERVER_OPTIONS"] = OPTIONS
+    app.extensions["watchers"] = Watchers()
+
+
+@blueprint.before_request
+def admit() -> None:
+    """Refuse what makes no sense while it can still be said in words: before the handshake."""
+    if job_id := (request.view_args or {}).get("job_id"):
+        job_service().store.job(job_id)
+        whole_number("after")
+    watchers().admit()
+    g.watcher = watchers()
+
+
+@blueprint.teardown_request
+def leave(error: BaseException | None) -> None:
+    """Let the next one in."""
+    if admitted := g.pop("watcher", None):
+        admitted.leave()
+
+
+@sock.route("/jobs/<job_id>", bp=blueprint)
+def job_events(ws: Server, job_id: str) -> None:
+    """All events of a job with a higher seq than `after`, then live, to its last."""
+    with watchers().serving(ws):
+        for event in job_service().events.follow(job_id, whole_number("after", 0), HEARTBEAT):
+            watchers().check(ws)
+            if event is not None:
+                ws.send(json.dumps(event))
+
+
+@sock.route("/models", bp=blueprint)
+def model_changes(ws: Server) -> None:
+    """The models and the engine, now and whenever they change."""
+    with watchers().serving(ws):
+        told = None
+        while True:
+            watchers().check(ws)
+            state = json.dumps(model_desk().state())
+            if state != told:
+                ws.send(state)
+                told = state
+            time.sleep(MODELS_EVERY)
