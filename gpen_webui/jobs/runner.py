@@ -211,6 +211,9 @@ class ThreadRunner:
                     return task
             except StoreError as error:
                 self._trouble, patience = str(error), RETRY_SECONDS
+            except Exception as error:  # a worker never dies
+                log.exception("no photo could be taken from the store")
+                self._trouble, patience = f"The job store is broken ({error}).", RETRY_SECONDS
             with self._changed:
                 self._changed.wait_for(lambda seen=seen: self._news != seen, patience)
         return None

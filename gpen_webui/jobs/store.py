@@ -90,6 +90,19 @@ class Store:
                 n = self._insert(change, job_id, name, key, source, False, size, sha256)
         return self.item(job_id, n)
 
+    def describe(
+        self, job_id: str, name: str | None = None, options: RestoreOptions | None = None
+    ) -> None:
+        """Another name or other options for a job; nothing changes once it is started."""
+        values = {}
+        if name:
+            values["name"] = clean_name(name)
+        if options:
+            values["options"] = json.dumps(options.as_dict())
+        with self._database.changing() as change:
+            if job_row(change.sql, job_id)["state"] == "collecting":
+                change.set_job(job_id, **values)
+
     # Looking
 
     def job(self, job_id: str) -> Job:
