@@ -68,7 +68,12 @@ def add_item(job_id: str) -> Answer:
 
 @blueprint.post("/jobs/<job_id>/start")
 def start_job(job_id: str) -> Answer:
-    """All photos are there: restore them."""
+    """All photos are there: restore them, with the name and options that are chosen by now."""
+    if request.is_json:
+        body = json_body()
+        chosen = body.get("options")
+        options = None if chosen is None else parse_options(chosen)
+        job_service().store.describe(job_id, text_of(body, "name"), options)
     return jsonify(job_json(job_service().runner.submit(job_id))), 202
 
 
