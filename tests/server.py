@@ -1,0 +1,157 @@
+"""The real server process, on a free port, with an outputs folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+
+import cv2
+import requests
+import websocket
+
+PROJECT = Path(__file__).resolve().parent.parent
+ASTRONAUT = Path(__file__).resolve().parent / "data" / "astronaut.jpg"
+START_SECONDS = 60.0
+ENDED = ("done", "cancelled")
+
+
+class Server:
+    """`python app.py` at work; also a context manager.
+
+    url: where it is, without a slash at the end. process: its first process. lines: what it
+    has printed.
+    """
+
+    def __init__(
+        self,
+        outputs: Path,
+        *options: str,
+        port: int = 0,
+        environment: dict[str, str] | None = None,
+        command: tuple[str, ...] = ("app.py",),
+    ):
+        self.outputs = outputs
+        self.session = requests.Session()
+        arguments = ["--no-browser", "--port", str(port), "--outputs", str(outputs), *options]
+        self.process = subprocess.Popen(
+            [sys.executable, *command, *arguments],
+            cwd=PROJECT,
+            env={**os.environ, **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+        printed: Queue[str] = Queue()
+        Thread(target=self._read, args=(printed,), daemon=True).start()
+        self.address = self._address(printed)
+        self.url = self.address.split("/?")[0].rstrip("/")
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+    def stop(self, number: int = signal.SIGTERM, patience: float = 30.0) -> int:
+        """Ask it to end; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """SIGKILL to every process of it, which leaves it no time for anything."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def get(self, path: str, **options: object) -> requests.Response:
+        return self.session.get(self.url + path, **{"timeout": 60, **options})
+
+    def post(self, path: str, **options: object) -> requests.Response:
+        return self.session.post(self.url + path, **{"timeout": 120, **options})
+
+    def delete(self, path: str, **options: object) -> requests.Response:
+        return self.session.delete(self.url + path, **{"timeout": 60, **options})
+
+    def new_album(self, photos: list[tuple[str, bytes]], start: bool = True, **options) -> str:
+        """An album of (name, content), started if wished; its id."""
+        asked = {"kind": "album", "name": "Album", "options": options}
+        job = self.post("/api/jobs", json=asked).json()["id"]
+        for name, content in photos:
+            answer = self.post(
+                f"/api/jobs/{job}/items", files={"photo": ("upload", content)}, data={"name": name}
+            )
+            assert answer.status_code == 201, answer.text
+        if start:
+            assert self.post(f"/api/jobs/{job}/start").status_code == 202
+        return job
+
+    def job(self, job: str) -> dict:
+        return self.get(f"/api/jobs/{job}").json()
+
+    def wait_for(self, job: str, states: tuple[str, ...] = ENDED, patience: float = 120) -> dict:
+        """The job as soon as it is in one of these states."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            found = self.job(job)
+            if found["state"] in states:
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"the job is still {found['state']}: {found['counts']}")
+
+    def watch(self, path: str, **options: object) -> websocket.WebSocket:
+        """An open WebSocket."""
+        return websocket.create_connection(
+            self.url.replace("http", "ws", 1) + path, **{"timeout": 60, **options}
+        )
+
+    def _read(self, printed: Queue[str]) -> None:
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            printed.put(line)
+        printed.put("")
+
+    def _address(self, printed: Queue[str]) -> str:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            with contextlib.suppress(Empty):
+                line = printed.get(timeout=0.2)
+                if found := re.search(r"http://\S+", line):
+                    return found.group()
+                if line == "":
+                    break
+        self.kill()
+        raise AssertionError(f"the server did not start: {self.lines}")
+
+
+def events_of(socket: websocket.WebSocket) -> Iterator[dict]:
+    """The events of a WebSocket until the server closes it."""
+    while text := socket.recv():
+        yield json.loads(text)
+
+
+def small_photo(number: int = 0, side: int = 192) -> bytes:
+    """A JPEG of a face, small and quick to restore; each number gives another one."""
+    pixels = cv2.resize(cv2.imread(str(ASTRONAUT)), (side, side), interpolation=cv2.INTER_AREA)
+    pixels[:2, :2] = (number % 256, number // 256 % 256, 0)
+    return cv2.imencode(".jpg", pixels)[1].tobytes()
