@@ -102,6 +102,21 @@ def test_every_damaged_or_foreign_file_gets_a_sentence_that_names_it(tmp_path: P
         assert "\n" not in sentence
 
 
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_a_web_page_saved_as_weights_is_called_one(tmp_path: Path, state, suffix: str):
+    with pytest.raises(CheckpointError, match="is a web page"):
+        load_checkpoint(damaged_files(tmp_path, state)[f"page.{suffix}"])
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_text_and_random_bytes_are_called_damaged(tmp_path: Path, suffix: str):
+    path = tmp_path / f"noise.{suffix}"
+    for content in (b"hello, this is text", bytes(range(256)) * 40):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"noise\..* is damaged or cut short"):
+            load_checkpoint(path)
+
+
 def test_a_missing_file_says_so(tmp_path: Path):
     with pytest.raises(CheckpointError, match="cannot be opened"):
         load_checkpoint(tmp_path / "nowhere.pth")

@@ -6,9 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
-from gpen_webui.gpen.catalog import AUTHORS_PAGE, list_models, published_model, verify_models
 from gpen_webui.settings import Settings
 
 
@@ -28,6 +25,8 @@ def add_models_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    from gpen_webui.gpen.catalog import list_models
+
     settings = Settings.from_environment()
     for state in list_models(settings.models):
         if state.problem:
@@ -43,6 +42,9 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _download(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from gpen_webui.gpen.catalog import published_model
     from gpen_webui.gpen.download import download_model
 
     settings = Settings.from_environment()
@@ -61,6 +63,7 @@ def _download(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
+    from gpen_webui.gpen.catalog import AUTHORS_PAGE
     from gpen_webui.gpen.download import import_model
 
     model = import_model(arguments.file, Settings.from_environment().models)
@@ -70,6 +73,8 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    from gpen_webui.gpen.catalog import verify_models
+
     verdicts = verify_models(Settings.from_environment().models)
     for name, problem in verdicts.items():
         print(f"{name}: {problem or 'whole and unchanged'}")

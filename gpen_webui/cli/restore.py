@@ -8,15 +8,10 @@ from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 
-from gpen_webui.cli.album import Album
 from gpen_webui.cli.machine_options import add_machine_options
-from gpen_webui.cli.progress import Progress
 from gpen_webui.errors import UserError
 from gpen_webui.jobs.results import new_run_folder
-from gpen_webui.jobs.walk import find_photos
-from gpen_webui.logs import log_to_file
 from gpen_webui.options import MODES, RestoreOptions
-from gpen_webui.pipeline import choose_workers, open_restorer
 from gpen_webui.settings import Settings
 
 EXIT_OK, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 130
@@ -97,6 +92,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises UserError for what makes the whole run impossible.
     """
+    from gpen_webui.cli.album import Album
+    from gpen_webui.cli.progress import Progress
+    from gpen_webui.jobs.walk import find_photos
+    from gpen_webui.logs import log_to_file
+    from gpen_webui.pipeline import choose_workers, open_restorer
+
     options = _restore_options(arguments)
     settings = Settings.from_environment(
         model=arguments.model,

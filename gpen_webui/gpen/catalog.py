@@ -1,9 +1,9 @@
 """The published GPEN models as data, and the ones that are installed here.
 
 A model is installed when its weights lie in the models folder: those of the catalog under
-their catalog name, any other GPEN checkpoint under its own. What is known of an installed
-file (hash, crop size) is kept in a small record beside it, so that it is read only once;
-a file whose bytes are no longer those that were accepted is refused.
+their catalog name, in capitals or not, any other GPEN checkpoint under its own. What is known
+of an installed file (hash, crop size) is kept in a small record beside it, so that it is read
+only once; a file whose bytes are no longer those that were accepted is refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpen_webui.errors import UserError
+from gpen_webui.settings import PROJECT
 
+BUNDLED = PROJECT / "models"  # where the embedded model is, wherever the others are kept
 AUTHORS_PAGE = "https://github.com/yangxy/GPEN"
 NO_LICENCE = (
     "The GPEN authors state no licence for this model; ask them before any use beyond "
@@ -163,7 +165,7 @@ def find_model(name_or_file: str | None, models: Path) -> InstalledModel:
             remedy = "`./run.sh models list` shows what there is"
         raise ModelError(f"The model {name_or_file} is not installed; {remedy}.")
     known = _recall(path, models) or _remember(path, models)
-    return InstalledModel(path.stem, path, known["sha256"], known["crop"])
+    return InstalledModel(_name_of(path), path, known["sha256"], known["crop"])
 
 
 def default_name(models: Path) -> str:
@@ -172,11 +174,13 @@ def default_name(models: Path) -> str:
 
 
 def installed_file(name: str, models: Path) -> Path | None:
-    """The weight file of a model in the models folder."""
-    for suffix in SUFFIXES:
-        path = models / f"{name}{suffix}"
-        if path.name == f"{name}{suffix}" and path.is_file():
-            return path
+    """The weight file of a model in the models folder; that of the embedded one is here too."""
+    folders = (models, BUNDLED) if name == EMBEDDED else (models,)
+    for folder in folders:
+        files = {path.name.lower(): path for path in _weight_files(folder)}
+        for suffix in SUFFIXES:
+            if path := files.get(f"{name}{suffix}".lower()):
+                return path
     return None
 
 
@@ -184,9 +188,8 @@ def list_models(models: Path) -> list[ModelState]:
     """The catalog in its order, then every other weight file in the models folder."""
     default = default_name(models)
     states = [_state_of(entry, models, default) for entry in CATALOG]
-    known = {entry.name for entry in CATALOG}
-    for path in sorted(models.glob("*")):
-        if path.suffix.lower() in SUFFIXES and path.stem not in known and path.is_file():
+    for path in _weight_files(models):
+        if published_model(_name_of(path)) is None:
             crop, problem = _crop_of(path, models)
             states.append(
                 ModelState(
@@ -211,7 +214,7 @@ def accept(path: Path, models: Path) -> InstalledModel:
     Raises CheckpointError for what is not a whole, finite GPEN checkpoint.
     """
     known = _remember(path, models)
-    return InstalledModel(path.stem, path, known["sha256"], known["crop"])
+    return InstalledModel(_name_of(path), path, known["sha256"], known["crop"])
 
 
 def verify_models(models: Path) -> dict[str, str | None]:
@@ -239,6 +242,24 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _weight_files(folder: Path) -> list[Path]:
+    """The weight files of a folder, by name; hidden ones are unfinished."""
+    try:
+        return sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
+        )
+    except OSError:
+        return []
+
+
+def _name_of(path: Path) -> str:
+    """What a weight file's model is called: as the catalog spells it, if it is one of those."""
+    entry = published_model(path.stem.lower())
+    return entry.name if entry else path.stem
+
+
 def _state_of(entry: PublishedModel, models: Path, default: str) -> ModelState:
     path = installed_file(entry.name, models)
     return ModelState(
@@ -248,7 +269,7 @@ def _state_of(entry: PublishedModel, models: Path, default: str) -> ModelState:
         licence=entry.licence,
         megabytes=entry.megabytes,
         wired=entry.wired,
-        downloadable=bool(entry.sources),
+        downloadable=entry.wired and bool(entry.sources),
         installed=path,
         is_default=entry.name == default,
         problem=_crop_of(path, models)[1] if path and entry.wired else None,

@@ -21,9 +21,11 @@ import requests
 
 from gpen_webui.errors import UserError
 from gpen_webui.gpen.catalog import (
+    SUFFIXES,
     InstalledModel,
     ModelError,
     accept,
+    find_model,
     hash_file,
     installed_file,
     published_model,
@@ -32,6 +34,7 @@ from gpen_webui.gpen.catalog import (
 CHUNK = 1 << 18
 STALL_SECONDS = 30.0
 MAX_REDIRECTS = 5
+ATTEMPTS = 5  # at one source, as long as each brings something
 MAX_BYTES = 4 << 30
 
 
@@ -45,6 +48,10 @@ class DownloadCancelled(DownloadError):  # noqa: N818 - the user's wish, not a f
 
 class _SourceError(Exception):
     """This source does not work; the next one may."""
+
+
+class _BrokenOff(_SourceError):  # noqa: N818 - may go on
+    """The connection ended early."""
 
 
 def download_model(
@@ -64,23 +71,24 @@ def download_model(
     Raises DownloadError where no source worked, DownloadCancelled where the user stopped it.
     """
     entry = published_model(name)
-    if entry is None or not (sources or entry.sources):
+    if entry is None or not entry.wired or not (sources or entry.sources):
         raise DownloadError(f"{name} cannot be downloaded; `./run.sh models list` shows what can.")
-    models.mkdir(parents=True, exist_ok=True)
-    with _only_one(name, models):
-        if there := installed_file(name, models):
-            return accept(there, models)
-        problems = []
-        for source in sources or entry.sources:
-            try:
-                part = _fetch(source, name, models, on_progress, cancelled, stall_seconds)
-                return _land(part, name, models, entry.sha256)
-            except (_SourceError, requests.RequestException, UserError) as problem:
-                if isinstance(problem, DownloadCancelled):
+    try:
+        models.mkdir(parents=True, exist_ok=True)
+        with _only_one(name, models):
+            if there := _unchanged(name, models):
+                return there
+            problems = []
+            for source in sources or entry.sources:
+                try:
+                    part = _fetch_whole(source, name, models, on_progress, cancelled, stall_seconds)
+                    return _land(part, name, models, entry.sha256)
+                except DownloadCancelled:
                     raise
-                problems.append(f"{urlsplit(source).hostname}: {_words(problem)}")
-            except OSError as error:
-                raise _disk_error(error, name, models) from error
+                except (_SourceError, requests.RequestException, UserError) as problem:
+                    problems.append(f"{urlsplit(source).hostname}: {_words(problem)}")
+    except OSError as error:
+        raise _disk_error(error, name, models) from error
     raise DownloadError(
         f"{name} could not be downloaded ({'; '.join(problems)}); check the network and try "
         "again: what has arrived is kept."
@@ -94,6 +102,8 @@ def import_model(file: Path, models: Path) -> InstalledModel:
     """
     from gpen_webui.gpen.checkpoint import load_checkpoint
 
+    if file.suffix.lower() not in SUFFIXES:
+        raise ModelError(f"{file.name} must end in {', '.join(SUFFIXES)}; rename it.")
     load_checkpoint(file)
     models.mkdir(parents=True, exist_ok=True)
     target = models / file.name
@@ -115,6 +125,41 @@ def import_model(file: Path, models: Path) -> InstalledModel:
     return accept(target, models)
 
 
+def _unchanged(name: str, models: Path) -> InstalledModel | None:
+    """The model, if it is installed and still what was accepted."""
+    if installed_file(name, models) is None:
+        return None
+    try:
+        return find_model(name, models)
+    except UserError:
+        return None
+
+
+def _fetch_whole(
+    source: str,
+    name: str,
+    models: Path,
+    on_progress: Callable[[int, int], None],
+    cancelled: Callable[[], bool],
+    stall_seconds: float,
+) -> Path:
+    """Bring one source into NAME.part, going on where the connection breaks off."""
+    part, arrived = models / f".{name}.part", -1
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _fetch(source, name, models, on_progress, cancelled, stall_seconds)
+        except (_BrokenOff, requests.RequestException):
+            have = part.stat().st_size if part.exists() else 0
+            if (
+                attempt == ATTEMPTS
+                or have <= arrived
+                or not _read_note(models, name).get("version")
+            ):
+                raise
+            arrived = have
+    raise AssertionError("unreachable")
+
+
 def _fetch(
     source: str,
     name: str,
@@ -123,15 +168,17 @@ def _fetch(
     cancelled: Callable[[], bool],
     stall_seconds: float,
 ) -> Path:
-    """Bring the whole of one source into NAME.part; return its path."""
-    part, note = models / f".{name}.part", models / f".{name}.part.json"
-    known = _read_note(note)
+    """Ask one source once for what is missing of NAME.part; return its path when it is whole."""
+    part = models / f".{name}.part"
+    known = _read_note(models, name)
     have = part.stat().st_size if part.exists() and known.get("source") == source else 0
     headers = {"Accept-Encoding": "identity"}
     if have and known.get("version"):
         headers |= {"Range": f"bytes={have}-", "If-Range": known["version"]}
     with _open(source, headers, stall_seconds) as answer:
         if answer.status_code == 416:  # the part is as long as the file, or longer
+            if answer.headers.get("Content-Range") == f"bytes */{have}":
+                return part
             part.unlink(missing_ok=True)
             raise _SourceError("the server's file has changed")
         if answer.status_code not in (200, 206):
@@ -148,7 +195,9 @@ def _fetch(
         if total > MAX_BYTES:
             raise _SourceError("offers a file far larger than any model")
         version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
-        note.write_text(json.dumps({"source": source, "version": version}), encoding="utf-8")
+        _note_file(models, name).write_text(
+            json.dumps({"source": source, "version": version}), encoding="utf-8"
+        )
         with open(part, "ab" if resumed else "wb") as file:
             for chunk in answer.iter_content(CHUNK):
                 if cancelled():
@@ -161,7 +210,7 @@ def _fetch(
             file.flush()
             os.fsync(file.fileno())
     if total and have != total:
-        raise _SourceError("the connection broke off")
+        raise _BrokenOff("the connection broke off")
     return part
 
 
@@ -197,18 +246,21 @@ def _is_local(address: str) -> bool:
 
 def _land(part: Path, name: str, models: Path, sha256: str | None) -> InstalledModel:
     """Check a finished download and give it its name; a bad one is thrown away."""
-    from gpen_webui.gpen.checkpoint import load_checkpoint
+    from gpen_webui.gpen.checkpoint import CheckpointError, load_checkpoint
 
     try:
         if sha256 and hash_file(part) != sha256:
-            raise _SourceError("sent a file that is not the published one")
+            raise CheckpointError("not the published file")
         load_checkpoint(part)
-    except (UserError, _SourceError):
+    except CheckpointError as error:
         part.unlink(missing_ok=True)
-        raise
+        raise _SourceError("sent a file that is not the model, or is damaged") from error
+    finally:
+        _note_file(models, name).unlink(missing_ok=True)
+    if (changed := installed_file(name, models)) is not None:
+        changed.unlink()
     target = models / f"{name}.pth"
     os.replace(part, target)
-    (models / f".{name}.part.json").unlink(missing_ok=True)
     return accept(target, models)
 
 
@@ -242,9 +294,13 @@ def _owner_lives(lock: Path) -> bool:
     return True
 
 
-def _read_note(note: Path) -> dict:
+def _note_file(models: Path, name: str) -> Path:
+    return models / f".{name}.part.json"
+
+
+def _read_note(models: Path, name: str) -> dict:
     try:
-        return json.loads(note.read_text(encoding="utf-8"))
+        return json.loads(_note_file(models, name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 
