@@ -31,8 +31,7 @@ function drawEngine({ engine, last_speed: speed }) {
   ];
   if (engine.message) rows.push(fact(say("fact.engine"), engine.message));
   rows.push(fact(say("fact.workers"), String(engine.workers ?? "–")));
-  const seconds = typeof speed === "number" ? speed : speed?.seconds_per_photo;
-  const words = seconds ? say("fact.speed.value", { n: Math.round(seconds * 100) / 100 }) : say("fact.unknown");
+  const words = speed ? say("fact.speed.value", { n: Math.round(speed * 100) / 100 }) : say("fact.unknown");
   rows.push(fact(say("fact.speed"), words));
   find("#engine-facts").replaceChildren(...rows);
 }

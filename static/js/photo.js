@@ -166,9 +166,7 @@ function tellOutcome(item) {
   const words = [];
   if (item.state === "no_face") words.push(say("no_face.title"));
   else words.push(restored ? count("faces", restored) : say("faces.none"));
-  const reused = item.state === "done" && !("network" in (item.report?.seconds ?? {}));
-  const time = duration(item.seconds ?? 0);
-  if (item.state === "done") words.push(say(reused ? "reused" : "took", { time }));
+  if (item.state === "done") words.push(say("took", { time: duration(item.seconds ?? 0) }));
   find("#facts").textContent = words.join(" ");
   const warnings = item.state === "no_face" ? [say("no_face.words")] : [];
   find("#warnings").replaceChildren(
@@ -179,7 +177,6 @@ function tellOutcome(item) {
     }),
   );
   find("#download").href = picture(job.id, 0, "after", "?download=1");
-  findAll("#download, #sample").forEach((element) => element.removeAttribute("aria-disabled"));
 }
 
 // Other settings: the same photo again. The network's faces are still in memory, so this is

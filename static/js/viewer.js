@@ -159,9 +159,9 @@ export class Viewer {
     }
     const pixelated = place.scale * devicePixelRatio >= 2 && this.full;
     this.root.classList.toggle("pixels", pixelated);
-    this.root.style.setProperty("--left", `${Math.max(0, place.x)}px`);
-    this.root.style.setProperty("--top", `${Math.max(0, place.y)}px`);
-    this.root.style.setProperty("--right", `${Math.max(0, box.width - place.x - place.width)}px`);
+    this.root.style.setProperty("--edge-left", `${Math.max(0, place.x)}px`);
+    this.root.style.setProperty("--edge-top", `${Math.max(0, place.y)}px`);
+    this.root.style.setProperty("--edge-right", `${Math.max(0, box.width - place.x - place.width)}px`);
     this.#drawFaces();
     const screen = this.scale === null ? "fit" : String(this.scale * devicePixelRatio);
     for (const button of findAll("[data-zoom]", this.root)) {
