@@ -34,6 +34,7 @@ KINDS: tuple[tuple[type[UserError], int, str], ...] = (
     (TooBusyError, 503, "busy"),
     (UserError, 400, "bad_request"),
 )
+CODES = {413: "too_large"}  # the others' names are those of HTTP
 WORDS = {
     400: "The request cannot be understood; check what was sent.",
     404: "There is nothing at this address.",
@@ -70,7 +71,7 @@ def _http_error(error: HTTPException) -> tuple[Response | str, int] | HTTPExcept
     status = error.code or 500
     if status < 400:  # a redirect
         return error
-    code = HTTPStatus(status).phrase.lower().replace(" ", "_")
+    code = CODES.get(status) or HTTPStatus(status).phrase.lower().replace(" ", "_")
     return answer(status, code, WORDS.get(status) or error.description or HTTPStatus(status).phrase)
 
 

@@ -1,0 +1,334 @@
+"""Jobs over HTTP, against the real server: what a client sends, and what it gets back."""
+
+import io
+import re
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.server import PROJECT, Server, events_of, small_photo
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("outputs")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def album(server: Server) -> dict:
+    """A finished album of three photos and a broken one."""
+    photos = [(f"Summer/day {n}.jpg", small_photo(n)) for n in range(3)]
+    return server.wait_for(server.new_album([*photos, ("broken.jpg", b"no photo")]))
+
+
+def decoded(content: bytes) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def test_the_documented_client_restores_an_album(server: Server, tmp_path: Path):
+    manual = (PROJECT / "docs" / "http-api.md").read_text(encoding="utf-8")
+    client = tmp_path / "client.py"
+    client.write_text(re.search(r"```python\n(.+?)```", manual, re.DOTALL)[1], encoding="utf-8")
+    photos = tmp_path / "Grandma & friends"
+    (photos / "1950").mkdir(parents=True)
+    for n in range(3):
+        (photos / "1950" / f"{n}.jpg").write_bytes(small_photo(n + 50))
+    (photos / "notes.jpg").write_text("not a photo")
+    done = subprocess.run(
+        [sys.executable, str(client), server.url, str(photos)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    ends = {line.split(" ", 1)[1].split("jpg")[0]: line for line in done.stdout.splitlines()}
+    assert len(ends) == 4
+    assert sum("done" in line for line in ends.values()) == 3
+    assert "notes.jpg is not a photo" in ends["notes."]
+    names = zipfile.ZipFile(tmp_path / "Grandma & friends.zip").namelist()
+    assert names == ["1950/0.jpg", "1950/1.jpg", "1950/2.jpg", "report.json"]
+
+
+def test_an_album_with_a_broken_photo_is_done_and_says_which(album: dict):
+    assert album["state"] == "done"
+    assert album["counts"]["done"] == 3
+    assert album["counts"]["failed"] == 1
+    broken = album["items"][3]
+    assert (broken["state"], broken["result"]) == ("failed", None)
+    assert broken["error"]["stage"] == "open"
+    assert "broken.jpg is not a photo" in broken["error"]["message"]
+
+
+def test_results_keep_names_and_tree_beside_the_report(album: dict):
+    folder = Path(album["folder"])
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files == {f"Summer/day {n}.jpg" for n in range(3)} | {"report.json"}
+
+
+def test_the_zip_equals_the_results_folder(server: Server, album: dict):
+    answer = server.get(f"/api/jobs/{album['id']}/download")
+    assert int(answer.headers["Content-Length"]) == len(answer.content)
+    assert Path(album["folder"]).name in answer.headers["Content-Disposition"]
+    zipped = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert zipped.testzip() is None
+    folder = Path(album["folder"])
+    assert {name: zipped.read(name) for name in zipped.namelist()} == {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_one_item_tells_where_its_faces_are(server: Server, album: dict):
+    item = server.get(f"/api/jobs/{album['id']}/items/0").json()
+    left, top, right, bottom = item["report"]["faces"][0]["box"]
+    assert item["faces"] == 1
+    assert 0 < left < right < 192
+    assert 0 < top < bottom < 192
+    assert "report" not in album["items"][0]
+
+
+def test_before_and_after_are_pictures_of_the_same_size(server: Server, album: dict):
+    base = f"/api/jobs/{album['id']}/items/0"
+    before, after = server.get(f"{base}/before"), server.get(f"{base}/after")
+    assert before.headers["Content-Type"] == after.headers["Content-Type"] == "image/jpeg"
+    assert decoded(before.content).shape == decoded(after.content).shape == (192, 192, 3)
+    assert not np.array_equal(decoded(before.content), decoded(after.content))
+
+
+def test_pictures_can_be_asked_for_in_a_smaller_size(server: Server, album: dict):
+    base = f"/api/jobs/{album['id']}/items/0"
+    for path in ("before?max=64", "after?max=64"):
+        assert decoded(server.get(f"{base}/{path}").content).shape == (64, 64, 3)
+    for path in ("thumbnail", "thumbnail?of=after"):
+        answer = server.get(f"{base}/{path}")
+        assert answer.headers["Content-Type"] == "image/jpeg"
+        assert max(decoded(answer.content).shape) <= 320
+
+
+def test_a_browser_that_has_a_picture_is_not_sent_it_again(server: Server, album: dict):
+    path = f"/api/jobs/{album['id']}/items/0/after"
+    tag = server.get(path).headers["ETag"]
+    again = server.get(path, headers={"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_the_result_itself_is_an_attachment(server: Server, album: dict):
+    answer = server.get(f"/api/jobs/{album['id']}/items/1/after?download=1")
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    assert "day 1.jpg" in answer.headers["Content-Disposition"]
+    assert answer.content == (Path(album["folder"]) / "Summer" / "day 1.jpg").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("items/3/before", 422), ("items/3/after", 404), ("items/4/before", 404)]
+)
+def test_a_picture_that_is_not_there_is_explained(server: Server, album: dict, path, status):
+    answer = server.get(f"/api/jobs/{album['id']}/{path}")
+    assert answer.status_code == status
+    assert answer.json()["error"]["message"].endswith(".")
+
+
+def test_a_page_named_like_a_photo_never_leaves_as_a_page(server: Server):
+    page = b"<script>alert(1)</script>"
+    job = server.new_album([("evil.html", page), ("<img src=x>.jpg", small_photo())])
+    server.wait_for(job)
+    assert server.get(f"/api/jobs/{job}/items/0/before").status_code == 422
+    answer = server.get(f"/api/jobs/{job}/items/1/after?download=1")
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_names_from_hostile_clients_stay_in_the_results_folder(server: Server):
+    names = ["../../up.jpg", "/etc/abs.jpg", "C:\\win\\x.jpg", "a\x00b.jpg", "ünïcödé 照片.jpg"]
+    job = server.wait_for(
+        server.new_album([(name, small_photo(n)) for n, name in enumerate(names)])
+    )
+    folder = Path(job["folder"]).resolve()
+    for item in job["items"]:
+        assert (folder / item["result"]).resolve().is_relative_to(folder)
+    zipped = zipfile.ZipFile(io.BytesIO(server.get(f"/api/jobs/{job['id']}/download").content))
+    assert not [n for n in zipped.namelist() if n.startswith("/") or ".." in n or "\\" in n]
+
+
+def test_the_same_key_makes_one_job(server: Server):
+    asked = {"name": "Once", "key": "one click"}
+    first, second = (server.post("/api/jobs", json=asked).json()["id"] for _ in range(2))
+    third = server.post("/api/jobs", json={}, headers={"Idempotency-Key": "one click"}).json()["id"]
+    assert first == second == third
+
+
+def test_a_photo_that_is_sent_again_is_not_doubled(server: Server):
+    job = server.new_album([], start=False)
+    for _ in range(2):
+        answer = server.post(
+            f"/api/jobs/{job}/items",
+            files={"photo": ("a.jpg", small_photo())},
+            data={"name": "a.jpg", "key": "a"},
+        )
+        assert (answer.status_code, answer.json()["n"]) == (201, 0)
+    assert server.job(job)["counts"]["total"] == 1
+    assert server.post(f"/api/jobs/{job}/items", files={}).status_code == 400
+
+
+def test_a_started_job_takes_no_more_photos(server: Server, album: dict):
+    answer = server.post(
+        f"/api/jobs/{album['id']}/items", files={"photo": ("late.jpg", small_photo())}
+    )
+    assert answer.status_code == 409
+    assert "takes no further photos" in answer.json()["error"]["message"]
+
+
+def test_one_photo_comes_back_in_one_request(server: Server):
+    answer = server.post(
+        "/enhance?wait=1", files={"photo": ("me.jpg", small_photo(9))}, data={"strength": "90"}
+    )
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert "me.jpg" in answer.headers["Content-Disposition"]
+    assert (answer.headers["X-State"], answer.headers["X-Faces"]) == ("done", "1")
+    assert decoded(answer.content).shape == (192, 192, 3)
+
+
+def test_one_photo_can_be_followed_instead_of_waited_for(server: Server):
+    answer = server.post("/enhance", files={"photo": ("me.jpg", small_photo(10))})
+    assert answer.status_code == 202
+    events = list(events_of(server.watch(answer.json()["progress"])))
+    assert events[-1]["state"] == "done"
+    assert answer.json()["item"] == 0
+
+
+def test_a_photo_that_cannot_be_restored_is_refused_with_its_reason(server: Server):
+    answer = server.post("/enhance?wait=1", files={"photo": ("cut.jpg", small_photo()[:900])})
+    assert answer.status_code == 422
+    assert "cut.jpg" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"strength": "101"}, "strength"),
+        ({"size": "1"}, "size"),
+        ({"max_megapixels": "900"}, "900"),
+    ],
+)
+def test_an_impossible_option_is_named(server: Server, fields: dict, word: str):
+    answer = server.post("/enhance", files={"photo": ("a.jpg", small_photo())}, data=fields)
+    assert answer.status_code == 400
+    assert word in answer.json()["error"]["message"]
+
+
+def test_an_album_can_be_sent_in_one_request(server: Server):
+    photos = [("photos", (f"trip/{n}.jpg", small_photo(n + 20))) for n in range(3)]
+    answer = server.post("/batch-enhance", files=photos, data={"name": "Trip", "format": "png"})
+    told = answer.json()
+    assert answer.status_code == 202
+    assert (told["status"], told["total_images"]) == ("processing", 3)
+    assert told["progress"] == f"/ws/jobs/{told['job']}"
+    job = server.wait_for(told["job"])
+    assert job["name"] == "Trip"
+    assert [item["result"] for item in job["items"]] == [f"trip/{n}.png" for n in range(3)]
+
+
+def test_photos_by_path_need_a_folder_that_is_allowed(server: Server):
+    answer = server.post("/batch-enhance", json={"paths": ["/etc"]})
+    assert answer.status_code == 403
+    assert "--album-root" in answer.json()["error"]["message"]
+
+
+def test_a_finished_job_can_be_neither_paused_nor_cancelled(server: Server, album: dict):
+    for action in ("pause", "resume", "cancel"):
+        answer = server.post(f"/api/jobs/{album['id']}/{action}")
+        assert answer.status_code == 409
+        assert "done" in answer.json()["error"]["message"]
+
+
+def test_a_job_can_be_paused_and_resumed(server: Server):
+    job = server.new_album([(f"{n}.jpg", small_photo(n + 30)) for n in range(6)])
+    assert server.post(f"/api/jobs/{job}/pause").json()["state"] == "paused"
+    time.sleep(1)  # those in hand are finished
+    rested = server.job(job)["counts"]
+    time.sleep(0.5)
+    assert server.job(job)["counts"] == rested
+    assert server.post(f"/api/jobs/{job}/resume").json()["state"] in ("waiting", "running")
+    assert server.wait_for(job)["counts"]["done"] == 6
+
+
+def test_a_cancelled_job_keeps_what_is_done(server: Server):
+    job = server.new_album([(f"{n}.jpg", small_photo(n + 40)) for n in range(12)])
+    assert server.post(f"/api/jobs/{job}/cancel").json()["state"] == "cancelled"
+    counts = server.job(job)["counts"]
+    assert counts["done"] + counts["cancelled"] == 12
+    assert counts["cancelled"] > 0
+
+
+def test_a_job_can_be_run_again_with_other_options(server: Server, album: dict):
+    asked = {"options": {"strength": 10, "format": "webp"}, "key": "again"}
+    first, second = (
+        server.post(f"/api/jobs/{album['id']}/run-again", json=asked) for _ in range(2)
+    )
+    assert first.status_code == 202
+    assert first.json()["id"] == second.json()["id"] != album["id"]
+    job = server.wait_for(first.json()["id"])
+    assert (job["parent"], job["options"]["strength"]) == (album["id"], 10)
+    assert job["items"][0]["result"] == "Summer/day 0.webp"
+
+
+def test_deleting_a_job_frees_what_it_said(server: Server):
+    job = server.wait_for(server.new_album([("a.jpg", small_photo(70))]))
+    freed = server.delete(f"/api/jobs/{job['id']}").json()["freed"]
+    assert freed == job["bytes"] > 0
+    assert not Path(job["folder"]).exists()
+    assert server.get(f"/api/jobs/{job['id']}").status_code == 404
+
+
+def test_the_history_comes_page_by_page_newest_first(server: Server):
+    made = [server.post("/api/jobs", json={"name": f"H{n}"}).json()["id"] for n in range(3)]
+    page = server.get("/api/jobs?limit=2").json()
+    assert [job["id"] for job in page["jobs"]] == [made[2], made[1]]
+    assert page["disk_free"] > 0
+    older = server.get(f"/api/jobs?limit=1&before={made[1]}").json()["jobs"]
+    assert [job["id"] for job in older] == [made[0]]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/jobs/0123456789abcdef", 404),
+        ("GET", "/api/nothing", 404),
+        ("PUT", "/api/jobs", 405),
+        ("POST", "/api/jobs", 400),
+        ("POST", "/api/jobs/0123456789abcdef/items", 404),
+        ("GET", "/api/jobs?limit=many", 400),
+        ("GET", "/ws/jobs/0123456789abcdef", 400),
+    ],
+)
+def test_errors_for_programs_are_json(server: Server, method: str, path: str, status: int):
+    answer = server.session.request(method, server.url + path)
+    assert answer.status_code == status
+    error = answer.json()["error"]
+    assert error["code"]
+    assert error["message"].endswith(".")
+
+
+def test_errors_for_people_are_pages(server: Server):
+    answer = server.get("/jobs/nothing")
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "no such job" in answer.text
+
+
+def test_health_tells_which_model_is_ready(server: Server, album: dict):
+    answer = server.get("/api/health")
+    told = answer.json()
+    assert answer.status_code == 200
+    assert (told["status"], told["model"]) == ("ready", "gpen-mini-256")
+    assert told["workers"] >= 1
