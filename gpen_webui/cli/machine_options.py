@@ -18,7 +18,6 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
 
 def _worker_count(text: str) -> int:
     """A number of workers, or 0 for `auto`."""
-    count = 0 if text == "auto" else int(text)
-    if not 0 <= count <= 64:
+    if text != "auto" and not (text.isdecimal() and 1 <= int(text) <= 64):
         raise argparse.ArgumentTypeError(f"{text} is not “auto” or a number from 1 to 64")
-    return count
+    return 0 if text == "auto" else int(text)

@@ -25,7 +25,7 @@ def add_models_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from gpen_webui.gpen.catalog import list_models
+    from gpen_webui.gpen.catalog import NO_LICENCE, list_models
 
     settings = Settings.from_environment()
     for state in list_models(settings.models):
@@ -36,8 +36,10 @@ def _list(arguments: argparse.Namespace) -> int:
         else:
             where = f"not installed ({state.megabytes} MB)"
         crop = f"{state.size} px" if state.size else "size unknown until used"
-        print(f"{state.name:24} {crop:8} {where}\n    {state.purpose}. Licence: {state.licence}.")
-    print(f"\nModels lie in {settings.models}; any GPEN checkpoint put there can be used by name.")
+        licence = "none stated *" if state.licence == NO_LICENCE else state.licence
+        print(f"{state.name:24} {crop:8} {where}\n    {state.purpose}. Licence: {licence}.")
+    print(f"\n* {NO_LICENCE}.")
+    print(f"Models lie in {settings.models}; any GPEN checkpoint put there can be used by name.")
     return 0
 
 

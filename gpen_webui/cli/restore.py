@@ -116,9 +116,17 @@ def run(arguments: argparse.Namespace) -> int:
         progress.say(f"Model: {restorer.engine.description}")
         folder = _results_folder(arguments.output, settings.outputs)
         extras = {name for name in ("save_faces", "compare") if getattr(arguments, name)}
-        album = Album(restorer, options, folder, progress, extras, workers)
-        interrupted = album.restore(photos, skip_existing=arguments.skip_existing)
-    counts = album.close()
+        try:
+            album = Album(restorer, options, folder, progress, extras, workers)
+            interrupted = album.restore(photos, skip_existing=arguments.skip_existing)
+            counts = album.close()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise ResultsFolderError(
+                f"The report cannot be written to {folder} ({error.strerror}); make room or "
+                f"choose another -o, then go on with: {_going_on(arguments, folder)}"
+            ) from error
     progress.close(counts, folder)
     if interrupted:
         progress.say(f"Stopped; nothing is half done. Go on with: {_going_on(arguments, folder)}")
@@ -147,6 +155,10 @@ def _results_folder(chosen: Path | None, outputs: Path) -> Path:
 
 
 def _going_on(arguments: argparse.Namespace, folder: Path) -> str:
-    """The command that restores what an interrupted run left undone."""
-    again = [shlex.quote(str(path)) for path in arguments.paths]
-    return f"./run.sh restore {' '.join(again)} -o {shlex.quote(str(folder))} --skip-existing"
+    """The command that restores what an interrupted run left undone, in the same way."""
+    again = list(arguments.command_line)
+    if arguments.output is None:
+        again += ["-o", str(folder)]
+    if not arguments.skip_existing:
+        again.append("--skip-existing")
+    return f"./run.sh {shlex.join(again)}"
