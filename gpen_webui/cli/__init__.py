@@ -6,6 +6,7 @@ No command's libraries are imported before that command runs, so `--help` is imm
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -14,7 +15,7 @@ from gpen_webui.cli.restore import add_restore_parser
 from gpen_webui.cli.serve import add_serve_parser
 from gpen_webui.errors import UserError
 
-EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE = 0, 1, 2
+EXIT_SOME_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,13 +26,17 @@ def main(arguments: Sequence[str]) -> int:
     if not wants_help and (not arguments or arguments[0].startswith("-")):
         arguments.insert(0, "serve")
     options = parser.parse_args(arguments)
+    options.command_line = arguments
     try:
         return options.run(options)
     except UserError as error:
         print(error, file=sys.stderr)
         return EXIT_USAGE
+    except BrokenPipeError:  # whoever read our lines has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_SOME_FAILED
     except KeyboardInterrupt:
-        return 130
+        return EXIT_INTERRUPTED
 
 
 def build_parser() -> argparse.ArgumentParser:
