@@ -16,16 +16,15 @@ export class Cell {
     this.image.addEventListener("error", () => this.element.classList.add("no-picture"));
     this.badge = make("span", { className: "badge" });
     const label = make("span", { className: "name" }, item.name);
-    this.element = make(tag, { className: "cell" }, icon("broken"), this.image, this.badge, label);
+    this.element = make(tag, { className: "cell" }, icon("broken"), this.image, label, this.badge);
     if (tag === "a") this.element.href = `#${item.n}`;
     this.set(item);
   }
 
   /** Show another state. */
   set({ state, stage, faces }) {
-    const words = state === "running" && stage ? say(`stage.${stage}`) : say(`item.${state}`);
+    const words = state === "running" && stage ? say(`step.${stage}`) : say(`item.${state}`);
     this.element.title = this.name;
-    this.element.setAttribute("aria-label", say("photo.open", { name: this.name, state: words }));
     this.badge.textContent = words;
     this.faces = faces;
     if (state === this.state) return;

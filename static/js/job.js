@@ -16,9 +16,11 @@ const options = new Options(find("#again .options"));
 const ENDED = ["done", "cancelled"];
 const TODO = ["waiting", "running"];
 const FAILURES_SHOWN = 200;
+const byName = new Intl.Collator(document.documentElement.lang, { numeric: true });
 
 let job = null;
-let cells = [];
+let cells = []; // by number
+let ordered = []; // by name, as in a folder: photos are numbered as they arrive
 const failures = new Map(); // n -> sentence
 let filter = "all";
 let stopFollowing = () => {};
@@ -29,12 +31,12 @@ const finished = (counts) => counts.total - counts.waiting - counts.running;
 const ended = () => ENDED.includes(job.state);
 const shows = (cell) => filter === "all" || cell.state === filter || (filter === "waiting" && cell.state === "running");
 
+/** The photos that are shown to the left and right of one. */
 function neighbours(n) {
-  const shown = (step) => {
-    for (let i = n + step; i >= 0 && i < cells.length; i += step) if (shows(cells[i])) return i;
-    return null;
-  };
-  return [shown(-1), shown(1)];
+  const at = ordered.indexOf(cells[n]);
+  const before = ordered.slice(0, at).findLast(shows);
+  const after = ordered.slice(at + 1).find(shows);
+  return [before?.n ?? null, after?.n ?? null];
 }
 
 async function load() {
@@ -50,8 +52,9 @@ async function load() {
   cells = job.items.map((item) => new Cell(id, item));
   for (const item of job.items) if (item.error) failures.set(item.n, item.error.message);
   drawFailures();
+  ordered = cells.toSorted((a, b) => byName.compare(a.name, b.name));
   grid.replaceChildren();
-  const drawn = addSlowly(grid, cells.map((cell) => cell.element));
+  const drawn = addSlowly(grid, ordered.map((cell) => cell.element));
   watch();
   await drawn;
   grid.setAttribute("aria-busy", "false");

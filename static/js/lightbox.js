@@ -33,7 +33,10 @@ export class Lightbox {
   async open(n, opener) {
     this.opener = opener;
     this.n = n;
-    if (!this.dialog.open) this.dialog.showModal();
+    if (!this.dialog.open) {
+      this.dialog.showModal();
+      this.viewer.slider.focus();
+    }
     await this.refresh();
   }
 

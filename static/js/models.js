@@ -12,11 +12,11 @@ const LIMITS = {
   max_store_gb: (n) => bytes(n * 1e9),
 };
 const SHOWN = "outputs models album_roots device precision workers max_photo_seconds max_megapixels max_file_mb max_request_mb max_store_gb".split(" ");
-const POLL_MS = 1000;
+const RECONNECT_MS = 2000;
 
 const list = find("#models");
 let busy = null; // the model that is being activated
-let timer = null;
+let known = null; // the latest answer of the server
 
 const path = (name) => `/api/models/${encodeURIComponent(name)}`;
 
@@ -113,6 +113,7 @@ function drawModel(model) {
 let drawn = "";
 
 function draw(all) {
+  known = all;
   drawEngine(all);
   drawSettings(all.settings);
   if (busy && all.engine.state !== "loading") busy = null;
@@ -127,20 +128,29 @@ function draw(all) {
   find("#trouble").hidden = true;
 }
 
-/** Look again; soon where something is going on. */
 async function refresh() {
-  clearTimeout(timer);
   try {
-    const all = await get("/api/models");
-    draw(all);
-    const moving = all.engine.state === "loading" || all.models.some(isGoing);
-    if (moving) timer = setTimeout(refresh, POLL_MS);
+    draw(await get("/api/models"));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     find("#trouble").textContent = error.message;
     find("#trouble").hidden = false;
-    timer = setTimeout(refresh, 4 * POLL_MS);
   }
+}
+
+/** The server tells whatever changes: downloads, the engine, the model in use. */
+function watch() {
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  const socket = new WebSocket(`${scheme}//${location.host}/ws/models`);
+  socket.onmessage = (message) => {
+    const news = JSON.parse(message.data);
+    if (news.models && known) draw({ ...known, ...news });
+  };
+  socket.onclose = () =>
+    setTimeout(async () => {
+      await refresh();
+      watch();
+    }, RECONNECT_MS);
 }
 
 async function act(work) {
@@ -187,4 +197,4 @@ find("#import").addEventListener("change", async (event) => {
   await refresh();
 });
 
-refresh();
+refresh().then(watch);

@@ -51,7 +51,7 @@ export class Viewer {
     if (!keepView) {
       this.scale = null;
       this.centre = { x: 0.5, y: 0.5 };
-      this.slider.value = 50;
+      this.slider.value = after ? 50 : 100;
       this.size = null;
       this.before.removeAttribute("src");
       this.after.removeAttribute("src");
@@ -59,6 +59,7 @@ export class Viewer {
     this.before.alt = say("photo.before", { name });
     this.after.alt = after ? say("photo.after", { name }) : "";
     this.root.classList.toggle("single", !after);
+    this.#tellDivider();
     const limited = `max=${PREVIEW}`;
     const join = (url) => url + (url.includes("?") ? "&" : "?") + limited;
     const wanted = [load(this.before, join(before))];
@@ -159,6 +160,7 @@ export class Viewer {
     }
     const pixelated = place.scale * devicePixelRatio >= 2 && this.full;
     this.root.classList.toggle("pixels", pixelated);
+    this.root.style.setProperty("--tall", `${box.height}px`); // the component gives its panes no height
     this.root.style.setProperty("--edge-left", `${Math.max(0, place.x)}px`);
     this.root.style.setProperty("--edge-top", `${Math.max(0, place.y)}px`);
     this.root.style.setProperty("--edge-right", `${Math.max(0, box.width - place.x - place.width)}px`);

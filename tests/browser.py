@@ -1,0 +1,124 @@
+"""A real browser in front of the real server: fixtures for tests/test_browser_*.py.
+
+Use them with `pytest_plugins = ["tests.browser"]`. Whatever the page logs as an error, and
+whatever the policy against foreign content blocks, fails the test.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from tests.server import ASTRONAUT, Server
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+ARGUMENTS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+AXE = Path(__file__).resolve().parent / "vendor" / "axe-core" / "axe.min.js"
+DESKTOP = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
+PATIENCE_MS = 30_000
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium of this machine; CHROMIUM names another one."""
+    names = (os.environ.get("CHROMIUM", ""), *BROWSERS)
+    found = next((path for name in names if name and (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is on the PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that do not stop it."""
+    with Server(tmp_path_factory.mktemp("outputs")) as server:
+        yield server
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Iterator[OpenPage]:
+    """Open pages in windows of their own: open_page(url, viewport=..., locale=...)."""
+    contexts = []
+    troubles: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            troubles.append(message.text)
+
+    def open(url: str, **options: object) -> Page:
+        settings = {"viewport": DESKTOP, "locale": "en-GB", "color_scheme": "light"} | options
+        context = chromium.new_context(**settings)
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", note)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.goto(url)
+        return page
+
+    expect.set_options(timeout=PATIENCE_MS)
+    yield open
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def portrait(number: int = 0, side: int = 320, quality: int = 70) -> bytes:
+    """A blurred and noisy JPEG of a public-domain portrait; each number gives another one."""
+    random = np.random.default_rng(number)
+    pixels = cv2.imread(str(ASTRONAUT))
+    left, top = random.integers(0, 40, 2)
+    pixels = pixels[top : top + 472, left : left + 472]
+    small = cv2.resize(pixels, (side // 2, side // 2), interpolation=cv2.INTER_AREA)
+    soft = cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC).astype(np.float32)
+    noisy = np.clip(soft + random.normal(0, 4, soft.shape), 0, 255).astype(np.uint8)
+    return cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def landscape(side: int = 320) -> bytes:
+    """A JPEG without a face: a drawn sky over a drawn field."""
+    rows = np.linspace(0, 1, side)[:, None, None]
+    sky, field = np.array([230, 180, 120]), np.array([60, 140, 90])
+    pixels = np.where(rows < 0.6, sky * (1 - rows / 2), field * (0.6 + rows / 2))
+    pixels = np.broadcast_to(pixels, (side, side, 3)).astype(np.uint8).copy()
+    cv2.circle(pixels, (side // 4 * 3, side // 4), side // 10, (200, 240, 255), -1, cv2.LINE_AA)
+    return cv2.imencode(".jpg", pixels)[1].tobytes()
+
+
+def upload(name: str, content: bytes, kind: str = "image/jpeg") -> dict:
+    """A file for Playwright's set_input_files."""
+    return {"name": name, "mimeType": kind, "buffer": content}
+
+
+def album_of(number: int, side: int = 320) -> list[dict]:
+    """Files of an album: portraits p00.jpg, p01.jpg, ..."""
+    return [upload(f"p{n:02}.jpg", portrait(n, side)) for n in range(number)]
+
+
+def serious_findings(page: Page) -> list[str]:
+    """What axe has against the page that is serious or critical: "rule: element"."""
+    # Through the debugger, so that the page's own policy stays as it is.
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    report = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{finding['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
+        for finding in report["violations"]
+        if finding["impact"] in ("serious", "critical")
+        for node in finding["nodes"]
+    ]
