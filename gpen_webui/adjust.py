@@ -16,6 +16,8 @@ NATURAL_LOW = 1 / 24  # what is coarser comes from the original in natural mode
 DETAIL_LOW = 1 / 90  # and in detail mode
 FINE = 1 / 320  # texture finer than this is softened in natural mode
 NATURAL_FINE_SHARE = 0.8
+COLOUR_REACH = 1 / 64  # natural mode smooths the colours of the original this far
+COLOUR_EDGE = 8.0  # but not across edges of more levels than this
 # Skin in YCrCb (after Chai and Ngan, 1999): red and blue difference of most people's skin.
 SKIN_CENTRE = (153.0, 102.0)
 SKIN_SPREAD = (14.0, 16.0)
@@ -57,8 +59,29 @@ def apply_mode(original: np.ndarray, restored: np.ndarray, mode: str) -> np.ndar
     face = restored + cv2.GaussianBlur(original - restored, (0, 0), low)
     if mode == "natural":
         smooth = cv2.GaussianBlur(face, (0, 0), side * FINE)
-        face = smooth + NATURAL_FINE_SHARE * (face - smooth)
+        face = keep_colours(original, smooth + NATURAL_FINE_SHARE * (face - smooth))
     return face
+
+
+def keep_colours(original: np.ndarray, face: np.ndarray) -> np.ndarray:
+    """The light and shade of the face with the colours of the original, free of their noise.
+
+    Both (S,S,3) float32, 0-255. The original's colours are smoothed along the shapes of the
+    face: a guided filter (He et al., 2010), in which colour is locally a line over brightness.
+    """
+    before = cv2.cvtColor(original / 255, cv2.COLOR_RGB2YCrCb)
+    after = cv2.cvtColor(face / 255, cv2.COLOR_RGB2YCrCb)
+    width = (2 * round(original.shape[0] * COLOUR_REACH) + 1,) * 2
+    shade = after[:, :, 0]
+    mean = cv2.blur(shade, width)
+    spread = cv2.blur(shade * shade, width) - mean * mean + (COLOUR_EDGE / 255) ** 2
+    for channel in (1, 2):
+        colour = before[:, :, channel]
+        colour_mean = cv2.blur(colour, width)
+        slope = (cv2.blur(shade * colour, width) - mean * colour_mean) / spread
+        offset = colour_mean - slope * mean
+        after[:, :, channel] = cv2.blur(slope, width) * shade + cv2.blur(offset, width)
+    return cv2.cvtColor(after, cv2.COLOR_YCrCb2RGB) * 255
 
 
 def keep_skin_tone(original: np.ndarray, face: np.ndarray) -> np.ndarray:
