@@ -16,6 +16,8 @@ TEMPLATE_512 = (
     (211.9597749333333, 366.82819474285714),
     (300.8911249066667, 366.33630951619045),
 )
+OVERSAMPLING = 2.5  # a shrunk picture is averaged to this many times its final resolution
+SOFTNESS = 0.4  # then blurred by this standard deviation, in final pixels
 
 
 def template(size: int) -> np.ndarray:
@@ -57,18 +59,23 @@ def extract_crop(pixels: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarra
     return warp(pixels, matrix, (size, size))
 
 
-def warp(pixels: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def warp(
+    pixels: np.ndarray,
+    matrix: np.ndarray,
+    size: tuple[int, int],
+    beyond: int = cv2.BORDER_REFLECT_101,
+) -> np.ndarray:
     """Apply a similarity (2,3) to a picture; return `size` = (width, height) pixels of it.
 
-    Where the picture is shrunk, it is first averaged over areas down to the final scale, so
-    that no detail turns into jagged edges; the rest is rotation, interpolated bicubically.
+    beyond: what lies outside the picture: itself mirrored, or nothing (cv2.BORDER_CONSTANT).
+
+    Where the picture is shrunk, detail that the result cannot hold is taken out first, so that
+    it does not turn into jagged edges and patterns; then it is interpolated bicubically.
     """
     scale = scale_of(matrix)
     if scale < 1:
-        pixels, matrix = _shrink(pixels, matrix, size, scale)
-    return cv2.warpAffine(
-        pixels, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
-    )
+        pixels, matrix = _soften(pixels, matrix, size, scale)
+    return cv2.warpAffine(pixels, matrix, size, flags=cv2.INTER_CUBIC, borderMode=beyond)
 
 
 def bounds(
@@ -83,19 +90,23 @@ def bounds(
     return left, top, min(within[0], math.ceil(x.max()) + 1), min(within[1], math.ceil(y.max()) + 1)
 
 
-def _shrink(
+def _soften(
     pixels: np.ndarray, matrix: np.ndarray, size: tuple[int, int], scale: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The part of the picture that is needed, at the final scale, and the matrix from there."""
+    """The part of the picture that is needed, without its finest detail, and the matrix from
+    there. The bulk is averaged away, the rest blurred: an average alone lets patterns through.
+    """
     height, width = pixels.shape[:2]
     left, top, right, bottom = bounds(cv2.invertAffineTransform(matrix), size, (width, height))
     if right <= left or bottom <= top:  # all beyond the edge
         return pixels, matrix
     part = pixels[top:bottom, left:right]
-    small = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
+    share = min(1.0, OVERSAMPLING * scale)
+    small = (max(1, round(part.shape[1] * share)), max(1, round(part.shape[0] * share)))
     to_part = np.array([part.shape[1] / small[0], part.shape[0] / small[1]])
-    shrunk = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
-    # Pixel i of `shrunk` has its centre at (i + 0.5) * to_part - 0.5 of the part.
+    part = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
+    part = cv2.GaussianBlur(part, (0, 0), SOFTNESS * math.sqrt((share / scale) ** 2 - 1))
+    # Pixel i of the small part has its centre at (i + 0.5) * to_part - 0.5 of the part.
     linear = matrix[:, :2] * to_part
     origin = np.array([left, top]) + (to_part - 1) / 2
-    return shrunk, np.column_stack((linear, matrix[:, :2] @ origin + matrix[:, 2]))
+    return part, np.column_stack((linear, matrix[:, :2] @ origin + matrix[:, 2]))

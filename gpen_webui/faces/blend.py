@@ -117,7 +117,7 @@ def _warp_back(pixels: np.ndarray, patch: Patch, box: Box) -> tuple[np.ndarray, 
     side = patch.crop.shape[0]
     restored = patch.restored.astype(np.float32)
     crop = patch.crop.astype(np.float32)
-    mask = np.clip(warp(face_mask(side), back, size), 0, 1)
+    mask = np.clip(warp(face_mask(side), back, size, beyond=cv2.BORDER_CONSTANT), 0, 1)
     difference = warp(restored - crop, back, size)
     if patch.keep_fine < 1:
         fine = pixels[top:bottom, left:right] - warp(crop, back, size)
