@@ -1,0 +1,123 @@
+"""How many faces are found, and that it does not matter how large or how turned the file is."""
+
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from gpen_webui.faces.align import crop_matrix, template
+from gpen_webui.faces.detect import DetectorError, FaceDetector
+from gpen_webui.photo import open_photo
+
+
+@pytest.fixture(scope="module")
+def detector() -> FaceDetector:
+    return FaceDetector()
+
+
+@pytest.fixture(scope="module")
+def astronaut(project: Path) -> np.ndarray:
+    return open_photo(project / "tests" / "data" / "astronaut.jpg").pixels
+
+
+def enlarged(pixels: np.ndarray, longest: int) -> np.ndarray:
+    share = longest / max(pixels.shape[:2])
+    return cv2.resize(pixels, None, fx=share, fy=share, interpolation=cv2.INTER_CUBIC)
+
+
+def face_only(pixels: np.ndarray, detector: FaceDetector, margin: float) -> np.ndarray:
+    left, top, right, bottom = detector.detect(pixels)[0].box
+    more_x, more_y = margin * (right - left), margin * (bottom - top)
+    rows = slice(max(0, int(top - more_y)), int(bottom + more_y))
+    return pixels[rows, max(0, int(left - more_x)) : int(right + more_x)]
+
+
+def test_all_29_people_of_the_solvay_conference_are_found(shared: Path, detector):
+    photo = open_photo(shared / "photos" / "group-solvay-1927.png")
+    faces = detector.detect(photo.pixels)
+    assert len(faces) == 29
+    assert all(20 < face.width < 60 for face in faces)
+
+
+def test_every_portrait_has_exactly_one_face(shared: Path, detector):
+    files = sorted((shared / "photos").glob("portrait-*.jpg"))
+    assert len(files) == 12
+    counts = {file.name: len(detector.detect(open_photo(file).pixels)) for file in files}
+    assert set(counts.values()) == {1}, counts
+
+
+def test_a_photo_is_turned_upright_before_its_face_is_looked_for(shared: Path, detector):
+    upright = detector.detect(open_photo(shared / "photos" / "hopper.jpg").pixels)[0]
+    for orientation in range(2, 9):
+        file = shared / "photos" / f"hopper-orientation-{orientation}.jpg"
+        faces = detector.detect(open_photo(file).pixels)
+        assert len(faces) == 1, orientation
+        assert np.abs(np.subtract(faces[0].box, upright.box)).max() < 4, orientation
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.15, 0.5])
+def test_a_face_that_fills_a_4000_pixel_selfie_is_found(detector, astronaut, margin: float):
+    selfie = enlarged(face_only(astronaut, detector, margin), 4000)
+    faces = detector.detect(selfie)
+    assert len(faces) == 1
+    assert faces[0].width > 4000 / 3.5
+
+
+@pytest.mark.parametrize("longest", [100, 200, 512, 1000, 2500, 6000])
+def test_the_same_face_is_found_at_any_size_of_the_photo(detector, astronaut, longest: int):
+    share = longest / 512
+    small = cv2.resize(astronaut, (longest, longest), interpolation=cv2.INTER_AREA)
+    found, reference = detector.detect(small), detector.detect(astronaut)
+    assert len(found) == len(reference) == 1
+    off = np.abs(found[0].landmarks / share - reference[0].landmarks).max()
+    assert off < 0.1 * reference[0].width
+
+
+def test_landmarks_come_in_the_templates_order(detector, astronaut):
+    matrix = crop_matrix(detector.detect(astronaut)[0].landmarks, 512)
+    points = detector.detect(astronaut)[0].landmarks @ matrix[:, :2].T + matrix[:, 2]
+    assert np.abs(points - template(512)).max() < 60
+    assert matrix[0, 0] > 0  # upright, not mirrored
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((400, 600, 3), np.uint8),
+        np.full((50, 2000, 3), 200, np.uint8),
+        np.random.default_rng(0).integers(0, 256, (700, 700, 3), np.uint8),
+        np.full((1, 1, 3), 9, np.uint8),
+    ],
+    ids=["black", "banner", "noise", "one pixel"],
+)
+def test_where_there_is_no_face_none_is_found(detector, picture: np.ndarray):
+    assert detector.detect(picture) == []
+
+
+def test_two_faces_side_by_side_are_two_from_left_to_right(detector, astronaut):
+    half = astronaut[:300, 100:400]
+    faces = detector.detect(np.hstack((half, half[:, ::-1])))
+    assert len(faces) == 2
+    assert faces[0].box[2] < faces[1].box[0]
+
+
+def test_threads_share_a_detector_and_agree(detector, astronaut):
+    alone = detector.detect(astronaut)[0]
+    answers = []
+    work = [threading.Thread(target=lambda: answers.append(detector.detect(astronaut)[0]))
+            for _ in range(4)]  # fmt: skip
+    for thread in work:
+        thread.start()
+    for thread in work:
+        thread.join()
+    assert [answer.box for answer in answers] == [alone.box] * 4
+
+
+def test_missing_or_damaged_weights_are_a_sentence(tmp_path: Path, astronaut):
+    with pytest.raises(DetectorError, match="is missing"):
+        FaceDetector(tmp_path / "gone.onnx")
+    (tmp_path / "bad.onnx").write_bytes(b"not a network")
+    with pytest.raises(DetectorError, match="is damaged"):
+        FaceDetector(tmp_path / "bad.onnx").detect(astronaut)
