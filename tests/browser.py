@@ -1,82 +1,21 @@
-"""A real browser in front of the real server: fixtures for tests/test_browser_*.py.
-
-Use them with `pytest_plugins = ["tests.browser"]`. Whatever the page logs as an error, and
-whatever the policy against foreign content blocks, fails the test.
-"""
+"""What tests/test_browser_*.py share: photos, files and axe. The browser is in browser_fixtures."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Page
 
-from tests.server import ASTRONAUT, Server
+from tests.server import ASTRONAUT
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
 AXE = Path(__file__).resolve().parent / "vendor" / "axe-core" / "axe.min.js"
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
-PATIENCE_MS = 30_000
 
 OpenPage = Callable[..., Page]
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """A headless Chromium of this machine; CHROMIUM names another one."""
-    names = (os.environ.get("CHROMIUM", ""), *BROWSERS)
-    found = next((path for name in names if name and (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is on the PATH")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="session")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests that do not stop it."""
-    with Server(tmp_path_factory.mktemp("outputs")) as server:
-        yield server
-
-
-@pytest.fixture
-def open_page(chromium: Browser) -> Iterator[OpenPage]:
-    """Open pages in windows of their own: open_page(url, viewport=..., locale=...)."""
-    contexts = []
-    troubles: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type == "error" and "Failed to load resource" not in message.text:
-            troubles.append(message.text)
-
-    def open(url: str, **options: object) -> Page:
-        settings = {"viewport": DESKTOP, "locale": "en-GB", "color_scheme": "light"} | options
-        context = chromium.new_context(**settings)
-        context.set_default_timeout(PATIENCE_MS)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", note)
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.goto(url)
-        return page
-
-    expect.set_options(timeout=PATIENCE_MS)
-    yield open
-    for context in contexts:
-        context.close()
-    assert troubles == []
 
 
 def portrait(number: int = 0, side: int = 320, quality: int = 70) -> bytes:

@@ -101,11 +101,12 @@ function theEnd() {
   refreshFacts();
 }
 
-/** What only the job itself knows, once it has ended. */
+/** What only the job itself knows, once it has ended; and whether it goes on by now. */
 async function refreshFacts() {
-  const { items: _items, ...rest } = await get(jobPath(id));
+  const { items: _items, seq: _seq, ...rest } = await get(jobPath(id));
   job = { ...job, ...rest };
   drawJob();
+  if (!ended()) watch();
 }
 
 function drawJob() {
@@ -270,4 +271,8 @@ find("#copy")?.addEventListener("click", async () => {
   toast(say("copied"));
 });
 addEventListener("hashchange", openFromAddress);
+document.addEventListener("visibilitychange", () => {
+  // Another window may have asked for a retry meanwhile.
+  if (document.visibilityState === "visible" && job && ended()) refreshFacts().catch(() => {});
+});
 load();

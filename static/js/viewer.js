@@ -107,7 +107,6 @@ export class Viewer {
     if (after) wanted.push(load(this.after, after));
     const [size] = await Promise.all(wanted);
     if (turn !== this.turn) return;
-    if (this.scale !== null) this.scale *= this.size.width / size.width;
     this.size = size;
     this.full = true;
     this.#draw();

@@ -1,0 +1,274 @@
+"""An album in a real browser: collected, watched, stopped, downloaded."""
+
+import io
+import re
+import signal
+import zipfile
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import OpenPage, album_of, portrait, upload
+from tests.server import Server
+
+pytest_plugins = ["tests.browser_fixtures"]
+
+SLOW = {"denoise": 60}  # takes about a second for each of these photos
+BAD = [upload("torn.jpg", portrait(90)[:900]), upload("words.jpg", b"these are words")]
+
+
+def slow_album(web: Server, number: int, start: bool = True) -> str:
+    photos = [(f"p{n:02}.jpg", portrait(n, 480)) for n in range(number)]
+    return web.new_album(photos, start=start, **SLOW)
+
+
+def collect(page: Page, files: list[dict]) -> None:
+    """Choose photos in the album page and wait until all are sent."""
+    page.set_input_files("#pick", files)
+    expect(page.locator("#thumbs .cell")).to_have_count(len(files))
+
+
+def start(page: Page) -> str:
+    """Start the album; its id."""
+    page.click("#start")
+    page.wait_for_url(re.compile("/jobs/"))
+    return page.url.rsplit("/", 1)[1].split("#")[0]
+
+
+def expect_state(page: Page, state: str, patience: float = 60) -> None:
+    expect(page.locator("#job")).to_have_attribute("data-state", state, timeout=patience * 1000)
+
+
+def cells(page: Page, state: str):
+    return page.locator(f"#grid .cell[data-state='{state}']")
+
+
+def test_an_album_with_bad_files_ends_with_words_and_a_true_zip(web: Server, open_page: OpenPage):
+    page = open_page(f"{web.url}/batch")
+    collect(page, album_of(10, 256) + BAD)
+    page.fill("#album-name", "Summer 1974")
+    page.get_by_label("Old photo").check()
+    job = start(page)
+    expect_state(page, "done")
+
+    expect(page.locator("h1")).to_have_text("Summer 1974")
+    expect(page.locator("#progress-words")).to_have_text("10 of 12 restored · 2 failed")
+    expect(page).to_have_title(re.compile("✓ Done"))
+    expect(cells(page, "done")).to_have_count(10)
+    page.click("#failures summary")
+    words = page.locator("#failures-list")
+    expect(words).to_contain_text("torn.jpg is damaged or cut short")
+    expect(words).to_contain_text("words.jpg is not a photo in a known format")
+
+    found = web.job(job)
+    assert found["options"]["strength"] == 90
+    folder = Path(found["folder"])
+    expect(page.locator("#folder")).to_have_text(str(folder))
+    with page.expect_download() as download:
+        page.click("#download")
+    archive = zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes()))
+    files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    names = {name.split("/", 1)[-1] if name not in files else name for name in archive.namelist()}
+    assert names == set(files)
+    assert len(files) == 11
+    for name in archive.namelist():
+        path = files.get(name) or files[name.split("/", 1)[-1]]
+        assert archive.read(name) == path.read_bytes()
+
+    page.click("#retry")
+    expect_state(page, "done")
+    expect(page.locator("#announce")).to_contain_text("2 failed")
+    attempts = {item["name"]: item["attempt"] for item in web.job(job)["items"]}
+    assert {name for name, attempt in attempts.items() if attempt == 2} == {"torn.jpg", "words.jpg"}
+
+
+def test_the_albums_progress_is_the_same_after_a_reload_and_in_a_second_browser(
+    web: Server, open_page: OpenPage
+):
+    job = slow_album(web, 8)
+    page = open_page(f"{web.url}/jobs/{job}")
+    expect(cells(page, "done").nth(1)).to_be_visible()
+    page.reload()
+    other = open_page(page.url, color_scheme="dark")
+    for watching in (page, other):
+        expect(watching.locator("#grid .cell")).to_have_count(8)
+        assert cells(watching, "done").count() >= 2
+    expect(page.locator("#pace")).to_have_text(re.compile("photos a minute · about .* left"))
+    for watching in (page, other):
+        expect_state(watching, "done")
+        expect(cells(watching, "done")).to_have_count(8)
+        expect(watching.locator("#progress-words")).to_have_text("8 of 8 restored")
+
+
+def test_an_album_pauses_and_goes_on(web: Server, open_page: OpenPage):
+    job = slow_album(web, 4)
+    page = open_page(f"{web.url}/jobs/{job}")
+    page.click("#pause")
+    expect_state(page, "paused")
+    expect(cells(page, "running")).to_have_count(0)
+    before = cells(page, "waiting").count()
+    assert before > 0
+    page.wait_for_timeout(1200)
+    assert cells(page, "waiting").count() == before
+    page.click("#resume")
+    expect_state(page, "done")
+    assert all(item["attempt"] == 1 for item in web.job(job)["items"])
+
+
+def test_cancel_keeps_what_is_finished(web: Server, open_page: OpenPage):
+    job = slow_album(web, 8)
+    page = open_page(f"{web.url}/jobs/{job}")
+    expect(cells(page, "done").first).to_be_visible()
+    page.click("#cancel")
+    page.get_by_role("button", name="Cancel the rest").click()
+    expect_state(page, "cancelled")
+    expect(cells(page, "cancelled").first).to_be_visible()
+    counts = web.job(job)["counts"]
+    assert counts["done"] >= 1
+    assert counts["cancelled"] >= 1
+    assert counts["done"] + counts["cancelled"] == 8
+    expect(page.locator("#download")).to_be_visible()
+
+
+def test_a_photo_is_compared_while_the_rest_goes_on(web: Server, open_page: OpenPage):
+    job = slow_album(web, 4)
+    page = open_page(f"{web.url}/jobs/{job}")
+    cells(page, "done").first.click()
+    lightbox = page.locator("#lightbox")
+    expect(lightbox.locator(".viewer")).to_have_attribute("data-loading", "no")
+    expect(page.locator("#photo-facts")).to_contain_text("1 face restored")
+    expect_state(page, "done")
+    expect(lightbox).to_be_visible()
+    name = page.locator("#photo-name").inner_text()
+    page.keyboard.press("PageDown")
+    expect(page.locator("#photo-name")).not_to_have_text(name)
+    page.keyboard.press("Escape")
+    expect(lightbox).to_be_hidden()
+
+
+def test_a_folder_keeps_its_tree(web: Server, open_page: OpenPage, tmp_path: Path):
+    for name in ("Family/1974/a.jpg", "Family/1975/a.jpg", "Family/.hidden", "Family/list.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(portrait(len(name), 192))
+    page = open_page(f"{web.url}/batch")
+    page.set_input_files("#pick-folder", tmp_path / "Family")
+    expect(page.locator("#thumbs .cell")).to_have_count(2)
+    expect(page.locator("#album-name")).to_have_value("Family")
+    expect(page.locator("#refused-title")).to_have_text("1 file was left out")
+    job = start(page)
+    expect_state(page, "done")
+    folder = Path(web.job(job)["folder"])
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*.jpg")} == {
+        "Family/1974/a.jpg",
+        "Family/1975/a.jpg",
+    }
+
+
+def test_a_broken_connection_is_waited_out_and_nothing_is_sent_twice(
+    web: Server, open_page: OpenPage, tmp_path: Path
+):
+    files = [tmp_path / f"p{n:02}.jpg" for n in range(12)]
+    for n, path in enumerate(files):
+        path.write_bytes(portrait(n, 192))
+    page = open_page(f"{web.url}/batch")
+    page.set_input_files("#pick", files[:3])
+    expect(page.locator("#thumbs .cell")).to_have_count(3)
+    page.context.set_offline(True)
+    page.set_input_files("#pick", files)
+    expect(page.locator("#upload-waiting")).to_contain_text("Nothing is lost")
+    page.context.set_offline(False)
+    expect(page.locator("#upload-words")).to_have_text("All 12 photos are here")
+    expect(page.locator("#upload-waiting")).to_be_hidden()
+    job = re.search(r"job=(\w+)", page.url).group(1)
+    names = [item["name"] for item in web.job(job)["items"]]
+    assert sorted(names) == [path.name for path in files]
+
+
+def test_an_album_that_was_left_while_it_was_collected_goes_on(web: Server, open_page: OpenPage):
+    page = open_page(f"{web.url}/batch")
+    files = album_of(5, 192)
+    collect(page, files[:2])
+    page.reload()
+    expect(page.locator("#thumbs .cell")).to_have_count(2)
+    page.set_input_files("#pick", files[2:])
+    expect(page.locator("#thumbs .cell")).to_have_count(5)
+    start(page)
+    expect_state(page, "done")
+    expect(page.locator("#progress-words")).to_have_text("5 of 5 restored")
+
+
+def test_running_again_makes_a_new_album_with_other_settings(web: Server, open_page: OpenPage):
+    first = web.new_album([("a.jpg", portrait(1, 192)), ("b.jpg", portrait(2, 192))])
+    web.wait_for(first)
+    page = open_page(f"{web.url}/jobs")
+    card = page.locator(".card.job", has=page.locator(f"a[href='/jobs/{first}']"))
+    card.get_by_role("link", name="Run again").click()
+    dialog = page.locator("#again")
+    expect(dialog).to_be_visible()
+    dialog.locator("[name=strength]").fill("35")
+    page.click("#again-start")
+    page.wait_for_url(lambda url: "/jobs/" in url and first not in url)
+    expect_state(page, "done")
+    found = web.job(page.url.rsplit("/", 1)[1])
+    assert (found["parent"], found["options"]["strength"]) == (first, 35)
+
+
+def test_deleting_asks_first_and_frees_the_disk(web: Server, open_page: OpenPage):
+    job = web.new_album([("gone.jpg", portrait(1, 192))])
+    folder = Path(web.wait_for(job)["folder"])
+    page = open_page(f"{web.url}/jobs")
+    card = page.locator(".card.job", has=page.locator(f"a[href='/jobs/{job}']"))
+    delete = card.get_by_role("button", name="Delete")
+    delete.click()
+    page.get_by_role("button", name="Keep").click()
+    assert folder.exists()
+    delete.click()
+    page.locator("#delete").get_by_role("button", name="Delete").click()
+    expect(card).to_have_count(0)
+    assert web.get(f"/api/jobs/{job}").status_code == 404
+    assert not folder.exists()
+
+
+@pytest.mark.slow
+def test_an_album_goes_on_by_itself_after_the_server_was_killed(
+    open_page: OpenPage, tmp_path: Path
+):
+    with Server(tmp_path) as server:
+        job = slow_album(server, 10)
+        page = open_page(f"{server.url}/jobs/{job}")
+        expect(cells(page, "done").nth(1)).to_be_visible()
+        server.kill()
+        expect(page.locator("#offline")).to_be_visible()
+        port = server.port
+    with Server(tmp_path, port=port) as server:
+        expect_state(page, "done", patience=120)
+        expect(page.locator("#offline")).to_be_hidden()
+        expect(cells(page, "done")).to_have_count(10)
+        server.stop(signal.SIGTERM)
+
+
+@pytest.mark.slow
+def test_two_thousand_photos_stay_smooth(web: Server, open_page: OpenPage):
+    content = portrait(0, 64)
+    job = web.new_album([(f"{n:04}.jpg", content) for n in range(2000)])
+    page = open_page(f"{web.url}/jobs/{job}")
+    expect(page.locator("#grid .cell[data-state]")).to_have_count(2000)
+    longest = page.evaluate(
+        """() => new Promise((resolve) => {
+            let longest = 0, last = performance.now();
+            const end = last + 5000;
+            const frame = (now) => {
+                longest = Math.max(longest, now - last);
+                last = now;
+                scrollBy(0, 80);
+                if (now < end) requestAnimationFrame(frame);
+                else resolve(longest);
+            };
+            requestAnimationFrame(frame);
+        })"""
+    )
+    assert longest < 500  # milliseconds between two pictures, on two busy cores
+    web.post(f"/api/jobs/{job}/cancel")
+    expect_state(page, "cancelled")

@@ -1,0 +1,171 @@
+"""One photo in a real browser: from the drop to the download."""
+
+import base64
+import re
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.browser import OpenPage, landscape, portrait, upload
+from tests.server import Server
+
+pytest_plugins = ["tests.browser_fixtures"]
+
+
+def restore(page: Page, name: str = "Aunt Mary.jpg", number: int = 0, side: int = 320) -> None:
+    """Choose a photo and wait until it can be compared."""
+    page.set_input_files("#pick", [upload(name, portrait(number, side))])
+    wait_until_shown(page)
+
+
+def wait_until_shown(page: Page) -> None:
+    expect(page.locator(".viewer")).to_have_attribute("data-loading", "no")
+
+
+def shown_job(page: Page) -> str:
+    return re.search(r"job=(\w+)", page.url).group(1)
+
+
+def test_a_photo_is_restored_compared_and_downloaded(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    page.set_input_files("#pick", [upload("Aunt Mary.jpg", portrait(1))])
+    expect(page.locator("#stages")).to_be_visible()
+    wait_until_shown(page)
+
+    expect(page.locator("#filename")).to_have_text("Aunt Mary.jpg")
+    expect(page.locator("#facts")).to_contain_text("1 face restored")
+    expect(page).to_have_title(re.compile("✓ Aunt Mary.jpg"))
+    with page.expect_download() as download:
+        page.click("#download")
+    assert download.value.suggested_filename == "Aunt Mary.jpg"
+    result = Path(web.job(shown_job(page))["folder"]) / "Aunt Mary.jpg"
+    assert Path(download.value.path()).read_bytes() == result.read_bytes()
+
+
+def test_the_address_shows_the_same_photo_after_a_reload(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    restore(page, "again.jpg", 2)
+    page.reload()
+    wait_until_shown(page)
+    expect(page.locator("#filename")).to_have_text("again.jpg")
+    other = open_page(page.url)
+    wait_until_shown(other)
+    expect(other.locator("#filename")).to_have_text("again.jpg")
+
+
+def test_at_100_percent_a_photo_pixel_is_a_screen_pixel(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    restore(page, number=3, side=1800)
+    page.click("[data-zoom='1']")
+    picture = page.locator(".viewer .after")
+    expect(picture).to_have_css("width", "1800px")
+    assert picture.evaluate("image => image.naturalWidth") == 1800
+    page.click("[data-zoom='fit']")
+    assert picture.evaluate("image => image.getBoundingClientRect().height") < 900
+
+
+def test_the_divider_moves_by_mouse_and_by_key(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    restore(page, number=4)
+    slider = page.locator("img-comparison-slider")
+    box = slider.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+    expect(slider).to_have_attribute("aria-valuenow", "25")
+    slider.focus()
+    page.keyboard.press("End")
+    expect(slider).to_have_attribute("aria-valuenow", "100")
+
+
+def test_faces_are_outlined_where_they_are_while_the_mouse_is_there(
+    web: Server, open_page: OpenPage
+):
+    page = open_page(web.url)
+    restore(page, number=5)
+    page.mouse.move(5, 5)
+    layer = page.locator(".faces")
+    expect(layer).to_have_css("opacity", "0")
+    page.hover("img-comparison-slider")
+    expect(layer).to_have_css("opacity", "1")
+    outline, photo = (
+        page.locator(selector).bounding_box() for selector in (".face", ".viewer .after")
+    )
+    item = web.get(f"/api/jobs/{shown_job(page)}/items/0").json()
+    left, top, right, _ = item["report"]["faces"][0]["box"]
+    scale = photo["width"] / 320
+    assert abs(outline["x"] - (photo["x"] + left * scale)) < 3
+    assert abs(outline["y"] - (photo["y"] + top * scale)) < 3
+    assert abs(outline["width"] - (right - left) * scale) < 3
+
+
+def test_another_strength_needs_no_network_and_keeps_the_view(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    restore(page, number=6)
+    first = shown_job(page)
+    page.click("[data-zoom='2']")
+    page.locator("#opt-strength").fill("20")
+    page.wait_for_url(lambda url: first not in url)
+    wait_until_shown(page)
+
+    second = web.get(f"/api/jobs/{shown_job(page)}/items/0").json()["report"]
+    assert second["options"]["strength"] == 20
+    assert "network" not in second["seconds"]
+    assert "network" in web.get(f"/api/jobs/{first}/items/0").json()["report"]["seconds"]
+    expect(page.locator("[data-zoom='2']")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_preset_sets_the_options_and_is_taken_along_to_an_album(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    page.get_by_label("Very blurred or noisy").check()
+    expect(page.locator("#opt-strength")).to_have_value("100")
+    restore(page, number=7)
+    page.click("#for-album")
+    page.wait_for_url("**/batch?like=*")
+    expect(page.get_by_label("Very blurred or noisy")).to_be_checked()
+    expect(page.locator("#opt-denoise")).to_have_value("20")
+
+
+def test_photos_are_taken_from_the_clipboard_and_from_drops(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    for number, (kind, carrier) in enumerate(
+        [("paste", "clipboardData"), ("drop", "dataTransfer")], start=8
+    ):
+        content = base64.b64encode(portrait(number)).decode()
+        page.evaluate(
+            """([kind, carrier, content]) => {
+                const bytes = Uint8Array.from(atob(content), (char) => char.charCodeAt(0));
+                const data = new DataTransfer();
+                data.items.add(new File([bytes], `${kind}.jpg`, { type: "image/jpeg" }));
+                const Kind = kind === "paste" ? ClipboardEvent : DragEvent;
+                const event = new Kind(kind, { [carrier]: data, bubbles: true, cancelable: true });
+                document.body.dispatchEvent(event);
+            }""",
+            [kind, carrier, content],
+        )
+        expect(page.locator("#filename")).to_have_text(f"{kind}.jpg")
+        wait_until_shown(page)
+
+
+def test_a_photo_without_a_face_is_shown_unchanged_with_words(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    page.set_input_files("#pick", [upload("field.jpg", landscape())])
+    wait_until_shown(page)
+    expect(page.locator("#facts")).to_have_text("No face was found")
+    expect(page.locator("#warnings")).to_contain_text("The photo is unchanged")
+    expect(page.locator("span.handle")).to_be_hidden()
+
+
+def test_a_damaged_photo_is_explained_and_the_next_one_works(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    page.set_input_files("#pick", [upload("torn.jpg", portrait(10)[:900])])
+    trouble = page.locator("#trouble")
+    expect(trouble).to_be_visible()
+    expect(trouble).to_contain_text("torn.jpg is damaged or cut short")
+    restore(page, "whole.jpg", 11)
+    expect(trouble).to_be_hidden()
+
+
+def test_the_sample_photo_works_without_a_photo_at_hand(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    page.click("#sample")
+    wait_until_shown(page)
+    expect(page.locator("#facts")).to_contain_text("1 face restored")
