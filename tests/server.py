@@ -70,6 +70,7 @@ class Server:
 
     def stop(self, number: int = signal.SIGTERM, patience: float = 30.0) -> int:
         """Ask it to end; its exit code."""
+        self.session.close()  # it would wait a moment for what we still might ask
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:

@@ -76,13 +76,15 @@ class Application(BaseApplication):
             self._app = build_app(self._settings)
         except UserError as error:
             print(error, file=sys.stderr, flush=True)
-            sys.exit(CANNOT_LOAD)
+            leave_now(CANNOT_LOAD)
         return self._app
 
     def end_sockets(self) -> None:
         """The server stops; sockets would otherwise last as long as their jobs."""
-        if self._app:
-            Thread(target=self._app.extensions["watchers"].close_all, daemon=True).start()
+        watchers = self._app.extensions["watchers"]
+        if not watchers.stopping:
+            watchers.stopping = True
+            Thread(target=watchers.close_all, daemon=True).start()
 
     def _end_worker(self, worker: ThreadWorker) -> None:
         if os.getpid() != worker.pid or self._app is None:  # in the first process too
@@ -98,10 +100,15 @@ class PatientWorker(ThreadWorker):
         self.cfg.set("graceful_timeout", REQUEST_PATIENCE)
         super().init_process()
 
-    def handle_exit(self, sig, frame) -> None:
-        """Told to stop."""
-        super().handle_exit(sig, frame)
-        self.app.end_sockets()
+    def handle_quit(self, sig, frame) -> None:
+        """Ctrl-C: as SIGTERM. gunicorn's own would do too much for a signal handler."""
+        self.handle_exit(sig, frame)
+
+    def notify(self) -> None:
+        """Called by the loop all the time, also while the requests under way are waited for."""
+        super().notify()
+        if not self.alive:
+            self.app.end_sockets()
 
     def is_parent_alive(self) -> bool:
         """When the first process was killed this one goes at once, as if it were the same."""

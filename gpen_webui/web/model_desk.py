@@ -61,7 +61,8 @@ class ChosenModel:
             name = self._file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
             return None
-        return name if name and installed_file(name, self._settings.models) else None
+        is_there = installed_file(name, self._settings.models) or Path(name).is_file()
+        return name if name and is_there else None
 
 
 @dataclass
@@ -92,13 +93,14 @@ class ModelDesk:
     def active(self) -> str:
         """The name of the model for the next photos."""
         chosen = self._chosen() or default_name(self._settings.models)
-        file = installed_file(chosen, self._settings.models)
-        return file.stem if file else Path(chosen).stem
+        file = installed_file(chosen, self._settings.models) or Path(chosen)
+        entry = published_model(file.stem.lower())
+        return entry.name if entry else file.stem
 
     def state(self) -> dict:
         """{models: [...], engine: {...}}, for JSON."""
         active = self.active
-        models = [self._model(state, active) for state in list_models(self._settings.models)]
+        models = [self._model(state, active) for state in self._states()]
         return {"models": models, "engine": self._jobs.runner.status()}
 
     def last_speed(self) -> float | None:
@@ -120,9 +122,11 @@ class ModelDesk:
             raise ModelError(state.problem)
         if state.installed is None:
             raise ModelError(f"{name} is not installed; download it first.")
-        find_model(name, self._settings.models)  # reads a file that is new
+        in_folder = installed_file(name, self._settings.models)
+        chosen = name if in_folder else str(state.installed)
+        find_model(chosen, self._settings.models)  # reads a file that is new
         try:
-            self._chosen.choose(name)
+            self._chosen.choose(chosen)
         except OSError as error:
             raise ModelError(
                 f"The choice cannot be kept in {self._settings.outputs} ({error.strerror}); "
@@ -137,10 +141,8 @@ class ModelDesk:
 
     def start_download(self, name: str) -> None:
         """Fetch a model in the background. A second call while that lasts changes nothing."""
-        entry = published_model(name)
-        self._known(name)
-        if entry is None or not entry.sources:
-            raise ModelError(f"{name} cannot be downloaded; import its file instead.")
+        if not self._known(name).downloadable:
+            raise ModelError(f"{name} cannot be downloaded.")
         with self._lock:
             if self._is_running(name):
                 return
@@ -184,10 +186,30 @@ class ModelDesk:
         return name in self._downloads and self._downloads[name].state == "running"
 
     def _known(self, name: str) -> ModelState:
-        for state in list_models(self._settings.models):
+        for state in self._states():
             if state.name == name:
                 return state
         raise UnknownModelError(f"There is no model “{name}”.")
+
+    def _states(self) -> list[ModelState]:
+        """The list, and a file that lies elsewhere and was named when the server was started."""
+        states = list_models(self._settings.models)
+        named = Path(self._settings.model or "")
+        if named.is_file() and named.stem not in (state.name for state in states):
+            states.append(
+                ModelState(
+                    name=named.stem,
+                    size=None,
+                    purpose="Named when the server was started",
+                    licence="Ask whoever made it",
+                    megabytes=round(named.stat().st_size / 1e6),
+                    wired=True,
+                    downloadable=False,
+                    installed=named,
+                    is_default=False,
+                )
+            )
+        return states
 
     def _model(self, state: ModelState, active: str) -> dict:
         download = self._downloads.get(state.name)

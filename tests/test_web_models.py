@@ -1,0 +1,211 @@
+"""Models over HTTP: what there is, which one is used, and how others come in."""
+
+import functools
+import http.server
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from gpen_webui.errors import UserError
+from gpen_webui.gpen.download import download_model
+from gpen_webui.jobs.service import open_jobs
+from gpen_webui.settings import PROJECT, Settings
+from gpen_webui.web.model_desk import ChosenModel, ModelDesk
+from tests.server import Server, small_photo
+from tests.tiny_gpen import make_tiny_model
+
+EMBEDDED = PROJECT / "models" / "gpen-mini-256.safetensors"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> tuple[Path, Path]:
+    """An outputs folder, and a models folder with the embedded model only."""
+    outputs, models = tmp_path_factory.mktemp("outputs"), tmp_path_factory.mktemp("models")
+    add_embedded(models)
+    return outputs, models
+
+
+def add_embedded(models: Path) -> None:
+    """The embedded model, with what was converted of it earlier."""
+    models.mkdir(exist_ok=True)
+    shutil.copy2(EMBEDDED, models)
+    if (EMBEDDED.parent / ".cache").is_dir():
+        shutil.copytree(EMBEDDED.parent / ".cache", models / ".cache")
+
+
+@pytest.fixture(scope="module")
+def server(folders) -> Iterator[Server]:
+    with Server(folders[0], "--models", str(folders[1])) as server:
+        yield server
+
+
+def model_named(state: dict, name: str) -> dict:
+    return next(model for model in state["models"] if model["name"] == name)
+
+
+def bring(server: Server, file: Path, name: str | None = None):
+    with open(file, "rb") as content:
+        return server.post("/api/models/import", files={"file": (name or file.name, content)})
+
+
+def test_the_list_tells_what_there_is_and_what_is_used(server: Server):
+    state = server.get("/api/models").json()
+    embedded = model_named(state, "gpen-mini-256")
+    assert embedded["installed"]
+    assert embedded["active"]
+    assert embedded["path"].endswith(".safetensors")
+    published = model_named(state, "gpen-bfr-512")
+    assert (published["installed"], published["downloadable"]) == (False, True)
+    assert "no licence" in published["licence"]
+    assert state["settings"]["max_file_mb"] == 200
+    assert state["engine"]["state"] in ("idle", "loading", "ready")
+
+
+def test_an_imported_model_restores_the_next_photos_also_after_a_restart(tmp_path):
+    tiny = make_tiny_model(tmp_path)
+    add_embedded(tmp_path / "models")
+    options = ("--models", str(tmp_path / "models"))
+    with Server(tmp_path / "outputs", *options) as server:
+        answer = bring(server, tiny.path)
+        assert answer.status_code == 201, answer.text
+        assert (answer.json()["name"], answer.json()["active"]) == (tiny.name, False)
+        state = server.post(f"/api/models/{tiny.name}/activate").json()
+        assert model_named(state, tiny.name)["active"]
+        assert not model_named(state, "gpen-mini-256")["active"]
+        restored = server.post("/enhance?wait=1", files={"photo": ("a.jpg", small_photo())})
+        job = restored.headers["X-Job"]
+        report = server.get(f"/api/jobs/{job}/items/0").json()["report"]
+        assert (report["model"], report["model_sha256"]) == (tiny.name, tiny.sha256)
+        speed = server.get("/api/models").json()["last_speed"]
+        assert speed > 0
+    with Server(tmp_path / "outputs", *options) as server:
+        assert model_named(server.get("/api/models").json(), tiny.name)["active"]
+        back = server.post("/api/models/gpen-mini-256/activate").json()
+        assert model_named(back, "gpen-mini-256")["active"]
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("gpen-bfr-512", 409), ("gpen-colorization-1024", 409), ("nothing", 404), ("..%2fx", 404)],
+)
+def test_a_model_that_cannot_be_used_is_not_activated(server: Server, name: str, status: int):
+    answer = server.post(f"/api/models/{name}/activate")
+    assert answer.status_code == status
+    assert answer.json()["error"]["message"].endswith(".")
+    assert model_named(server.get("/api/models").json(), "gpen-mini-256")["active"]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "broken.pth", "../../evil.pth", "x.safetensors"])
+def test_a_file_that_is_no_model_is_refused_and_forgotten(server, folders, tmp_path, name):
+    before = {path.name for path in folders[1].iterdir()}
+    (tmp_path / "file").write_bytes(b"not weights")
+    answer = bring(server, tmp_path / "file", name)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"].endswith(".")
+    assert {path.name for path in folders[1].iterdir()} == before
+
+
+def test_a_second_import_of_a_name_replaces_nothing(server: Server):
+    answer = bring(server, EMBEDDED)
+    assert answer.status_code == 409
+    assert "exists already" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(("name", "status"), [("gpen-mini-256", 409), ("nothing", 404)])
+def test_what_cannot_be_downloaded_is_said(server: Server, name: str, status: int):
+    assert server.post(f"/api/models/{name}/download").status_code == status
+    assert server.delete(f"/api/models/{name}/download").status_code == status
+
+
+class Shop:
+    """A web server that hands out one file, slowly if wished, and a desk that fetches from it."""
+
+    def __init__(self, folder: Path, content: bytes):
+        self.go_on = threading.Event()
+        shop = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content[: len(content) // 2])
+                self.wfile.flush()
+                shop.go_on.wait(20)
+                self.wfile.write(content[len(content) // 2 :])
+
+            def log_message(self, *arguments):
+                pass
+
+        self.web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.web.serve_forever, daemon=True).start()
+        source = f"http://127.0.0.1:{self.web.server_port}/model.pth"
+        settings = Settings(outputs=folder / "outputs", models=folder / "models")
+        settings.models.mkdir()
+        self.models = settings.models
+        self.jobs = open_jobs(settings)
+        fetch = functools.partial(download_model, sources=[source])
+        self.desk = ModelDesk(settings, self.jobs, ChosenModel(settings), fetch)
+
+    def download_until(self, state: str) -> dict:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            download = model_named(self.desk.state(), "gpen-bfr-256")["download"]
+            if download and download["state"] == state:
+                return download
+            time.sleep(0.05)
+        raise AssertionError(f"the download is still {download}")
+
+    def close(self) -> None:
+        self.go_on.set()
+        self.desk.close()
+        self.jobs.close()
+        self.web.shutdown()
+        self.web.server_close()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    weights = tmp_path / "weights.pth"
+    torch.save({"g_ema": load_file(EMBEDDED)}, weights)
+    shop = Shop(tmp_path, weights.read_bytes())
+    yield shop
+    shop.close()
+
+
+def test_a_download_tells_how_far_it_is_and_ends_installed(shop: Shop):
+    shop.desk.start_download("gpen-bfr-256")
+    shop.desk.start_download("gpen-bfr-256")  # a second click
+    half = shop.download_until("running")
+    while not half["done"]:
+        half = shop.download_until("running")
+    assert 0 < half["done"] < half["total"]
+    shop.go_on.set()
+    shop.download_until("done")
+    model = model_named(shop.desk.state(), "gpen-bfr-256")
+    assert model["installed"]
+    assert json.dumps(model)
+
+
+def test_a_download_can_be_stopped(shop: Shop):
+    shop.desk.start_download("gpen-bfr-256")
+    shop.download_until("running")
+    shop.desk.cancel_download("gpen-bfr-256")
+    shop.go_on.set()
+    shop.download_until("cancelled")
+    assert not model_named(shop.desk.state(), "gpen-bfr-256")["installed"]
+    with pytest.raises(UserError):
+        shop.desk.cancel_download("gpen-bfr-256")
+
+
+def test_a_download_that_fails_says_why(shop: Shop):
+    shop.web.server_close()
+    shop.desk.start_download("gpen-bfr-256")
+    assert "could not be downloaded" in shop.download_until("failed")["error"]
