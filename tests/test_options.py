@@ -1,0 +1,76 @@
+"""Options as they come from a form, from JSON and from the command line."""
+
+import pytest
+
+from gpen_webui.options import RANGES, OptionError, RestoreOptions
+
+
+def test_defaults_are_the_ones_that_the_readme_promises():
+    options = RestoreOptions()
+    assert (options.strength, options.mode, options.protect_skin) == (70, "natural", True)
+    neutral = (options.denoise, options.sharpen, options.contrast, options.brightness)
+    assert neutral == (0, 0, 0, 0)
+    assert not options.enhance_detail
+    assert (options.format, options.max_megapixels, options.aligned) == ("same", 100, False)
+
+
+def test_what_is_not_given_keeps_its_default():
+    assert RestoreOptions.parse({}) == RestoreOptions()
+    assert RestoreOptions.parse({"strength": 40}) == RestoreOptions(strength=40)
+
+
+def test_text_of_forms_and_numbers_of_json_mean_the_same():
+    form = {"strength": "40", "mode": "detail", "protect_skin": "false", "enhance_detail": "on"}
+    json = {"strength": 40, "mode": "detail", "protect_skin": False, "enhance_detail": True}
+    assert RestoreOptions.parse(form) == RestoreOptions.parse(json)
+
+
+def test_options_survive_the_way_out_and_back_in():
+    options = RestoreOptions(strength=5, mode="strong", contrast=-50, format="webp", min_face=99)
+    assert RestoreOptions.parse(options.as_dict()) == options
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_both_ends_of_a_range_are_allowed_and_one_beyond_is_not(name: str):
+    low, high = RANGES[name]
+    assert getattr(RestoreOptions.parse({name: low}), name) == low
+    assert getattr(RestoreOptions.parse({name: str(high)}), name) == high
+    for beyond in (low - 1, high + 1):
+        with pytest.raises(OptionError, match=f"{name}.*{low} to {high}"):
+            RestoreOptions.parse({name: beyond})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("strength", "much"),
+        ("strength", 1.5),
+        ("strength", True),
+        ("strength", None),
+        ("strength", float("nan")),
+        ("strength", "1e999"),
+        ("strength", [70]),
+        ("mode", "wild"),
+        ("mode", None),
+        ("mode", ["natural"]),
+        ("format", "gif"),
+        ("protect_skin", "perhaps"),
+        ("aligned", 2),
+        ("surprise", 1),
+    ],
+)
+def test_a_wrong_value_is_one_sentence_that_names_the_option(name: str, value):
+    with pytest.raises(OptionError) as caught:
+        RestoreOptions.parse({name: value})
+    sentence = str(caught.value)
+    assert name in sentence
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+def test_only_options_before_the_network_ask_for_a_new_run_of_it():
+    base = RestoreOptions().network_key()
+    after = {"strength": 1, "mode": "strong", "denoise": 9, "contrast": 9, "quality": 50}
+    assert RestoreOptions.parse(after).network_key() == base
+    assert RestoreOptions(min_face=50).network_key() != base
+    assert RestoreOptions(aligned=True).network_key() != base
