@@ -22,6 +22,8 @@ ARGUMENTS = (
     "--disable-component-update --disable-sync"
 ).split()
 PATIENCE_MS = 30_000
+# Browsers log these by themselves where a test breaks the line or sends what is no photo.
+NETWORK_TROUBLE = ("Failed to load resource", "WebSocket connection to")
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +53,7 @@ def open_page(chromium: Browser) -> Iterator[OpenPage]:
     troubles: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
-        if message.type == "error" and "Failed to load resource" not in message.text:
+        if message.type == "error" and not message.text.startswith(NETWORK_TROUBLE):
             troubles.append(message.text)
 
     def open(url: str, **options: object) -> Page:

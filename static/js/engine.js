@@ -1,4 +1,4 @@
-// On every page: whether the model is ready, in a banner; and the colours, without a reload.
+// On every page: whether the model is ready, in a banner; the switches for colours and language.
 
 import { get } from "./api.js";
 import { find, findAll, make } from "./dom.js";
@@ -42,6 +42,15 @@ for (const link of findAll(".to-dark, .to-light")) {
     fetch(`/models?theme=${address.searchParams.get("theme")}`); // keeps the choice
     const other = link.classList.contains("to-dark") ? ".to-light" : ".to-dark";
     find(other).focus();
+  });
+}
+
+for (const link of findAll("a.choice[hreflang]")) {
+  link.addEventListener("click", () => {
+    // The scripts change the address while they work; another language shows the same.
+    const address = new URL(location.href);
+    address.searchParams.set("lang", new URL(link.href).searchParams.get("lang"));
+    link.href = address;
   });
 }
 

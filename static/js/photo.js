@@ -8,7 +8,6 @@ import { chosen, isPhoto, receive } from "./files.js";
 import { follow } from "./follow.js";
 import { tell, title } from "./notify.js";
 import { Options } from "./options.js";
-import { Viewer } from "./viewer.js";
 import { count, duration, has, say } from "./words.js";
 
 const ENDS = ["done", "no_face", "failed", "cancelled"];
@@ -16,9 +15,9 @@ const SETTLE_MS = 300; // how long a setting must rest before it is tried
 const SAMPLE = "sample.jpg";
 
 const studio = find("#studio");
-const viewer = new Viewer(find(".viewer"));
 const options = new Options(find("#options"), onOptions);
 
+let viewer = null; // comes with the first photo, so that the first page is light
 let file = null; // as chosen, until it is sent
 let job = null; // the job that is shown
 let sending = null;
@@ -145,6 +144,10 @@ async function finish(news, keepView = false) {
   state(item.state);
   tellOutcome(item);
   const done = item.state === "done";
+  if (!viewer) {
+    const { Viewer } = await import("./viewer.js");
+    viewer ??= new Viewer(find(".viewer"));
+  }
   await viewer.show(
     {
       before: picture(job.id, 0, "before"),
