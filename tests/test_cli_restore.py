@@ -1,7 +1,9 @@
 """`./run.sh restore` as its users meet it: a real process, the embedded model, real files."""
 
+import io
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -23,7 +25,18 @@ def command(*arguments: object) -> list[str]:
 
 
 def restore(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(command(*arguments), cwd=cwd, capture_output=True, text=True, timeout=240)
+    return subprocess.run(
+        command(*arguments),
+        cwd=cwd,
+        env=environment(cwd),
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+def environment(cwd: Path) -> dict[str, str]:
+    return {**os.environ, "GPEN_WEBUI_OUTPUTS": str(cwd / "outputs")}
 
 
 def report_of(folder: Path) -> dict[str, dict]:
@@ -86,12 +99,12 @@ def test_grey_stays_grey_and_sizes_stay(album: Path, tmp_path: Path):
         assert (bert.mode, bert.size) == ("L", (240, 240))
 
 
-def test_same_bytes_twice_with_one_worker_and_two_alone_and_in_a_folder(
+def test_same_bytes_twice_with_one_worker_and_four_alone_and_in_a_folder(
     album: Path, tmp_path: Path
 ):
     outs = [tmp_path / f"out{number}" for number in range(3)]
     restore(album, "-o", outs[0], "--workers", 1, cwd=tmp_path)
-    restore(album, "-o", outs[1], "--workers", 2, cwd=tmp_path)
+    restore(album, "-o", outs[1], "--workers", 4, cwd=tmp_path)
     restore(album / "anna.jpg", "-o", outs[2], cwd=tmp_path)
     assert files_in(outs[0]) == files_in(outs[1])
     assert files_in(outs[2])["anna.jpg"] == files_in(outs[0])["anna.jpg"]
@@ -134,34 +147,151 @@ def test_nothing_is_overwritten_without_skip_existing(album: Path, tmp_path: Pat
     assert found["anna.jpg"] == found["anna (2).jpg"]
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path, degraded: Image.Image):
-    album = tmp_path / "many"
-    album.mkdir()
+@pytest.fixture
+def twelve(tmp_path: Path, degraded: Image.Image) -> Path:
+    folder = tmp_path / "many"
+    folder.mkdir()
     for number in range(12):
-        degraded.rotate(number, fillcolor=(90, 90, 90)).save(album / f"{number:02}.png")
-    out = tmp_path / "out"
+        degraded.rotate(number, fillcolor=(90, 90, 90)).save(folder / f"{number:02}.png")
+    return folder
+
+
+def stop_after_two(out: Path, how: signal.Signals, *arguments: object) -> tuple[int, str]:
+    """Run, and send the signal once two results are there: exit code and what was said."""
     process = subprocess.Popen(
-        command(album, "-o", out, "--workers", 1),
-        cwd=tmp_path,
+        command(*arguments, "-o", out, "--workers", 1),
+        cwd=out.parent,
+        env=environment(out.parent),
         stderr=subprocess.PIPE,
         text=True,
     )
     while process.poll() is None and len(list(out.glob("*.png"))) < 2:
         time.sleep(0.02)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, how)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "--skip-existing" in said
-    first = files_in(out)
-    assert 2 <= len(first) < 12
+    return process.returncode, said
 
-    done = restore(album, "-o", out, "--skip-existing", cwd=tmp_path)
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_was_stopped_goes_on_where_it_stopped(
+    twelve: Path, tmp_path: Path, how: signal.Signals
+):
+    out = tmp_path / "out"
+    code, said = stop_after_two(out, how, twelve, "--strength", 60)
+    first = {name: data for name, data in files_in(out).items() if name[0] != "."}
+    assert 2 <= len(first) < 12
+    for data in first.values():
+        Image.open(io.BytesIO(data)).load()  # whole
+    if how != signal.SIGKILL:
+        assert code == 130
+        command_line = f"./run.sh restore {twelve} --strength 60 -o {out} --workers 1"
+        assert f"{command_line} --skip-existing" in said
+
+    done = restore(twelve, "-o", out, "--strength", 60, "--skip-existing", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
     found = files_in(out)
-    assert len(found) == 12
+    assert {name for name in found if name[0] != "."} == {f"{n:02}.png" for n in range(12)}
     assert {name: found[name] for name in first} == first
     assert {photo["state"] for photo in report_of(out).values()} <= {"done", "no_face"}
+
+
+def test_two_runs_do_not_share_a_results_folder(twelve: Path, album: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    first = subprocess.Popen(
+        command(twelve, "-o", out, "--workers", 1),
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stderr=subprocess.DEVNULL,
+    )
+    while first.poll() is None and not list(out.glob("*.png")):
+        time.sleep(0.02)
+    second = restore(album, "-o", out, cwd=tmp_path)
+    assert first.wait(60) == 0
+    assert second.returncode == 2
+    assert "Another run is writing" in second.stderr
+    assert len(report_of(out)) == 12
+
+
+def test_a_report_of_another_program_is_never_overwritten(album: Path, tmp_path: Path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.json").write_text("{}")
+    done = restore(album, "-o", tmp_path / "out", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "is not a report of ours" in done.stderr
+    assert (tmp_path / "out" / "report.json").read_text() == "{}"
+
+
+def test_without_o_each_run_gets_its_own_dated_folder(album: Path, tmp_path: Path):
+    outputs = tmp_path / "outputs"
+    for _ in range(2):
+        restore(album / "anna.jpg", cwd=tmp_path)
+    folders = [folder.name for folder in outputs.iterdir() if folder.name[0] != "."]
+    assert len(folders) == 2
+    assert all(re.fullmatch(r"\d{8}_\d{6}(-\d+)?", name) for name in folders)
+    for name in folders:
+        assert set(files_in(outputs / name)) == {"anna.jpg"}
+
+
+def test_originals_are_never_touched(album: Path, tmp_path: Path):
+    before = files_in(album)
+    restore(album, "-o", album / "restored", "--save-faces", "--compare", cwd=tmp_path)
+    after = {name: data for name, data in files_in(album).items() if name[:9] != "restored/"}
+    assert after == before
+
+
+def test_results_inside_the_album_are_not_restored_again(album: Path, tmp_path: Path):
+    for _ in range(2):
+        restore(album, "-o", album / "restored", "--skip-existing", cwd=tmp_path)
+    assert len(files_in(album / "restored")) == 4
+
+
+def test_the_report_says_what_was_done_to_every_photo(album: Path, tmp_path: Path):
+    restore(album, "-o", tmp_path / "out", "--strength", 33, "--min-face", 500, cwd=tmp_path)
+    photo = report_of(tmp_path / "out")["anna.jpg"]
+    assert photo["state"] == "no_face"
+    face = photo["faces"][0]
+    assert not face["restored"]
+    assert "less than the smallest of 500 px" in face["reason"]
+    assert "too small and left alone" in photo["warnings"][0]
+    assert photo["options"]["strength"] == 33
+    assert len(photo["model_sha256"]) == 64
+    assert {"open", "detect", "save"} <= set(photo["seconds"])
+
+    restore(album, "-o", tmp_path / "out2", cwd=tmp_path)
+    photo = report_of(tmp_path / "out2")["anna.jpg"]
+    left, top, right, bottom = photo["faces"][0]["box"]
+    assert 0 <= left < right <= 240
+    assert 0 <= top < bottom <= 240
+    assert 0.5 < photo["faces"][0]["score"] <= 1
+    assert set(photo["seconds"]) == {
+        "open",
+        "detect",
+        "align",
+        "network",
+        "blend",
+        "adjust",
+        "save",
+    }
+
+
+def test_a_reader_who_has_had_enough_of_the_json_lines_sees_no_traceback(
+    album: Path, tmp_path: Path
+):
+    process = subprocess.Popen(
+        command(album, "-o", tmp_path / "out", "--json"),
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    said = process.stderr.read()
+    assert process.wait(60) == 1
+    assert "Traceback" not in said
+    assert "Exception ignored" not in said
 
 
 def test_json_prints_one_object_per_photo_and_nothing_else(album: Path, tmp_path: Path):
@@ -207,6 +337,10 @@ def test_aligned_runs_the_network_and_nothing_else(tmp_path: Path):
         (["gone.jpg"], "gone.jpg does not exist"),
         (["photo.jpg", "--strength", "300"], "strength"),
         (["photo.jpg", "--model", "no-such-model"], "no-such-model"),
+        (["photo.jpg", "--model", "photo.jpg"], "photo.jpg"),
+        (["photo.jpg", "--model", "gpen-bfr-512"], "models download gpen-bfr-512"),
+        (["photo.jpg", "--quality", "0"], "quality"),
+        (["photo.jpg", "-o", "photo.jpg"], "cannot be made"),
     ],
 )
 def test_wrong_usage_ends_with_code_2_and_a_sentence(tmp_path: Path, arguments, sentence):

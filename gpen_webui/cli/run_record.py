@@ -16,20 +16,22 @@ from pathlib import Path, PurePath
 from threading import Lock
 
 from gpen_webui.errors import UserError
+from gpen_webui.jobs.lock import try_lock
 from gpen_webui.jobs.results import write_report
 
 JOURNAL = ".gpen-webui-journal.jsonl"
 STATES = ("done", "no_face", "failed", "cancelled")
 
 
-class ForeignReportError(UserError):
-    """The results folder holds a report.json that this program did not write."""
+class ResultsInUseError(UserError):
+    """The results folder belongs to another run, or its report to another program."""
 
 
 class RunRecord:
     """The record of one results folder; `begin` and `finish` may be called from many threads.
 
-    Raises ForeignReportError rather than overwrite somebody else's report.json.
+    Raises ResultsInUseError where another run writes to the folder, and rather than overwrite
+    a report.json that this program did not write.
     """
 
     def __init__(self, folder: Path):
@@ -39,8 +41,12 @@ class RunRecord:
         self._photos: dict[str, dict] = {}
         self._begun: set[str] = set()
         self._read_report()
-        self._read_journal()
         self._journal = open(folder / JOURNAL, "a", encoding="utf-8")  # noqa: SIM115
+        if not try_lock(self._journal):
+            raise ResultsInUseError(
+                f"Another run is writing to {folder}; wait for it, or choose another -o."
+            )
+        self._read_journal()
         self._journal.write("\n")  # ends the line that the death of a process cut off
 
     def result_of(self, name: str) -> dict | None:
@@ -95,7 +101,7 @@ class RunRecord:
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError):
-            raise ForeignReportError(
+            raise ResultsInUseError(
                 f"{self.folder / 'report.json'} is not a report of ours and is not overwritten; "
                 "choose another results folder with -o."
             ) from None

@@ -25,7 +25,7 @@ class OutputsLock:
     def __init__(self, path: Path, patience: float = PATIENCE):
         self._file: IO[str] = open(path, "a+", encoding="ascii")  # noqa: SIM115
         deadline = time.monotonic() + patience
-        while not _try_lock(self._file):
+        while not try_lock(self._file):
             if time.monotonic() > deadline:
                 raise OutputsInUseError(self._words(path))
             time.sleep(0.1)
@@ -48,7 +48,8 @@ class OutputsLock:
         )
 
 
-def _try_lock(file: IO[str]) -> bool:
+def try_lock(file: IO[str]) -> bool:
+    """Lock an open file until it is closed; False where another process holds it."""
     try:
         if os.name == "nt":
             import msvcrt
