@@ -1,0 +1,251 @@
+"""Ordinary photos in every format, in and out again: what is kept, and what is said."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pillow_heif
+import pytest
+from PIL import ExifTags, Image, ImageCms
+
+from gpen_webui.photo import Photo, PhotoError, encode_photo, open_photo, thumbnail
+
+pillow_heif.register_heif_opener()
+
+FORMATS = {
+    "jpeg": ".jpg",
+    "png": ".png",
+    "webp": ".webp",
+    "tiff": ".tif",
+    "bmp": ".bmp",
+    "heif": ".heic",
+    "avif": ".avif",
+}
+LOSSLESS = ("png", "tiff", "bmp")
+ORIENTATION = ExifTags.Base.Orientation
+
+
+def picture(width: int = 96, height: int = 64) -> Image.Image:
+    """Smooth, in colour, and different in every corner."""
+    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    return Image.fromarray(np.stack((x, y, 255 - (x + y) / 2), axis=2).astype(np.uint8))
+
+
+def save(image: Image.Image, path: Path, **options) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def exif_with(orientation: int | None = None) -> bytes:
+    """An EXIF block with a tag of each kind."""
+    exif = Image.Exif()
+    if orientation:
+        exif[ORIENTATION] = orientation
+    exif[ExifTags.Base.Make] = "Leica"
+    exif[ExifTags.IFD.Exif] = {ExifTags.Base.DateTimeOriginal: "1927:10:29 12:00:00"}
+    exif[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitudeRef: "N"}
+    return exif.tobytes()
+
+
+def reopened(photo: Photo, pixels: np.ndarray | None = None, **how) -> Image.Image:
+    data, _ = encode_photo(photo, photo.pixels if pixels is None else pixels, **how)
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def difference(pixels: np.ndarray, image: Image.Image) -> float:
+    return float(np.abs(pixels.astype(int) - np.asarray(image.convert("RGB"))).max())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_opens_and_is_saved_as_itself(tmp_path: Path, name: str):
+    photo = open_photo(save(picture(), tmp_path / f"a{FORMATS[name]}"))
+    assert (photo.format, photo.pixels.shape, photo.grey, photo.alpha) == (
+        name,
+        (64, 96, 3),
+        False,
+        None,
+    )
+    assert difference(photo.pixels, picture()) <= (0 if name in LOSSLESS else 12)
+    data, suffix = encode_photo(photo, photo.pixels)
+    assert suffix == FORMATS[name]
+    again = Image.open(io.BytesIO(data))
+    assert again.format.lower() == name
+    assert difference(photo.pixels, again) <= (0 if name in LOSSLESS else 12)
+
+
+def test_the_content_decides_what_a_file_is_and_the_suffix_follows(tmp_path: Path):
+    path = tmp_path / "really-a-png.jpg"
+    picture().save(path, "PNG")
+    photo = open_photo(path)
+    assert photo.format == "png"
+    assert encode_photo(photo, photo.pixels)[1] == ".png"
+
+
+def test_a_files_own_spelling_of_its_suffix_is_kept(tmp_path: Path):
+    photo = open_photo(save(picture(), tmp_path / "HOLIDAY.JPEG"))
+    assert encode_photo(photo, photo.pixels)[1] == ".JPEG"
+
+
+@pytest.mark.parametrize(
+    ("format", "suffix"), [("png", ".png"), ("jpeg", ".jpg"), ("webp", ".webp")]
+)
+def test_another_format_can_be_asked_for(tmp_path: Path, format: str, suffix: str):
+    photo = open_photo(save(picture(), tmp_path / "a.bmp"))
+    data, got = encode_photo(photo, photo.pixels, format=format)
+    assert got == suffix
+    assert Image.open(io.BytesIO(data)).format.lower() == format
+
+
+@pytest.mark.parametrize("format", ["jpeg", "webp"])
+def test_lower_quality_makes_smaller_files(tmp_path: Path, format: str):
+    noisy = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8))
+    photo = open_photo(save(noisy, tmp_path / "a.png"))
+    small, large = (
+        len(encode_photo(photo, photo.pixels, format=format, quality=quality)[0])
+        for quality in (20, 95)
+    )
+    assert small < 0.6 * large
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp", "tiff", "avif"])
+def test_orientation_is_applied_and_the_tag_reset(tmp_path: Path, name: str, orientation: int):
+    turned = {
+        1: None,
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }[orientation]
+    stored = picture() if turned is None else picture().transpose(turned)
+    only_turned = Image.Exif()
+    only_turned[ORIENTATION] = orientation
+    path = save(stored, tmp_path / f"a{FORMATS[name]}", exif=only_turned, quality=95)
+    photo = open_photo(path)
+    assert difference(photo.pixels, picture()) <= (0 if name in LOSSLESS else 12)
+    result = reopened(photo)
+    assert result.size == (96, 64)
+    assert result.getexif().get(ORIENTATION, 1) == 1
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp", "tiff", "avif", "heif"])
+def test_exif_is_carried_over_whole(tmp_path: Path, name: str):
+    path = save(picture(), tmp_path / f"a{FORMATS[name]}", exif=exif_with())
+    for result in (reopened(open_photo(path)), reopened(open_photo(path), format="png")):
+        exif = result.getexif()
+        assert exif[ExifTags.Base.Make] == "Leica"
+        taken = exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal]
+        assert taken == "1927:10:29 12:00:00"
+        assert exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] == "N"
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp", "tiff", "avif", "heif"])
+def test_the_colour_profile_is_carried_over_and_pixels_stay_in_it(tmp_path: Path, name: str):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    path = save(picture(), tmp_path / f"a{FORMATS[name]}", icc_profile=profile)
+    photo = open_photo(path)
+    assert difference(photo.pixels, picture()) <= (0 if name in LOSSLESS else 12)
+    assert reopened(photo).info["icc_profile"] == profile
+
+
+@pytest.mark.parametrize("name", ["png", "webp", "tiff", "avif", "heif"])
+def test_transparency_is_kept(tmp_path: Path, name: str):
+    image = picture()
+    alpha = np.tile(np.linspace(0, 255, 96).astype(np.uint8), (64, 1))
+    image.putalpha(Image.fromarray(alpha))
+    photo = open_photo(save(image, tmp_path / f"a{FORMATS[name]}"))
+    result = reopened(photo)
+    assert result.mode == "RGBA"
+    kept = np.asarray(result.getchannel("A")).astype(int)
+    assert np.abs(kept - alpha).max() <= (0 if name in LOSSLESS else 8)
+
+
+def test_jpeg_shows_transparency_as_white(tmp_path: Path):
+    photo = open_photo(save(Image.new("RGBA", (8, 8), (0, 0, 0, 0)), tmp_path / "a.png"))
+    assert np.asarray(reopened(photo, format="jpeg")).min() >= 250
+
+
+def test_transparency_follows_a_result_of_another_size(tmp_path: Path):
+    photo = open_photo(save(Image.new("RGBA", (8, 8), (9, 9, 9, 80)), tmp_path / "a.png"))
+    result = reopened(photo, np.zeros((16, 16, 3), np.uint8))
+    assert (result.size, result.getpixel((3, 3))[3]) == ((16, 16), 80)
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "tiff", "bmp"])
+def test_grey_stays_grey(tmp_path: Path, name: str):
+    photo = open_photo(save(picture().convert("L"), tmp_path / f"a{FORMATS[name]}"))
+    assert photo.grey
+    assert (photo.pixels == photo.pixels[:, :, :1]).all()
+    assert reopened(photo).mode == "L"
+
+
+def test_grey_with_transparency_stays_both(tmp_path: Path):
+    photo = open_photo(save(Image.new("LA", (8, 8), (100, 40)), tmp_path / "a.png"))
+    result = reopened(photo)
+    assert (result.mode, result.getpixel((0, 0))) == ("LA", (100, 40))
+
+
+def test_black_and_white_and_palette_pictures_open(tmp_path: Path):
+    assert open_photo(save(picture().convert("1"), tmp_path / "a.png")).grey
+    palette = open_photo(save(picture().convert("P"), tmp_path / "b.png"))
+    assert not palette.grey
+    assert reopened(palette).mode == "RGB"
+
+
+def test_cmyk_becomes_srgb_and_that_is_said(tmp_path: Path):
+    photo = open_photo(save(picture().convert("CMYK"), tmp_path / "print.jpg"))
+    assert difference(photo.pixels, picture()) < 60
+    assert "print.jpg" in photo.warnings[0]
+    assert "sRGB" in photo.warnings[0]
+    assert reopened(photo).mode == "RGB"
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_sixteen_bits_become_eight_and_that_is_said(tmp_path: Path, suffix: str):
+    ramp = np.tile(np.linspace(0, 65_535, 96).astype(np.uint16), (64, 1))
+    photo = open_photo(save(Image.fromarray(ramp), tmp_path / f"deep{suffix}"))
+    assert np.abs(photo.pixels[0, :, 0].astype(float) - np.linspace(0, 255, 96)).max() <= 1
+    assert photo.grey
+    assert "more than 8 bits" in photo.warnings[0]
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".png", ".tif", ".avif"])
+def test_of_several_pictures_the_first_is_taken_and_that_is_said(tmp_path: Path, suffix: str):
+    others = [Image.new("RGB", (96, 64), "red")] * 2
+    path = save(picture(), tmp_path / f"film{suffix}", save_all=True, append_images=others)
+    photo = open_photo(path)
+    assert difference(photo.pixels, picture()) < 15
+    assert "only the first" in photo.warnings[0]
+
+
+def test_ordinary_photos_come_without_warnings(tmp_path: Path):
+    for name, suffix in FORMATS.items():
+        assert open_photo(save(picture(), tmp_path / f"{name}{suffix}")).warnings == ()
+
+
+def test_a_photo_above_the_limit_is_refused_and_the_option_named(tmp_path: Path):
+    path = save(Image.new("L", (2000, 1100)), tmp_path / "large.png")
+    with pytest.raises(PhotoError, match=r"large\.png has 2000 x 1100.*--max-megapixels"):
+        open_photo(path, max_megapixels=2)
+    assert open_photo(path, max_megapixels=3).pixels.shape == (1100, 2000, 3)
+
+
+def test_a_name_can_be_given_for_messages(tmp_path: Path):
+    (tmp_path / "x").write_bytes(b"")
+    with pytest.raises(PhotoError, match=r"1950/anna\.jpg is empty"):
+        open_photo(tmp_path / "x", name="1950/anna.jpg")
+
+
+def test_a_thumbnail_is_small_upright_and_without_metadata(tmp_path: Path):
+    path = save(picture(400, 200), tmp_path / "a.jpg", exif=exif_with(6))
+    with Image.open(io.BytesIO(thumbnail(path, 80))) as small:
+        assert small.size == (40, 80)
+        assert not small.getexif()
+    clear = save(Image.new("RGBA", (50, 50), (0, 0, 0, 0)), tmp_path / "b.png")
+    with Image.open(io.BytesIO(thumbnail(clear, 20))) as small:
+        assert min(small.getpixel((5, 5))) > 250
