@@ -88,6 +88,13 @@ def test_a_failure_is_told_in_words_with_its_stage_and_does_not_end_the_album(be
     assert states(service, job)["good.jpg"] == "done"
 
 
+def test_an_album_of_which_nothing_could_be_restored_is_done_and_has_its_report(bench, service):
+    bench.play.fail("a.jpg")
+    job = wait_for_state(service, start(service, ["a.jpg"]), "done")
+    check_nothing_lost(service, job)
+    assert files_in(job.folder) == {"report.json"}
+
+
 def test_names_and_tree_are_kept_and_no_two_results_meet(bench: Bench, service):
     names = ["1931/Köln/a.jpg", "1931/a.jpg", "A.jpg", "a.jpg", "../../b.jpg", "report.json"]
     job = wait_for_state(service, start(service, names), "done")

@@ -50,8 +50,8 @@ class Saver:
         if folder is None or (job.state == "cancelled" and not folder.is_dir()):
             return
         try:
-            self._make(folder, job_id)
             self._files.remove_results(folder.name, leftovers(self._database, job_id))
+            self._make(folder, job_id)
             report = job_report(self._database, job_id)
             write_report(folder, report, staging=self._files.staging)
         except OSError as error:
