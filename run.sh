@@ -5,7 +5,6 @@ set -euo pipefail
 ROOT="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}" 2>/dev/null || echo "${BASH_SOURCE[0]}")")" && pwd)"
 VENV="$ROOT/.venv"
 TORCH_CPU_INDEX="https://download.pytorch.org/whl/cpu"
-NEEDED_DISK_MB=3000
 
 usage() {
     cat <<'HELP'
@@ -27,7 +26,7 @@ stop() { say "$*"; exit 3; }
 
 find_python() {
     local candidate
-    for candidate in ${PYTHON:-} python3.13 python3.12 python3.11 python3.14 python3; do
+    for candidate in ${PYTHON:-} python3.11 python3.12 python3.13 python3.14 python3; do
         if command -v "$candidate" >/dev/null 2>&1 &&
             "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then
             echo "$candidate"
@@ -37,11 +36,15 @@ find_python() {
     stop "Python 3.11 to 3.14 is missing; install it (Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python) and start again."
 }
 
+# Whether PyTorch should be the build for NVIDIA GPUs, which brings the whole of CUDA.
+wants_cuda() { [ "$(uname -s)" = Linux ] && nvidia-smi -L >/dev/null 2>&1; }
+
 check_disk() {
-    local free_kb
-    free_kb=$(df -Pk "$ROOT" | awk 'NR == 2 { print $4 }')
-    if [ "$free_kb" -lt $((NEEDED_DISK_MB * 1024)) ]; then
-        stop "The disk that holds $ROOT has only $((free_kb / 1024)) MB free; make room for $NEEDED_DISK_MB MB and start again."
+    local needed_mb=3000 free_mb
+    if wants_cuda; then needed_mb=12000; fi
+    free_mb=$(df -Pk "$ROOT" | awk 'NR == 2 { print int($4 / 1024) }')
+    if [ "$free_mb" -lt "$needed_mb" ]; then
+        stop "The disk that holds $ROOT has only $free_mb MB free; make room for $needed_mb MB and start again."
     fi
 }
 
@@ -49,13 +52,13 @@ check_disk() {
 fingerprint() { cksum <"$ROOT/$1"; }
 is_installed() { [ "$(cat "$VENV/.installed-$1" 2>/dev/null)" = "$(fingerprint "$1")" ]; }
 
-pip() { "$VENV/bin/python" -m pip --disable-pip-version-check --quiet --no-input "$@"; }
+pip() { "$VENV/bin/python" -m pip --disable-pip-version-check -qq --no-input "$@"; }
 
-# Torch's default Linux build brings gigabytes of CUDA, useless without an NVIDIA GPU.
+# On Linux PyTorch's default build is the one for NVIDIA GPUs: gigabytes, useless without one.
 install_torch() {
     local torch
     torch=$(grep '^torch==' "$ROOT/requirements.txt")
-    if [ "$(uname -s)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1; then
+    if [ "$(uname -s)" = Linux ] && ! wants_cuda; then
         if "$VENV/bin/python" -c "import urllib.request as u; u.urlopen('$TORCH_CPU_INDEX/torch/', timeout=5)" 2>/dev/null; then
             pip install "$torch" --index-url "$TORCH_CPU_INDEX" && return
         fi
@@ -72,29 +75,35 @@ release_setup_lock() { rm -rf "$ROOT/.venv.lock"; }
 
 # One set-up at a time: a second start waits for the first, unless that one has died.
 take_setup_lock() {
+    local owner waited=0
+    [ -w "$ROOT" ] || stop "$ROOT cannot be written; the set-up needs to make .venv there."
     until mkdir "$ROOT/.venv.lock" 2>/dev/null; do
-        local owner
         owner=$(cat "$ROOT/.venv.lock/pid" 2>/dev/null || true)
-        if [ -n "$owner" ] && ! kill -0 "$owner" 2>/dev/null; then
+        if [ -n "$owner" ] && kill -0 "$owner" 2>/dev/null; then
+            [ $waited -gt 0 ] || say "Waiting for the set-up that is under way (process $owner) ..."
+        elif [ -n "$owner" ] || [ $waited -gt 5 ]; then
             release_setup_lock
-        else
-            sleep 1
+            continue
         fi
+        sleep 1
+        waited=$((waited + 1))
     done
     echo $$ >"$ROOT/.venv.lock/pid"
     trap release_setup_lock EXIT
 }
 
 set_up() {
-    local python
+    local python fetched="about 450 MB"
     take_setup_lock
     if is_installed requirements.txt; then
         release_setup_lock
+        trap - EXIT
         return
     fi
     python=$(find_python)
     check_disk
-    say "First start: setting up $VENV with $("$python" --version) (fetches about 450 MB, takes a few minutes; done once)."
+    if wants_cuda; then fetched="about 4 GB, most of it PyTorch for your NVIDIA GPU"; fi
+    say "Setting up $VENV with $("$python" --version) (fetches $fetched, takes a few minutes; done once)."
     # Without its mark the folder is what an interrupted set-up left: start over.
     ls "$VENV"/.installed-* >/dev/null 2>&1 || rm -rf "$VENV"
     if [ ! -x "$VENV/bin/python" ]; then
