@@ -93,7 +93,7 @@ take_setup_lock() {
 }
 
 set_up() {
-    local python fetched="about 450 MB"
+    local python fetched="about 350 MB"
     take_setup_lock
     if is_installed requirements.txt; then
         release_setup_lock

@@ -1,13 +1,16 @@
 """`./run.sh restore` as its users meet it: a real process, the embedded model, real files."""
 
+import fcntl
 import io
 import json
 import os
+import pty
 import re
 import signal
 import struct
 import subprocess
 import sys
+import termios
 import time
 import zlib
 from pathlib import Path
@@ -292,6 +295,31 @@ def test_a_reader_who_has_had_enough_of_the_json_lines_sees_no_traceback(
     assert process.wait(60) == 1
     assert "Traceback" not in said
     assert "Exception ignored" not in said
+
+
+def test_a_terminal_shows_a_bar_with_count_and_time_left(album: Path, tmp_path: Path):
+    (album / "bad.jpg").write_bytes(b"")
+    ours, theirs = pty.openpty()
+    rows_and_columns = struct.pack("HHHH", 30, 90, 0, 0)
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, rows_and_columns)
+    process = subprocess.Popen(
+        command(album, "-o", tmp_path / "out"),
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stderr=theirs,
+    )
+    os.close(theirs)
+    said = b""
+    while True:
+        try:
+            said += os.read(ours, 10_000)
+        except OSError:  # the other side has closed it
+            break
+    os.close(ours)
+    assert process.wait(60) == 1
+    assert re.search(rb"5/5 \[\d\d:\d\d<\d\d:\d\d", said)
+    assert b"bad.jpg is empty" in said
+    assert b"3 restored, 1 without a face, saved unchanged, 1 failed" in said
 
 
 def test_json_prints_one_object_per_photo_and_nothing_else(album: Path, tmp_path: Path):

@@ -104,7 +104,7 @@ def test_the_first_start_sets_up_says_so_and_then_does_what_was_asked(clone: Clo
     done = clone.run("restore", "my photo.jpg")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"started: {clone.root}/app.py restore my photo.jpg\n"
-    assert "about 450 MB" in done.stderr
+    assert "about 350 MB" in done.stderr
     assert done.stderr.endswith("Ready.\n")
     assert len(clone.pip_calls()) == 3  # what PyTorch would bring, PyTorch, the others
 
