@@ -1,0 +1,118 @@
+"""`restore --skip-existing` is killed again and again, and nothing is lost or done twice.
+
+As for the server: SIGKILL at seeded moments, also right after a photo was told as done, then
+a run in peace. The results are those of an undisturbed run, to the last byte.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.album import PHOTOS, album, contents_of, write_album
+
+
+class KilledRun:
+    """A folder of photos, restored by a command that dies."""
+
+    def __init__(self, folder: Path, project: Path, count: int, seed: int):
+        self.photos, self.results = folder / "photos", folder / "results"
+        self.names = list(album(count))
+        self.random = random.Random(seed)
+        self.told: set[str] = set()
+        self._project = project
+        self._outputs = folder / "outputs"
+        write_album(self.photos, count)
+
+    def kill_after(self, seconds: float) -> None:
+        """Kill it after this time."""
+        process = self._start()
+        time.sleep(seconds)
+        self._kill(process)
+
+    def kill_when_told(self, count: int) -> None:
+        """Kill it a moment after so many photos were told as done in this run."""
+        process = self._start()
+        for line in process.stdout:
+            photo = json.loads(line)
+            if "name" not in photo or photo.get("skipped"):
+                continue
+            self._tell(photo)
+            count -= 1
+            if count <= 0:
+                break
+        time.sleep(self.random.choice([0, self.random.uniform(0, 0.05)]))
+        self._kill(process)
+
+    def finish(self) -> None:
+        """Let it work in peace."""
+        told, errors = self._start().communicate(timeout=240)
+        lines = [json.loads(line) for line in told.splitlines()]
+        assert lines[-1]["counts"]["done"] == len(self.names), errors
+        skipped = {photo["name"] for photo in lines[:-1] if photo.get("skipped")}
+        assert self.told <= skipped
+        assert {photo["name"] for photo in lines[:-1]} == set(self.names)
+
+    def _start(self) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "app.py", "restore", self.photos, "-o", self.results, "--json",
+             "--skip-existing"],
+            cwd=self._project,
+            env={"GPEN_WEBUI_OUTPUTS": str(self._outputs), "PATH": ""},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+
+    def _kill(self, process: subprocess.Popen) -> None:
+        process.kill()
+        for line in process.communicate()[0].splitlines(keepends=True):
+            if line.endswith("\n") and "name" in (photo := json.loads(line)):
+                self._tell(photo)
+
+    def _tell(self, photo: dict) -> None:
+        if not photo.get("skipped"):
+            assert photo["name"] not in self.told, "it was restored twice"
+            self.told.add(photo["name"])
+
+
+def check(run: KilledRun, undisturbed: dict[str, bytes]) -> None:
+    """Every photo was restored once, the same as in peace; nothing else is there."""
+    run.finish()
+    results = contents_of(run.results)
+    report = json.loads(results.pop("report.json"))
+    assert results == {name: undisturbed[name] for name in run.names}
+    assert {photo["name"] for photo in report["photos"]} == set(run.names)
+    assert report["counts"]["done"] == len(run.names)
+    assert contents_of(run.photos) == album(len(run.names))
+
+
+def test_three_deaths_of_the_command_lose_nothing(tmp_path, project, undisturbed, figures):
+    run = KilledRun(tmp_path, project, 16, seed=1)
+    run.kill_after(0.3)
+    run.kill_when_told(1)
+    run.kill_when_told(5)
+    check(run, undisturbed)
+    figures["deaths of the command survived"] += 3
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", range(10))
+def test_a_hundred_deaths_of_the_command_lose_nothing(
+    tmp_path, project, undisturbed, figures, seed: int
+):
+    run = KilledRun(tmp_path, project, PHOTOS, seed)
+    for kill in range(10):
+        if kill % 3 == 0:
+            run.kill_after(run.random.uniform(0.2, 3))
+        else:
+            run.kill_when_told(run.random.randint(1, 5))
+    check(run, undisturbed)
+    figures["deaths of the command survived"] += 10
