@@ -44,6 +44,17 @@ def test_a_photo_named_twice_is_restored_once(album: Path):
     assert len(photos) == 1
 
 
+def test_photos_of_one_name_from_two_places_are_told_apart(album: Path):
+    other = album.parent / "more" / "1950"
+    other.mkdir(parents=True)
+    for name in ("c.heic", "B.jpg"):
+        (other / name).write_bytes(b"")
+    photos, _ = find_photos([album / "1950", other])
+    assert names(photos) == ["1950/c.heic", "1950/B.jpg", "1950/c (2).heic"]
+    photos, _ = find_photos([album / "b.jpg", other / "B.jpg"])
+    assert names(photos) == ["b.jpg", "B (2).jpg"]
+
+
 def test_the_results_folder_inside_the_album_is_left_out(album: Path):
     photos, _ = find_photos([album], exclude=album / "1950")
     assert names(photos) == ["a.PNG", "b.jpg"]

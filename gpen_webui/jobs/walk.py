@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 
 from gpen_webui.errors import UserError
+from gpen_webui.jobs.results import free_name
 
 # In a folder, only files that look like photos are taken; a file named outright always is.
 PHOTO_SUFFIXES = frozenset(
@@ -46,9 +47,9 @@ def find_photos(
     """All photos that `paths` mean, sorted within each folder, and the other files met.
 
     With one folder, names are relative to it; with several paths each folder's own name
-    stands in front. No photo is listed twice. exclude: a folder to leave out (where results
-    go). Hidden files are left out. Raises NothingToRestoreError where a path does not exist
-    or holds no photo.
+    stands in front; a name that is taken gets " (2)". No photo is listed twice. exclude: a
+    folder to leave out (where results go). Hidden files are left out. Raises
+    NothingToRestoreError where a path does not exist or holds no photo.
     """
     found: dict[Path, FoundPhoto] = {}
     others: list[Path] = []
@@ -68,7 +69,17 @@ def find_photos(
     if not found:
         folders = ", ".join(str(path) for path in paths)
         raise NothingToRestoreError(f"There is no photo in {folders}; name a photo or its folder.")
-    return list(found.values()), others
+    return _with_names_of_their_own(found.values()), others
+
+
+def _with_names_of_their_own(photos: Iterable[FoundPhoto]) -> list[FoundPhoto]:
+    taken: set[str] = set()
+    named = []
+    for photo in photos:
+        name = free_name(PurePosixPath(photo.name), taken)
+        taken.add(str(name).casefold())
+        named.append(FoundPhoto(photo.source, PurePath(name)))
+    return named
 
 
 def _walk(folder: Path, exclude: Path | None) -> Iterator[Path]:
