@@ -18,16 +18,21 @@ PHONE = {"width": 390, "height": 844}
 OpenPage = Callable[..., Page]
 
 
-def portrait(number: int = 0, side: int = 320, quality: int = 70) -> bytes:
-    """A blurred and noisy JPEG of a public-domain portrait; each number gives another one."""
+def portrait(number: int = 0, side: int = 320, shrink: float = 2) -> bytes:
+    """A blurred and noisy JPEG of a public-domain portrait; each number gives another one.
+
+    shrink: how much smaller it was before it was made as large as it is.
+    """
     random = np.random.default_rng(number)
     pixels = cv2.imread(str(ASTRONAUT))
     left, top = random.integers(0, 40, 2)
     pixels = pixels[top : top + 472, left : left + 472]
-    small = cv2.resize(pixels, (side // 2, side // 2), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        pixels, (round(side / shrink), round(side / shrink)), interpolation=cv2.INTER_AREA
+    )
     soft = cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC).astype(np.float32)
     noisy = np.clip(soft + random.normal(0, 4, soft.shape), 0, 255).astype(np.uint8)
-    return cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+    return cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, 70])[1].tobytes()
 
 
 def landscape(side: int = 320) -> bytes:

@@ -29,8 +29,7 @@ NETWORK_TROUBLE = ("Failed to load resource", "WebSocket connection to")
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """A headless Chromium of this machine; CHROMIUM names another one."""
-    names = (os.environ.get("CHROMIUM", ""), *BROWSERS)
-    found = next((path for name in names if name and (path := shutil.which(name))), None)
+    found = find_browser()
     if found is None:
         pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is on the PATH")
     with sync_playwright() as playwright:
@@ -72,3 +71,9 @@ def open_page(chromium: Browser) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     assert troubles == []
+
+
+def find_browser() -> str | None:
+    """The path of a Chromium: the one that CHROMIUM names, or one on the PATH."""
+    names = (os.environ.get("CHROMIUM", ""), *BROWSERS)
+    return next((path for name in names if name and (path := shutil.which(name))), None)

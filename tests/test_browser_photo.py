@@ -76,6 +76,31 @@ def test_the_divider_moves_by_mouse_and_by_key(web: Server, open_page: OpenPage)
     expect(slider).to_have_attribute("aria-valuenow", "100")
 
 
+def test_in_a_zoomed_photo_the_handle_moves_the_divider_and_the_rest_the_photo(
+    web: Server, open_page: OpenPage
+):
+    page = open_page(web.url)
+    restore(page, number=3, side=1500)
+    page.click("[data-zoom='2']")
+    slider, picture = page.locator("img-comparison-slider"), page.locator(".viewer .after")
+    box = slider.bounding_box()
+    middle = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+
+    def drag(x: float, y: float, by: float) -> float:
+        """How far the photo moved."""
+        before = picture.bounding_box()["x"]
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + by, y, steps=4)
+        page.mouse.up()
+        return picture.bounding_box()["x"] - before
+
+    assert drag(middle["x"], middle["y"], -box["width"] / 4) == 0
+    expect(slider).to_have_attribute("aria-valuenow", "25")
+    assert abs(drag(middle["x"], middle["y"] + 150, 120) - 120) < 2
+    expect(slider).to_have_attribute("aria-valuenow", "25")
+
+
 def test_faces_are_outlined_where_they_are_while_the_mouse_is_there(
     web: Server, open_page: OpenPage
 ):

@@ -68,7 +68,10 @@ export class Options {
     const values = this.read();
     for (const slider of findAll("input[type=range]", this.form)) {
       const share = (slider.value - slider.min) / (slider.max - slider.min);
-      slider.style.setProperty("--share", `${100 * share}%`);
+      // The track is filled from the neutral end, which may be in the middle.
+      const neutral = slider.min < 0 ? 0.5 : 0;
+      slider.style.setProperty("--from", `${100 * Math.min(share, neutral)}%`);
+      slider.style.setProperty("--to", `${100 * Math.max(share, neutral)}%`);
       const output = find("output", slider.parentElement);
       output.value =
         slider.min < 0 && slider.value > 0 ? `+${slider.value}` : slider.value.replace("-", "−");

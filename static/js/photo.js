@@ -166,11 +166,9 @@ async function finish(news, keepView = false) {
 function tellOutcome(item) {
   const restored = (item.report?.faces ?? []).filter((face) => face.restored).length;
   find("#filename").textContent = item.name.split("/").pop();
-  const words = [];
-  if (item.state === "no_face") words.push(say("no_face.title"));
-  else words.push(restored ? count("faces", restored) : say("faces.none"));
-  if (item.state === "done") words.push(say("took", { time: duration(item.seconds ?? 0) }));
-  find("#facts").textContent = words.join(" ");
+  const faces = restored ? count("faces", restored) : say("faces.none");
+  const words = say("faces.took", { faces, time: duration(item.seconds ?? 0) });
+  find("#facts").textContent = item.state === "no_face" ? say("no_face.title") : words;
   const warnings = item.state === "no_face" ? [say("no_face.words")] : [];
   find("#warnings").replaceChildren(
     ...[...warnings, ...item.warnings].map((text) => {

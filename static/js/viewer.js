@@ -14,6 +14,13 @@ const KEY_PAN = 60;
 
 const limit = (value, low, high) => Math.min(Math.max(value, low), high);
 
+/** Whether a pointer is over an element that may let pointers through. */
+function isOver(event, element) {
+  const { left, right, top, bottom } = element.getBoundingClientRect();
+  const { clientX: x, clientY: y } = event;
+  return left <= x && x <= right && top <= y && y <= bottom;
+}
+
 /** Load a picture fully before it is shown; resolves to its size. */
 function load(image, url) {
   return new Promise((resolve, reject) => {
@@ -157,7 +164,7 @@ export class Viewer {
       element.style.height = `${place.height}px`;
       element.style.transform = `translate(${place.x}px, ${place.y}px)`;
     }
-    const pixelated = place.scale * devicePixelRatio >= 2 && this.full;
+    const pixelated = place.scale * devicePixelRatio >= 4 && this.full;
     this.root.classList.toggle("pixels", pixelated);
     this.root.style.setProperty("--tall", `${box.height}px`); // the component gives its panes no height
     this.root.style.setProperty("--edge-left", `${Math.max(0, place.x)}px`);
@@ -274,13 +281,7 @@ export class Viewer {
   #hover(event) {
     if (!this.size) return;
     for (const outline of this.layer.children) {
-      const box = outline.getBoundingClientRect();
-      const over =
-        event.clientX >= box.left &&
-        event.clientX <= box.right &&
-        event.clientY >= box.top &&
-        event.clientY <= box.bottom;
-      outline.classList.toggle("over", over);
+      outline.classList.toggle("over", isOver(event, outline));
     }
   }
 
@@ -292,8 +293,7 @@ export class Viewer {
       const [a, b] = [...down.values()];
       return Math.hypot(a.x - b.x, a.y - b.y);
     };
-    const onHandle = (event) =>
-      event.composedPath().some((node) => node.classList?.contains("handle"));
+    const onHandle = (event) => isOver(event, find(".handle", this.root));
     this.slider.addEventListener("pointerdown", (event) => {
       if (onHandle(event)) return;
       down.set(event.pointerId, this.#point(event));
