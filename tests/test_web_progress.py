@@ -1,12 +1,14 @@
 """WebSockets: every event once and in order, whoever else watches or does not read."""
 
 import json
+import socket
 import threading
 import time
 
 import pytest
 import websocket
 
+from gpen_webui.web import watchers
 from tests.server import Server, events_of, small_photo
 
 
@@ -29,9 +31,9 @@ def wait_until_nobody_watches(server: Server) -> None:
 
 def test_a_watcher_sees_every_event_once_and_in_order(server: Server):
     job = server.new_album(photos(3), start=False)
-    socket = server.watch(f"/ws/jobs/{job}")
+    watcher = server.watch(f"/ws/jobs/{job}")
     server.post(f"/api/jobs/{job}/start")
-    events = list(events_of(socket))
+    events = list(events_of(watcher))
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert (events[-1]["type"], events[-1]["state"]) == ("job", "done")
     assert events == server.get(f"/api/jobs/{job}/events").json()
@@ -54,20 +56,20 @@ def test_a_watcher_that_comes_back_misses_nothing(server: Server):
     job = server.new_album(photos(6, first=10))
     seen, after = [], 0
     while not seen or seen[-1]["state"] != "done" or seen[-1]["type"] != "job":
-        socket = server.watch(f"/ws/jobs/{job}?after={after}")
-        for event in events_of(socket):
+        watcher = server.watch(f"/ws/jobs/{job}?after={after}")
+        for event in events_of(watcher):
             seen.append(event)
             after = event["seq"]
             if after % 7 == 0:
-                socket.sock.close()  # breaks off without a word
+                watcher.sock.close()  # breaks off without a word
                 break
     assert [event["seq"] for event in seen] == list(range(1, len(seen) + 1))
 
 
 def test_after_the_last_event_nothing_is_told_and_the_socket_closes(server: Server):
     job = server.wait_for(server.new_album(photos(1)))
-    socket = server.watch(f"/ws/jobs/{job['id']}?after={job['seq']}")
-    opcode, frame = socket.recv_data()
+    watcher = server.watch(f"/ws/jobs/{job['id']}?after={job['seq']}")
+    opcode, frame = watcher.recv_data()
     assert opcode == websocket.ABNF.OPCODE_CLOSE
     assert int.from_bytes(frame[:2], "big") == 1000
 
@@ -76,7 +78,7 @@ def test_twenty_watchers_and_one_that_never_reads_delay_nobody(server: Server):
     job = server.new_album(photos(8, first=20), start=False)
     deaf = server.watch(f"/ws/jobs/{job}", sockopt=((1, 8, 1024),))  # a tiny SO_RCVBUF
     told: list[list[int]] = [[] for _ in range(20)]
-    watchers = [
+    threads = [
         threading.Thread(
             target=lambda seqs: seqs.extend(
                 event["seq"] for event in events_of(server.watch(f"/ws/jobs/{job}"))
@@ -85,12 +87,12 @@ def test_twenty_watchers_and_one_that_never_reads_delay_nobody(server: Server):
         )
         for seqs in told
     ]
-    for watcher in watchers:
-        watcher.start()
+    for thread in threads:
+        thread.start()
     server.post(f"/api/jobs/{job}/start")
     server.wait_for(job)
-    for watcher in watchers:
-        watcher.join(10)
+    for thread in threads:
+        thread.join(10)
     last = server.job(job)["seq"]
     assert all(seqs == list(range(1, last + 1)) for seqs in told)
     started = time.monotonic()
@@ -103,9 +105,33 @@ def test_the_threads_of_those_who_have_gone_end(server: Server):
     job = server.new_album(photos(1), start=False)
     sockets = [server.watch(f"/ws/jobs/{job}") for _ in range(5)]
     assert server.get("/api/health").json()["watchers"] >= 5
-    for socket in sockets:
-        socket.sock.close()
+    for watcher in sockets:
+        watcher.sock.close()
     wait_until_nobody_watches(server)
+
+
+def test_sending_to_a_client_that_never_reads_ends(monkeypatch):
+    monkeypatch.setattr(watchers, "SEND_SECONDS", 0.3)
+    ours, theirs = socket.socketpair()
+    steady = watchers.SteadySocket(ours)
+    started = time.monotonic()
+    with pytest.raises(OSError):  # noqa: PT011 - whatever the system calls it
+        steady.send(bytes(50_000_000))
+    assert time.monotonic() - started < 5
+    with pytest.raises(OSError):  # noqa: PT011 - and it stays so: half a message was sent
+        steady.send(b"more")
+    theirs.close()
+
+
+@pytest.mark.slow
+def test_a_client_that_does_not_answer_pings_is_cut_off(server: Server):
+    job = server.new_album(photos(1), start=False)
+    deaf = server.watch(f"/ws/jobs/{job}")
+    deadline = time.monotonic() + 3 * watchers.PING_SECONDS
+    while server.get("/api/health").json()["watchers"]:
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    deaf.sock.close()
 
 
 def test_idle_sockets_leave_room_for_requests(server: Server):
@@ -121,8 +147,8 @@ def test_idle_sockets_leave_room_for_requests(server: Server):
     assert time.monotonic() - started < 3
     assert len(sockets) >= 100
     assert set(refusals) == {503}
-    for socket in sockets:
-        socket.close()
+    for watcher in sockets:
+        watcher.close()
     wait_until_nobody_watches(server)
 
 
@@ -135,16 +161,16 @@ def test_a_socket_of_an_unknown_job_is_refused_in_words(server: Server):
 
 def test_the_socket_of_a_deleted_job_closes(server: Server):
     job = server.new_album(photos(1), start=False)
-    socket = server.watch(f"/ws/jobs/{job}")
-    socket.recv()
+    watcher = server.watch(f"/ws/jobs/{job}")
+    watcher.recv()
     server.delete(f"/api/jobs/{job}")
-    assert all(event["seq"] for event in events_of(socket))
+    assert all(event["seq"] for event in events_of(watcher))
 
 
 def test_the_models_are_told_when_something_changes(server: Server):
-    socket = server.watch("/ws/models")
-    first = json.loads(socket.recv())
+    watcher = server.watch("/ws/models")
+    first = json.loads(watcher.recv())
     assert {"models", "engine"} == set(first)
     server.wait_for(server.new_album(photos(4, first=60)))
-    assert json.loads(socket.recv())["engine"] != first["engine"]
-    socket.close()
+    assert json.loads(watcher.recv())["engine"] != first["engine"]
+    watcher.close()

@@ -72,35 +72,35 @@ def test_an_outputs_folder_that_cannot_be_written_is_refused(tmp_path: Path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_and_the_next_start_goes_on(tmp_path: Path, number: int):
     with Server(tmp_path) as server:
-        job = server.new_album([(f"{n}.jpg", small_photo(n)) for n in range(10)])
+        job = server.new_album([(f"{n}.jpg", small_photo(n)) for n in range(5)])
         watcher = server.watch(f"/ws/jobs/{job}")
         started = time.monotonic()
         assert server.stop(number) == 0
         assert time.monotonic() - started < 15
         list(events_of(watcher))  # comes to an end
     with Server(tmp_path) as server:
-        assert server.wait_for(job)["counts"]["done"] == 10
+        assert server.wait_for(job)["counts"]["done"] == 5
 
 
 def test_a_killed_server_finishes_its_album_after_the_next_start(tmp_path: Path):
     with Server(tmp_path) as server:
-        job = server.new_album([(f"a/{n}.jpg", small_photo(n)) for n in range(12)])
+        job = server.new_album([(f"a/{n}.jpg", small_photo(n)) for n in range(8)])
         wait_until_some_are_done(server, job)
         before = {item["n"] for item in server.job(job)["items"] if item["state"] == "done"}
         server.kill()
     with Server(tmp_path) as server:
         finished = server.wait_for(job)
         events = server.get(f"/api/jobs/{job}/events").json()
-    assert finished["counts"]["done"] == 12
+    assert finished["counts"]["done"] == 8
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     restored = [e["item"] for e in events if e["type"] == "item" and e["state"] == "done"]
-    assert sorted(restored) == list(range(12))  # each of them once
+    assert sorted(restored) == list(range(8))  # each of them once
     attempts = {item["n"]: item["attempt"] for item in finished["items"]}
     assert {attempts[n] for n in before} == {1}
     files = sorted(path.name for path in (Path(finished["folder"]) / "a").iterdir())
-    assert files == sorted(f"{n}.jpg" for n in range(12))
+    assert files == sorted(f"{n}.jpg" for n in range(8))
     report = json.loads((Path(finished["folder"]) / "report.json").read_text(encoding="utf-8"))
-    assert report["counts"]["done"] == 12
+    assert report["counts"]["done"] == 8
 
 
 @pytest.mark.skipif(os.name == "nt", reason="gunicorn only")

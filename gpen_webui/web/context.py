@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask import current_app, request
@@ -105,8 +104,3 @@ def form_options() -> RestoreOptions:
     """The options among the fields of a form, and of the address's query."""
     fields = {**request.args.to_dict(), **request.form.to_dict()}
     return parse_options({name: value for name, value in fields.items() if name not in NOT_OPTIONS})
-
-
-def is_inside(path: Path, folder: Path) -> bool:
-    """Whether a resolved path lies in a folder."""
-    return path.is_relative_to(folder.resolve())

@@ -17,18 +17,20 @@ from threading import Thread
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from gpen_webui.errors import UserError
 from gpen_webui.settings import Settings
 from gpen_webui.web.application import build_app, close_app
-from gpen_webui.web.server import leave_now, warm_up_soon
+from gpen_webui.web.server import leave_now, open_page, warm_up_soon
 
 # Sockets (128) and uploads (64) have limits of their own, so threads remain for the rest.
 THREADS = 256
 CONNECTIONS = 1000
 SILENCE_SECONDS = 30  # that a client may make within a request
+DEAF_SECONDS = 60  # that a client may leave an answer unread
 REQUEST_PATIENCE = 2  # seconds for requests under way when the server stops
 STOP_PATIENCE = 20  # seconds until the process is killed
 CANNOT_LOAD = 4  # gunicorn: do not try again
@@ -64,8 +66,8 @@ class Application(BaseApplication):
             "keepalive": 15,
             "logger_class": FileLogger,
             "control_socket_disable": True,
-            "post_worker_init": lambda worker: warm_up_soon(self._app),
-            "worker_exit": lambda server, worker: self._end_worker(worker),
+            "post_worker_init": self._begin,
+            "worker_exit": self._end_worker,
         }
         for name, value in values.items():
             self.cfg.set(name, value)
@@ -86,7 +88,12 @@ class Application(BaseApplication):
             watchers.stopping = True
             Thread(target=watchers.close_all, daemon=True).start()
 
-    def _end_worker(self, worker: ThreadWorker) -> None:
+    def _begin(self, worker: ThreadWorker) -> None:
+        warm_up_soon(self._app)
+        if worker.age == 1:  # not when it is started anew after a crash
+            open_page(self._settings)
+
+    def _end_worker(self, server: Arbiter, worker: ThreadWorker) -> None:
         if os.getpid() != worker.pid or self._app is None:  # in the first process too
             return
         close_app(self._app)
@@ -136,9 +143,11 @@ class FileLogger(Logger):
 
 def limit_silence(sock: socket.socket) -> None:
     """Let the system end reads and writes that get nowhere."""
-    seconds = struct.pack("ll", SILENCE_SECONDS, 0)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, seconds)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
+    for option, seconds in (
+        (socket.SO_RCVTIMEO, SILENCE_SECONDS),
+        (socket.SO_SNDTIMEO, DEAF_SECONDS),
+    ):
+        sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))
 
 
 def _is_closed(graceful: bool = False) -> None:

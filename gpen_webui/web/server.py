@@ -85,7 +85,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def announce(settings: Settings) -> None:
-    """Say where the page, the results and the model are, and open the browser."""
+    """Say where the page, the results and the model are."""
     address = page_address(settings)
     model = settings.model or default_name(settings.models)
     print(f"GPEN WebUI: {address}", flush=True)
@@ -93,8 +93,19 @@ def announce(settings: Settings) -> None:
     if settings.token:
         print("Keep the address to yourself: whoever has it can use this server.", flush=True)
     print("Press Ctrl-C to stop.", flush=True)
-    if settings.open_browser:
-        Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+
+def open_page(settings: Settings) -> None:
+    """Show the page in the user's browser, if wished and if there is a screen to show it on."""
+    if settings.open_browser and has_screen():
+        Thread(target=webbrowser.open, args=(page_address(settings),), daemon=True).start()
+
+
+def has_screen() -> bool:
+    """Where there is none, Python would start a text browser in the terminal."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def page_address(settings: Settings) -> str:
@@ -129,6 +140,7 @@ def run_werkzeug(settings: Settings, listener: socket.socket) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    open_page(settings)
     warm_up_soon(app)
     server.serve_forever(poll_interval=0.2)
     close_app(app)
