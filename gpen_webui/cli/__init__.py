@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from gpen_webui.cli.models import add_models_parser
 from gpen_webui.cli.restore import add_restore_parser
 from gpen_webui.cli.serve import add_serve_parser
+from gpen_webui.cli.train import add_train_parser
 from gpen_webui.errors import UserError
 
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -48,4 +49,5 @@ def build_parser() -> argparse.ArgumentParser:
     add_restore_parser(commands)
     add_serve_parser(commands)
     add_models_parser(commands)
+    add_train_parser(commands)
     return parser

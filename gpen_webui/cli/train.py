@@ -1,0 +1,119 @@
+"""`./run.sh train`: prepare faces, train on them, evaluate a model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from tqdm import tqdm
+
+from gpen_webui.jobs.walk import find_photos
+from gpen_webui.settings import Settings
+
+
+def add_train_parser(commands: argparse._SubParsersAction) -> None:
+    """Add `train` to the command line."""
+    parser = commands.add_parser("train", help="make your own model from photos")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_prepare(actions)
+    _add_run(actions)
+    _add_evaluate(actions)
+
+
+def _add_prepare(actions: argparse._SubParsersAction) -> None:
+    prepare = actions.add_parser("prepare", help="find and align the faces worth training on")
+    prepare.add_argument("photos", type=Path, nargs="+", metavar="PHOTO_OR_FOLDER")
+    prepare.add_argument("-o", "--output", type=Path, required=True, help="a new folder")
+    prepare.add_argument("--size", type=int, default=256, help="that training will use")
+    prepare.set_defaults(run=_prepare)
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    from gpen_webui.training.prepare import Preparer
+
+    photos, _ = find_photos(arguments.photos, exclude=arguments.output)
+    preparer = Preparer(arguments.output, arguments.size)
+    shown = tqdm((photo.source for photo in photos), total=len(photos), unit="photo", disable=None)
+    result = preparer.add(shown)
+    dropped = ", ".join(f"{count} {reason}" for reason, count in result.dropped.items())
+    print(
+        f"{result.kept} faces of {result.people} people from {result.photos} photos: "
+        f"{arguments.output}. Dropped: {dropped or 'none'}. "
+        f"Photos without a face: {result.without_face}, unreadable: {result.unreadable}."
+    )
+    return 0 if result.kept else 1
+
+
+def _add_run(actions: argparse._SubParsersAction) -> None:
+    run = actions.add_parser(
+        "run",
+        help="train on prepared faces; the same command goes on where it was stopped",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    run.add_argument("faces", type=Path, metavar="FACES", help="folder of prepared faces")
+    run.add_argument("-o", "--output", type=Path, required=True, help="folder for this training")
+    run.add_argument("--size", type=int, default=256, help="side of the faces in pixels")
+    run.add_argument("--narrow", type=float, default=0.25, help="width of the network")
+    run.add_argument("--channel-multiplier", type=int, default=1, help="width from 64 px on")
+    run.add_argument("--steps", type=int, default=20_000, help="steps in all")
+    run.add_argument("--batch", type=int, default=8, help="faces per step")
+    run.add_argument("--learning-rate", type=float, default=1e-3, help="at its highest")
+    run.add_argument(
+        "--stage",
+        choices=("fidelity", "perception", "identity", "texture"),
+        help="keep to one stage of the recipe; all in turn where not given",
+    )
+    run.add_argument("--init", type=Path, help="weights to start from, of this size or smaller")
+    run.add_argument("--device", default="auto", help="cpu, cuda, mps")
+    run.add_argument("--threads", type=int, help="of the CPU; all where not given")
+    run.add_argument("--seed", type=int, default=0, help="of everything that is drawn")
+    run.add_argument(
+        "--compile", action="store_true", help="a third faster; on a CPU this needs a C++ compiler"
+    )
+    run.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from gpen_webui.training.train import Training, TrainingOptions
+
+    wanted = vars(arguments)
+    fields = TrainingOptions.__dataclass_fields__
+    Training(TrainingOptions(**{name: wanted[name] for name in fields if name in wanted})).run()
+    return 0
+
+
+def _add_evaluate(actions: argparse._SubParsersAction) -> None:
+    evaluate = actions.add_parser("evaluate", help="measure a model on people not trained on")
+    evaluate.add_argument("model", metavar="MODEL", help="a model's name or a weight file")
+    evaluate.add_argument("faces", type=Path, metavar="FACES", help="folder of prepared faces")
+    evaluate.add_argument("-o", "--output", type=Path, help="folder for the table and a sheet")
+    evaluate.add_argument("--count", type=int, default=40, help="of faces (default 40)")
+    evaluate.add_argument("--device", default="cpu", help="auto, cpu, cuda, mps (default cpu)")
+    evaluate.add_argument(
+        "--baselines",
+        action="store_true",
+        help="also bicubic, unsharp mask and non-local means, each tuned",
+    )
+    evaluate.set_defaults(run=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from gpen_webui.gpen.catalog import find_model
+    from gpen_webui.training.evaluate import Evaluator, restore_with
+
+    model = find_model(arguments.model, Settings.from_environment().models)
+    evaluator = Evaluator(arguments.faces, model.size, arguments.count)
+    sheet = None
+    if arguments.output:
+        arguments.output.mkdir(parents=True, exist_ok=True)
+        sheet = arguments.output / f"{model.name}.png"
+    restore = restore_with(model, arguments.device)
+    evaluations = [evaluator.evaluate(model.name, restore, sheet)]
+    if arguments.baselines:
+        evaluations += evaluator.classical()
+    print("\n\n".join(evaluation.table() for evaluation in evaluations))
+    if arguments.output:
+        report = json.dumps([evaluation.as_dict() for evaluation in evaluations], indent=2)
+        (arguments.output / f"{model.name}.json").write_text(report, encoding="utf-8")
+    return 0

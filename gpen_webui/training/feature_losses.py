@@ -1,0 +1,64 @@
+"""Terms that compare faces by what trained networks see in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gpen_webui.training.identity import FaceRecogniser
+from gpen_webui.training.perceptual import StLpips
+
+PART = 96  # pixels; VGG on whole faces would cost more than all the rest of a step
+FACES_PER_BATCH = 4  # that a term looks at
+FACE_CENTRE, FACE_SPREAD = (0.58, 0.5), 0.17  # row and column, in parts of the crop
+PERCEPTUAL_FLOOR, IDENTITY_FLOOR = 0.02, 0.05  # distances far below these count as none
+
+
+class PerceptualLoss(nn.Module):
+    """Relative ST-LPIPS of some of the batch's faces, each in a part around eyes and mouth."""
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self._seed = seed
+        self._trunk = StLpips("vgg").requires_grad_(False)
+
+    def forward(self, results: Tensor, truths: Tensor, step: int) -> Tensor:
+        """(B,3,S,S) twice -> (). Which faces and which parts depends on seed and step."""
+        rng = np.random.default_rng((self._seed, step, 1 << 20))
+        faces = rng.permutation(len(results))[:FACES_PER_BATCH]
+        boxes = [(face, *self._place(results.shape[-1], rng)) for face in faces]
+        part = min(PART, results.shape[-1])
+        a, b = (
+            torch.stack([x[f, :, top : top + part, left : left + part] for f, top, left in boxes])
+            for x in (results, truths)
+        )
+        with torch.no_grad():
+            wanted = self._trunk.features(b)
+        distance = self._trunk.between(self._trunk.features(a), wanted)
+        return (distance + PERCEPTUAL_FLOOR).log().mean()
+
+    def _place(self, size: int, rng: np.random.Generator) -> tuple[int, int]:
+        """Top and left of a part, most often in the middle of the face."""
+        room = max(0, size - PART)
+        centre = (np.array(FACE_CENTRE) + rng.normal(0, FACE_SPREAD, 2)) * size
+        top, left = np.clip(np.rint(centre - PART / 2), 0, room).astype(int)
+        return int(top), int(left)
+
+
+class IdentityLoss(nn.Module):
+    """Relative distance to the true person, for some of the batch's faces."""
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self._seed = seed
+        self._recogniser = FaceRecogniser().requires_grad_(False)
+
+    def forward(self, results: Tensor, truths: Tensor, step: int) -> Tensor:
+        """(B,3,S,S) twice -> (). Which faces depends on seed and step."""
+        rng = np.random.default_rng((self._seed, step, 1 << 21))
+        faces = torch.from_numpy(rng.permutation(len(results))[:FACES_PER_BATCH])
+        with torch.no_grad():
+            wanted = self._recogniser(truths[faces])
+        distance = (self._recogniser(results[faces]) - wanted).norm(dim=1)
+        return (distance + IDENTITY_FLOOR).log().mean()

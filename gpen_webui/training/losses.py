@@ -1,0 +1,69 @@
+"""What the network is asked for, stage by stage: fidelity, then perception, identity, texture.
+
+With plain differences ruined photos decide everything, and good ones come out softened. With
+relative ones, whose gradient is divided by the face's own error, it is the reverse: good photos
+are kept and ruined ones hardly change. So the pixels' term is the square root of each face's
+error, which lies between; what trained networks see (`feature_losses`) is compared relatively.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor
+
+# Errors far below these count as none (in [-1,1]): a square error of 1e-4 is 46 dB.
+SQUARE_FLOOR, PLAIN_FLOOR, COLOUR_FLOOR = 1e-4, 5e-3, 4e-3
+# Weights at which, on a moderately damaged face, the gradients equal those of a logarithm.
+ROOT_SQUARE, ROOT_PLAIN = 7.0, 5.0
+COLOUR_CELL = 8  # share of the side over which colours are averaged
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Weights of the terms. share: part of the training's steps.
+
+    pixels: squared and plain differences. colour: means of large cells. perceptual: ST-LPIPS
+    with the VGG trunk. identity: a face recogniser's features. adversarial: a discriminator.
+    """
+
+    share: float
+    pixels: float = 1.0
+    colour: float = 0.25
+    perceptual: float = 0.0
+    identity: float = 0.0
+    adversarial: float = 0.0
+
+
+STAGES = {
+    "fidelity": Stage(share=0.5),
+    "perception": Stage(share=0.25, perceptual=1.0),
+    "identity": Stage(share=0.15, perceptual=1.0, identity=0.3),
+    "texture": Stage(share=0.1, perceptual=1.0, identity=0.3, adversarial=0.02),
+}
+
+
+def stage_at(progress: float) -> str:
+    """The name of the stage when this part (0-1) of the steps is done."""
+    until = 0.0
+    for name, stage in STAGES.items():
+        until += stage.share
+        if progress < until:
+            return name
+    return name
+
+
+def pixel_loss(result: Tensor, truth: Tensor) -> Tensor:
+    """Square root of each face's error, of two kinds; (B,3,S,S) -> ()."""
+    difference = result - truth
+    square = difference.square().mean(dim=(1, 2, 3)) + SQUARE_FLOOR
+    plain = difference.abs().mean(dim=(1, 2, 3)) + PLAIN_FLOOR
+    return ROOT_SQUARE * square.pow(0.25).mean() + ROOT_PLAIN * plain.sqrt().mean()
+
+
+def colour_loss(result: Tensor, truth: Tensor) -> Tensor:
+    """Relative error of the colours of large cells, which hold tonality and shading."""
+    cell = max(1, result.shape[-1] // (4 * COLOUR_CELL))
+    difference = F.avg_pool2d(result - truth, cell).abs().mean(dim=(1, 2, 3))
+    return (difference + COLOUR_FLOOR).log().mean()

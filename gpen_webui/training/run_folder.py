@@ -1,0 +1,107 @@
+"""What a training leaves behind: its state, the weights, the log, a plot and sample sheets."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gpen_webui.errors import UserError
+from gpen_webui.gpen.checkpoint import save_checkpoint
+
+
+class RunFolderError(UserError):
+    """The folder of a training cannot be used."""
+
+
+class RunFolder:
+    """RUN/state.pt, best.safetensors, last.safetensors, metrics.jsonl, metrics.png, samples/."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._state = path / "state.pt"
+        try:
+            (path / "samples").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunFolderError(
+                f"{path} cannot be made ({error.strerror}); choose another folder with -o."
+            ) from error
+
+    def load_state(self) -> dict[str, Any] | None:
+        """What `save_state` kept, or None where nothing was begun.
+
+        Raises RunFolderError where the file is damaged.
+        """
+        if not self._state.exists():
+            return None
+        try:
+            return torch.load(self._state, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise RunFolderError(
+                f"{self._state} is damaged; remove it and start from "
+                f"`--init {self.path / 'last.safetensors'}`."
+            ) from error
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        """Keep everything a training needs to go on, in one step."""
+        temporary = self._state.with_suffix(".part")
+        with open(temporary, "wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self._state)
+
+    def save_weights(self, name: str, network: nn.Module, note: dict[str, str]) -> None:
+        """`name`.safetensors in float16, as the published checkpoints name the tensors."""
+        path = self.path / f"{name}.safetensors"
+        save_checkpoint(path, network.state_dict(), torch.float16, note)
+
+    def log(self, entry: dict[str, Any]) -> None:
+        """Add a line to metrics.jsonl."""
+        with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def save_sheet(self, step: int, columns: list[Tensor]) -> None:
+        """samples/step-N.png, as `write_sheet` does."""
+        write_sheet(self.path / "samples" / f"step-{step:07d}.png", columns)
+
+    def plot(self) -> None:
+        """metrics.png: the validation's curves over the steps."""
+        import matplotlib
+
+        matplotlib.use("Agg")
+        from matplotlib import pyplot
+
+        lines = (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        checks = [entry for entry in map(json.loads, lines) if "levels" in entry]
+        if not checks:
+            return
+        figure, axes = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
+        steps = [entry["step"] for entry in checks]
+        for level in checks[0]["levels"]:
+            for axis, key in zip(axes, ("psnr_gain", "alex_ratio"), strict=True):
+                axis.plot(steps, [entry["levels"][level][key] for entry in checks], label=level)
+        axes[0].set(title="PSNR, result minus input", xlabel="step", ylabel="dB")
+        axes[1].set(title="ST-LPIPS (alex), result / input", xlabel="step")
+        for axis in axes:
+            axis.axhline(float(axis is axes[1]), color="grey", linewidth=0.8)
+            axis.legend()
+        figure.savefig(self.path / "metrics.png", dpi=110)
+        pyplot.close(figure)
+
+
+def write_sheet(path: Path, columns: list[Tensor]) -> None:
+    """A PNG with one face per row, (N,3,S,S) in [-1,1] per column, at 100 %."""
+    picture = np.concatenate([_stacked(column) for column in columns], axis=1)
+    path.write_bytes(cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes())
+
+
+def _stacked(column: Tensor) -> np.ndarray:
+    levels = ((column.clamp(-1, 1) + 1) * 127.5).round().byte()
+    return np.concatenate(list(levels.permute(0, 2, 3, 1).numpy()), axis=0)

@@ -1,0 +1,279 @@
+"""The training loop: resumes exactly, validates, keeps the best, ends where it was told to."""
+
+from __future__ import annotations
+
+import copy
+import ctypes
+import math
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from gpen_webui.gpen.network import GPEN, NetworkConfig
+from gpen_webui.training.adversary import Adversary
+from gpen_webui.training.faces import FacesError, Samples, list_faces
+from gpen_webui.training.feature_losses import IdentityLoss, PerceptualLoss
+from gpen_webui.training.grow import new_network
+from gpen_webui.training.losses import STAGES, Stage, colour_loss, pixel_loss, stage_at
+from gpen_webui.training.run_folder import RunFolder, RunFolderError
+from gpen_webui.training.validate import Validation
+
+BETAS = (0.5, 0.99)
+WARM_UP_STEPS = 100
+LAST_LEARNING_RATE = 0.05  # of the full one, at the end of the cosine
+EMA_DECAY = 0.998
+REPORT_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What `train run` was asked for.
+
+    faces: folder of aligned faces. output: the run's folder. size, channel_multiplier, narrow:
+    the network's shape. steps: where training ends. stage: one of STAGES, or None for all in
+    turn. init: weights to start from. threads: of the CPU, None for all. seed: of everything.
+    compile: fuse the network's operations, which needs a C++ compiler on a CPU.
+    """
+
+    faces: Path
+    output: Path
+    size: int = 256
+    channel_multiplier: int = 1
+    narrow: float = 0.25
+    steps: int = 20_000
+    batch: int = 8
+    learning_rate: float = 1e-3
+    stage: str | None = None
+    init: Path | None = None
+    device: str = "auto"
+    threads: int | None = None
+    seed: int = 0
+    compile: bool = False
+    save_minutes: float = 3
+    validate_steps: int = 250
+
+    def shape(self) -> NetworkConfig:
+        return NetworkConfig(self.size, self.channel_multiplier, self.narrow)
+
+
+class Training:
+    """One training run. `run` goes on from the folder's state, or begins."""
+
+    def __init__(self, options: TrainingOptions):
+        self.options = options
+        self.folder = RunFolder(options.output)
+        training, held_out = list_faces(options.faces)
+        if not training or not held_out:
+            raise FacesError(
+                f"{options.faces} holds too few people to hold some out for validation; "
+                "add faces of more people."
+            )
+        self.device = choose_device(options.device)
+        if self.device.type == "cpu":
+            _keep_freed_memory()
+            torch.set_num_threads(options.threads or torch.get_num_threads())
+        network = new_network(options.shape(), options.seed, options.init)
+        self.network = _channels_last(network).to(self.device)
+        self._forward = torch.compile(self.network) if options.compile else self.network
+        self.ema = copy.deepcopy(self.network).requires_grad_(False)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), betas=BETAS)
+        self.adversary: Adversary | None = None  # until a stage asks for it
+        self.step, self.best = 0, -math.inf
+        self._resume()
+        self.samples = Samples(training, options.size, options.batch, options.seed)
+        self._validation = Validation(held_out, options.size, self.device)
+        self._feature_losses: dict[type[nn.Module], nn.Module] = {}
+        self._stop = False
+
+    def run(self) -> None:
+        """Train until `steps`, or until SIGINT or SIGTERM; the state is kept either way."""
+        handlers = {s: signal.signal(s, self._ask_to_stop) for s in (signal.SIGINT, signal.SIGTERM)}
+        saved = reported = time.monotonic()
+        started, first = saved, self.step
+        try:
+            while self.step < self.options.steps and not self._stop:
+                stage = self.options.stage or stage_at(self.step / self.options.steps)
+                loss = self._train_step(STAGES[stage])
+                self.step += 1
+                now = time.monotonic()
+                if now - reported > REPORT_SECONDS:
+                    reported = now
+                    self._report(stage, loss, (now - started) / (self.step - first))
+                if self.step % self.options.validate_steps == 0:
+                    self._validate(stage)
+                if now - saved > 60 * self.options.save_minutes:
+                    self._save()
+                    saved = time.monotonic()
+            self._save()
+        finally:
+            self.samples.close()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    def _train_step(self, stage: Stage) -> dict[str, float]:
+        """One step of the optimizer and of the average; the loss terms by name."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        inputs, truths = (
+            part.to(self.device, memory_format=torch.channels_last)
+            for part in self.samples.batch(self.step)
+        )
+        with self._autocast():
+            results = self._forward(inputs)
+            terms = self._losses(stage, results, truths)
+        self.optimizer.zero_grad(set_to_none=True)
+        sum(terms.values()).backward()
+        self.optimizer.step()
+        self._average()
+        if stage.adversarial:
+            with self._autocast():
+                self._opponent().learn(results.detach(), truths, self.step)
+        return {name: round(term.item(), 4) for name, term in terms.items()}
+
+    def _losses(self, stage: Stage, results: Tensor, truths: Tensor) -> dict[str, Tensor]:
+        terms = {
+            "pixels": stage.pixels * pixel_loss(results, truths),
+            "colour": stage.colour * colour_loss(results, truths),
+        }
+        feature_terms = {
+            "perceptual": (stage.perceptual, PerceptualLoss),
+            "identity": (stage.identity, IdentityLoss),
+        }
+        for name, (weight, kind) in feature_terms.items():
+            if weight:
+                terms[name] = weight * self._feature_loss(kind)(results, truths, self.step)
+        if stage.adversarial:
+            loss = self._opponent().generator_loss(results)
+            terms["adversarial"] = stage.adversarial * loss
+        return terms
+
+    def _opponent(self) -> Adversary:
+        if self.adversary is None:
+            self.adversary = Adversary(self.options.shape(), self.options.seed, self.device)
+        return self.adversary
+
+    def _feature_loss(self, kind: type[nn.Module]) -> nn.Module:
+        """Made when a stage first needs it: their networks take memory."""
+        if kind not in self._feature_losses:
+            self._feature_losses[kind] = kind(self.options.seed).to(self.device)
+        return self._feature_losses[kind]
+
+    def _average(self) -> None:
+        decay = min(EMA_DECAY, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                list(self.ema.parameters()), list(self.network.parameters()), 1 - decay
+            )
+
+    def _learning_rate(self) -> float:
+        """Up linearly, then down by half a cosine."""
+        rise = min(1.0, (self.step + 1) / WARM_UP_STEPS)
+        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / self.options.steps)))
+        rest = LAST_LEARNING_RATE + (1 - LAST_LEARNING_RATE) * fall
+        return self.options.learning_rate * rise * rest
+
+    def _validate(self, stage: str) -> None:
+        score, levels, sheet = self._validation(self.ema)
+        entry = {"step": self.step, "stage": stage, "score": score, "levels": levels}
+        self.folder.log(entry)
+        self.folder.save_sheet(self.step, sheet)
+        self.folder.plot()
+        if score > self.best:
+            self.best = score
+            self.folder.save_weights("best", self.ema, self._note())
+        _say(f"step {self.step}: score {score:.2f} dB (best {self.best:.2f}), {levels}")
+
+    def _report(self, stage: str, loss: dict[str, float], seconds_per_step: float) -> None:
+        left = (self.options.steps - self.step) * seconds_per_step
+        hours, minutes = divmod(round(left / 60), 60)
+        entry = {"step": self.step, "stage": stage, "loss": loss, "lr": self._learning_rate()}
+        self.folder.log({**entry, "seconds_per_step": round(seconds_per_step, 3)})
+        _say(
+            f"step {self.step} of {self.options.steps}, {stage}: {loss}, "
+            f"{seconds_per_step:.2f} s per step, {hours} h {minutes:02d} min left"
+        )
+
+    def _save(self) -> None:
+        self.folder.save_state(
+            {
+                "step": self.step,
+                "best": self.best,
+                "network": self.network.state_dict(),
+                "ema": self.ema.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "adversary": self.adversary.state_dict() if self.adversary else None,
+            }
+        )
+        self.folder.save_weights("last", self.ema, self._note())
+
+    def _resume(self) -> None:
+        state = self.folder.load_state()
+        if state is None:
+            return
+        try:
+            self.network.load_state_dict(state["network"])
+            self.ema.load_state_dict(state["ema"])
+        except RuntimeError as error:
+            raise RunFolderError(
+                f"{self.folder.path} holds a training of another network shape; choose another "
+                "folder with -o."
+            ) from error
+        self.optimizer.load_state_dict(state["optimizer"])
+        if state.get("adversary"):
+            self._opponent().load_state_dict(state["adversary"])
+        self.step, self.best = state["step"], state["best"]
+        _say(f"Going on from step {self.step}.")
+
+    def _note(self) -> dict[str, str]:
+        return {"format": "pt", "step": str(self.step)}
+
+    def _autocast(self) -> torch.autocast:
+        kind = self.device.type
+        return torch.autocast(kind, torch.bfloat16, enabled=_has_fast_bfloat16(kind))
+
+    def _ask_to_stop(self, *_: object) -> None:
+        self._stop = True
+
+
+def choose_device(wish: str) -> torch.device:
+    """`auto` takes an NVIDIA or Apple GPU where there is one."""
+    if wish != "auto":
+        return torch.device(wish)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _has_fast_bfloat16(kind: str) -> bool:
+    if kind == "cpu":
+        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def _channels_last(network: GPEN) -> GPEN:
+    """Convolution weights in the order that CPUs and tensor cores read."""
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc reuse large blocks instead of asking the kernel for fresh pages each time.
+
+    Measured on two Zen 4 cores: a third less time per step.
+    """
+    trim_threshold, mmap_max = -1, -4
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt:
+        mallopt(mmap_max, 0)
+        mallopt(trim_threshold, 2**31 - 1)
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
