@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
 from tqdm import tqdm
+
+# A file's name may hold what moves the cursor, colours the terminal or reverses the text.
+UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 class Progress:
@@ -18,7 +22,7 @@ class Progress:
 
     def say(self, sentence: str) -> None:
         """Print one line without disturbing the bar."""
-        tqdm.write(sentence, file=sys.stderr)
+        tqdm.write(UNSAFE.sub(lambda found: ascii(found[0])[1:-1], sentence), file=sys.stderr)
 
     def photo(self, report: dict) -> None:
         """Tell what came of one photo."""
