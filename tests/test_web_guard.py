@@ -39,6 +39,7 @@ def test_our_own_page_may_do_everything(server: Server):
         {"Origin": "null"},
         {"Origin": "http://localhost:1"},
         {"Origin": "http://127.0.0.1"},
+        {"Origin": "http://[::1"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
     ],

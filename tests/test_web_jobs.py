@@ -319,6 +319,24 @@ def test_errors_for_programs_are_json(server: Server, method: str, path: str, st
     assert error["message"].endswith(".")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 50_000,
+        '{"name": "\\ud800"}',
+        '{"key": ["a"]}',
+        '{"options": {"strength": NaN}}',
+        '{"options": {"mode": []}}',
+    ],
+    ids=lambda body: body[:30],
+)
+def test_nonsense_is_refused_in_words(server: Server, body: str):
+    for path in ("/api/jobs", "/batch-enhance"):
+        answer = server.post(path, data=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code in (400, 403)
+        assert answer.json()["error"]["message"]
+
+
 def test_errors_for_people_are_pages(server: Server):
     answer = server.get("/jobs/nothing")
     assert answer.status_code == 404

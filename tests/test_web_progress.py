@@ -159,6 +159,14 @@ def test_a_socket_of_an_unknown_job_is_refused_in_words(server: Server):
     assert "no such job" in json.loads(refused.value.resp_body)["error"]["message"]
 
 
+def test_an_ordinary_request_for_a_socket_is_refused_in_words(server: Server):
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
+    for headers in ({}, upgrade):
+        answer = server.get("/ws/models", headers=headers)
+        assert answer.status_code == 400
+        assert answer.json()["error"]["message"].endswith(".")
+
+
 def test_the_socket_of_a_deleted_job_closes(server: Server):
     job = server.new_album(photos(1), start=False)
     watcher = server.watch(f"/ws/jobs/{job}")

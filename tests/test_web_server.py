@@ -164,10 +164,11 @@ def test_photos_by_path_stay_below_the_folders_that_are_allowed(tmp_path: Path):
     os.symlink(secret / "c.jpg", root / "linked" / "c.jpg")
     os.symlink(secret, root / "away")
     kept = {path: path.read_bytes() for path in tmp_path.rglob("*.jpg")}
+    is_json = {"Content-Type": "application/json"}
     with Server(tmp_path / "outputs", "--album-root", str(root)) as server:
 
         def ask(*paths: str):
-            return server.post("/batch-enhance", json={"paths": list(paths), "args": {}})
+            return server.post("/batch-enhance", data=json.dumps({"paths": paths}), headers=is_json)
 
         answer = ask(str(root / "1998"), "b.jpg")
         assert answer.status_code == 202
@@ -186,7 +187,7 @@ def test_photos_by_path_stay_below_the_folders_that_are_allowed(tmp_path: Path):
             answer = ask(outside)
             assert answer.status_code == 403, outside
             assert "--album-root" in answer.json()["error"]["message"]
-        for wrong in ("nothing", "1998/nothing.jpg", "a\0b"):
+        for wrong in ("nothing", "1998/nothing.jpg", "a\0b", "x" * 5000, "\ud800"):
             assert ask(wrong).status_code == 400
         server.delete(f"/api/jobs/{job['id']}")
     assert {path: path.read_bytes() for path in kept} == kept

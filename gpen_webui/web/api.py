@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 from flask import Blueprint, Response, jsonify, request
 
 from gpen_webui.jobs.records import KINDS
@@ -15,12 +13,11 @@ from gpen_webui.web.context import (
     model_desk,
     parse_options,
     request_key,
-    settings,
     text_of,
     watchers,
     whole_number,
 )
-from gpen_webui.web.uploads import uploaded
+from gpen_webui.web.uploads import disk_free, uploaded
 
 JOBS_AT_ONCE = 50
 MOST_JOBS = 500
@@ -38,7 +35,7 @@ def list_jobs() -> Response:
     return jsonify(
         jobs=[job_json(job) for job in store.jobs(limit, request.args.get("before"))],
         bytes_used=store.bytes_used(),
-        disk_free=shutil.disk_usage(settings().outputs).free,
+        disk_free=disk_free(),
     )
 
 

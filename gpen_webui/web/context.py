@@ -55,7 +55,10 @@ def progress_address(job_id: str) -> str:
 
 def json_body() -> dict:
     """The JSON object that was sent. Raises BadRequestError."""
-    body = request.get_json(silent=True)
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:  # brackets within brackets within ...
+        body = None
     if not isinstance(body, dict):
         raise BadRequestError("Send a JSON object, with the header Content-Type: application/json.")
     return body
@@ -66,9 +69,18 @@ def text_of(body: dict, name: str, default: str | None = None) -> str | None:
     value = body.get(name)
     if value is None:
         return default
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not can_be_stored(value):
         raise BadRequestError(f"{name} must be text.")
     return value
+
+
+def can_be_stored(text: str) -> bool:
+    """False for halves of characters, which JSON can spell, but no file or database takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def request_key(body: dict) -> str | None:

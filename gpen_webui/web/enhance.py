@@ -11,6 +11,7 @@ from gpen_webui.jobs.walk import FoundPhoto, find_photos
 from gpen_webui.photo import PhotoError
 from gpen_webui.web.context import (
     BadRequestError,
+    can_be_stored,
     form_options,
     job_service,
     json_body,
@@ -93,24 +94,24 @@ def _allowed_photos(paths: object) -> list[FoundPhoto]:
         )
     if not isinstance(paths, list) or not paths or not all(_is_path(path) for path in paths):
         raise BadRequestError("paths must be a list of files or folders, like [“/photos/1998”].")
-    wanted = [_inside(Path(path), roots) for path in paths]
-    photos, _ = find_photos(wanted, exclude=settings().outputs)
-    for photo in photos:
-        _inside(photo.source, roots)  # a link in a walked folder may lead elsewhere
+    try:
+        wanted = [_inside(Path(path), roots) for path in paths]
+        photos, _ = find_photos(wanted, exclude=settings().outputs)
+        for photo in photos:
+            _inside(photo.source, roots)  # a link in a walked folder may lead elsewhere
+    except (OSError, RuntimeError) as error:  # an endless name, links in a circle
+        raise BadRequestError(f"The paths cannot be followed ({error}); check them.") from error
     return photos
 
 
 def _is_path(path: object) -> bool:
-    return isinstance(path, str) and bool(path) and "\0" not in path
+    return isinstance(path, str) and bool(path) and "\0" not in path and can_be_stored(path)
 
 
 def _inside(path: Path, roots: list[Path]) -> Path:
     """The path, relative ones below the first folder. Raises ForbiddenError where it leads out."""
     path = roots[0] / path
-    try:
-        resolved = path.resolve()
-    except (OSError, RuntimeError) as error:  # links in a circle
-        raise BadRequestError(f"{path} cannot be followed; check the path.") from error
+    resolved = path.resolve()
     if not any(resolved.is_relative_to(root) for root in roots):
         allowed = ", ".join(str(root) for root in roots)
         raise ForbiddenError(

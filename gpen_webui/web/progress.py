@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, g, request
 from flask_sock import Sock
 from simple_websocket import Server
 
-from gpen_webui.web.context import job_service, model_desk, watchers, whole_number
+from gpen_webui.web.context import BadRequestError, job_service, model_desk, watchers, whole_number
 from gpen_webui.web.watchers import OPTIONS, Watchers
 
 HEARTBEAT = 3.0  # seconds between looks whether a silent client is still there
@@ -28,11 +28,18 @@ def init_app(app: Flask) -> None:
 @blueprint.before_request
 def admit() -> None:
     """Refuse what makes no sense while it can still be said in words: before the handshake."""
+    if not _is_handshake():
+        raise BadRequestError("This address is for WebSockets (version 13).")
     if job_id := (request.view_args or {}).get("job_id"):
         job_service().store.job(job_id)
         whole_number("after")
     watchers().admit()
     g.watcher = watchers()
+
+
+def _is_handshake() -> bool:
+    headers = request.headers
+    return "Sec-WebSocket-Key" in headers and headers.get("Sec-WebSocket-Version") == "13"
 
 
 @blueprint.teardown_request

@@ -17,6 +17,7 @@ from flask import Flask, Request, g, request
 from werkzeug.datastructures import FileStorage
 
 from gpen_webui.errors import UserError
+from gpen_webui.jobs.records import StoreError
 from gpen_webui.web.context import BadRequestError, job_service, settings
 
 MB = 1_000_000
@@ -133,12 +134,23 @@ def check_room(more: int) -> None:
             f"The photos kept here reach the limit of {settings().max_store_gb} GB; delete "
             "albums that you no longer need, or start the server with a higher --max-store-gb."
         )
-    free = shutil.disk_usage(settings().outputs).free
+    free = disk_free()
     if free - more < DISK_RESERVE:
         raise NoRoomError(
             f"The disk with {settings().outputs} has only {free // MB} MB free; delete albums "
             "that you no longer need, or make room."
         )
+
+
+def disk_free() -> int:
+    """Bytes free where results go. Raises StoreError."""
+    try:
+        return shutil.disk_usage(settings().outputs).free
+    except OSError as error:
+        raise StoreError(
+            f"The folder {settings().outputs} cannot be reached ({error.strerror}); put it back, "
+            "or start the server with another --outputs."
+        ) from error
 
 
 def uploaded(field: str) -> tuple[Path, str]:

@@ -61,9 +61,9 @@ class Watchers:
     @contextmanager
     def serving(self, ws: Server) -> Iterator[None]:
         """Around all that is sent on a socket; afterwards the connection is closed."""
-        ws.sock = SteadySocket(ws.sock)
         self._open.add(ws)
         try:
+            ws.sock = SteadySocket(ws.sock)
             yield
             _close(ws)
         except (ConnectionClosed, OSError):
@@ -74,7 +74,8 @@ class Watchers:
         finally:
             self._open.discard(ws)
             ws.connected = False
-            ws.sock.end()
+            with suppress(OSError):
+                ws.sock.shutdown(socket.SHUT_RDWR)
 
     def check(self, ws: Server) -> None:
         """Between events: raise ConnectionClosed where the socket should end."""
@@ -109,7 +110,8 @@ class SteadySocket:
             try:
                 self._sock.sendall(data)
             except OSError:
-                self.end()  # what has been sent of the message makes the next one useless
+                with suppress(OSError):
+                    self.shutdown(socket.SHUT_RDWR)  # after half a message nothing makes sense
                 raise
         return len(data)
 
@@ -119,10 +121,8 @@ class SteadySocket:
     def fileno(self) -> int:
         return self._sock.fileno()
 
-    def end(self) -> None:
-        """Cut the connection: whoever waits for it is woken."""
-        with suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
+    def shutdown(self, how: int) -> None:
+        self._sock.shutdown(how)  # whoever waits for data is woken
 
     def close(self) -> None:
         self._sock.close()
