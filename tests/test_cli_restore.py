@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter, ImageOps
 
 PROJECT = Path(__file__).resolve().parent.parent
 ASTRONAUT = PROJECT / "tests" / "data" / "astronaut.jpg"
@@ -89,6 +89,38 @@ def test_a_folder_comes_out_restored_with_its_names_and_tree(album: Path, tmp_pa
     assert report["anna.jpg"]["model"] == "gpen-mini-256"
     assert report["sky.png"]["state"] == "no_face"
     assert "gpen-mini-256" in done.stderr
+
+
+def degrade(path: Path, number: int) -> Image.Image:
+    """As old prints are: shrunk to a quarter, soft, noisy, grey or sepia or in colour."""
+    photo = Image.open(path).convert("RGB")
+    small = photo.resize((max(60, photo.width // 4), max(75, photo.height // 4)))
+    small = small.filter(ImageFilter.GaussianBlur(0.8))
+    noise = np.random.default_rng(number).normal(0, 6, (small.height, small.width, 3))
+    if number % 4 == 1:
+        small = small.convert("L").convert("RGB")
+    elif number % 4 == 3:
+        small = ImageOps.colorize(small.convert("L"), "#100800", "#fff0d0")
+    return Image.fromarray(np.clip(np.asarray(small) + noise, 0, 255).astype(np.uint8))
+
+
+def test_twelve_degraded_portraits_come_out_restored(shared: Path, tmp_path: Path):
+    folder = tmp_path / "portraits"
+    folder.mkdir()
+    for number, path in enumerate(sorted((shared / "photos").glob("portrait-*.jpg"))):
+        degrade(path, number).save(folder / path.name, quality=30)
+    done = restore(folder, "-o", tmp_path / "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = report_of(tmp_path / "out")
+    assert len(report) == 12
+    for name, photo in report.items():
+        assert (photo["state"], len(photo["faces"])) == ("done", 1)
+        with Image.open(folder / name) as before, Image.open(tmp_path / "out" / name) as after:
+            assert before.size == after.size
+            box = [int(edge) for edge in photo["faces"][0]["box"]]
+            faces = [np.asarray(image.crop(box), float) for image in (before, after)]
+            assert np.abs(faces[0] - faces[1]).mean() > 1  # something was done to the face
+            assert np.corrcoef(faces[0].ravel(), faces[1].ravel())[0, 1] > 0.9  # of this person
 
 
 def test_a_photo_without_a_face_is_passed_on_byte_for_byte(album: Path, tmp_path: Path):

@@ -155,7 +155,7 @@ def test_the_photo_given_is_not_changed():
 
 def seconds_to_blend(photo: np.ndarray, patches: list[Patch]) -> float:
     best = np.inf
-    for _ in range(5):
+    for _ in range(3):
         started = time.process_time()
         blend_faces(photo, patches)
         best = min(best, time.process_time() - started)
@@ -163,12 +163,12 @@ def seconds_to_blend(photo: np.ndarray, patches: list[Patch]) -> float:
 
 
 def test_the_cost_grows_with_the_faces_area_not_with_faces_times_the_photo():
-    photo = noise(3000, 4000)
-    grid = [(200 + 380 * i, 250 + 400 * k) for i in range(10) for k in range(6)]
+    photo = np.tile(noise(500, 500), (4, 6, 1))
+    grid = [(150 + 290 * i, 170 + 330 * k) for i in range(10) for k in range(6)]
     small = [patch_of(photo, landmarks_at(x, y, 0.4), brighter) for x, y in grid]
     few = seconds_to_blend(photo, small[:2])
     many = seconds_to_blend(photo, small)
     plain = seconds_to_blend(photo, [])  # copying the photo, once
-    for_a_frame = seconds_to_blend(photo, [patch_of(photo, landmarks_at(2000, 1500, 15), brighter)])
+    for_a_frame = seconds_to_blend(photo, [patch_of(photo, landmarks_at(1500, 1000, 10), brighter)])
     assert many - plain < 60 * max(few - plain, 0.001)
     assert many < for_a_frame  # sixty small faces cost less than one that fills the photo

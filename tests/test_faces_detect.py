@@ -57,7 +57,7 @@ def test_a_photo_is_turned_upright_before_its_face_is_looked_for(shared: Path, d
         assert np.abs(np.subtract(faces[0].box, upright.box)).max() < 4, orientation
 
 
-@pytest.mark.parametrize("margin", [0.0, 0.15, 0.5])
+@pytest.mark.parametrize("margin", [0.0, 0.3])
 def test_a_face_that_fills_a_4000_pixel_selfie_is_found(detector, astronaut, margin: float):
     selfie = enlarged(face_only(astronaut, detector, margin), 4000)
     faces = detector.detect(selfie)
@@ -65,7 +65,7 @@ def test_a_face_that_fills_a_4000_pixel_selfie_is_found(detector, astronaut, mar
     assert faces[0].width > 4000 / 3.5
 
 
-@pytest.mark.parametrize("longest", [100, 200, 512, 1000, 2500, 6000])
+@pytest.mark.parametrize("longest", [100, 200, 1000, 4000])
 def test_the_same_face_is_found_at_any_size_of_the_photo(detector, astronaut, longest: int):
     share = longest / 512
     small = cv2.resize(astronaut, (longest, longest), interpolation=cv2.INTER_AREA)
