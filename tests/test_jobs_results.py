@@ -1,6 +1,7 @@
 """Names and files in the results folder."""
 
 import json
+import os
 from pathlib import Path, PurePath
 
 import pytest
@@ -11,6 +12,7 @@ from gpen_webui.jobs.results import (
     new_run_folder,
     place_result,
     plan_results,
+    remove_temporaries,
     safe_name,
     safe_path,
     write_report,
@@ -122,6 +124,18 @@ def test_temporary_files_never_show_in_the_results_folder(tmp_path: Path, monkey
         with pytest.raises(OSError, match="No space left"):
             place_result(folder, PurePath("a.jpg"), b"1", staging=staging)
     assert everything_in(tmp_path) == []
+
+
+def test_what_a_killed_process_was_writing_can_be_told_from_photos(tmp_path: Path, monkeypatch):
+    place_result(tmp_path, PurePath("t/a.part"), b"1")
+    with monkeypatch.context() as patch:
+        patch.setattr("os.link", lambda *_: os._exit(9))
+        if not (child := os.fork()):
+            place_result(tmp_path, PurePath("t/b.jpg"), b"2")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert len(everything_in(tmp_path)) == 2
+    remove_temporaries(tmp_path)
+    assert everything_in(tmp_path) == ["t/a.part"]
 
 
 def test_a_folder_that_was_removed_is_not_made_again(tmp_path: Path):

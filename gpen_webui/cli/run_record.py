@@ -17,7 +17,7 @@ from threading import Lock
 
 from gpen_webui.errors import UserError
 from gpen_webui.jobs.lock import try_lock
-from gpen_webui.jobs.results import write_report
+from gpen_webui.jobs.results import remove_temporaries, write_report
 
 JOURNAL = ".gpen-webui-journal.jsonl"
 STATES = ("done", "no_face", "failed", "cancelled")
@@ -46,7 +46,9 @@ class RunRecord:
             raise ResultsInUseError(
                 f"Another run is writing to {folder}; wait for it, or choose another -o."
             )
-        self._read_journal()
+        if os.path.getsize(folder / JOURNAL):  # an earlier run did not come to its end
+            self._read_journal()
+            remove_temporaries(folder)
         self._journal.write("\n")  # ends the line that the death of a process cut off
 
     def result_of(self, name: str) -> dict | None:

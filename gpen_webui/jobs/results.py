@@ -18,6 +18,7 @@ from itertools import count
 from pathlib import Path, PurePath, PurePosixPath
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
+TEMPORARY = ".gpen-webui-"  # how temporary names begin; they end in .part
 MAX_NAME_BYTES = 240  # file systems allow 255; leaves room for " (2)"
 MAX_PATH_BYTES = 1000  # of a whole tree; deeper ones are laid flat
 # Not a letter of any script: separators, control characters, and marks that reverse the text.
@@ -132,6 +133,12 @@ def write_report(folder: Path, report: dict, *, staging: Path | None = None) -> 
     return folder / place_result(folder, name, data, replace=True, staging=staging)
 
 
+def remove_temporaries(folder: Path) -> None:
+    """Remove what a process that died while it wrote below this folder has left. Raises OSError."""
+    for path in folder.rglob(f"{TEMPORARY}*.part"):
+        path.unlink(missing_ok=True)
+
+
 def flush_folder(folder: Path) -> None:
     """Make the renames in a folder survive a power cut, where the system can do that."""
     if os.name == "nt":
@@ -157,7 +164,7 @@ def _key(path: PurePath) -> str:
 
 
 def _write_temporary(parent: Path, data: bytes) -> Path:
-    handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=parent)
+    handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=".part", dir=parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
