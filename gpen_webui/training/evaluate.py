@@ -6,7 +6,9 @@ with the truth. The same faces get the same damage each time, whatever the model
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -90,59 +92,69 @@ class Evaluator:
         self._files = _spread(held_out, count)
         self._judges = {"alex": StLpips("alex"), "vgg": StLpips("vgg")}
         self._recogniser = FaceRecogniser()
-        self._sets = {level: degraded(self._files, level, size) for level in LEVELS}
-        self._before: dict[str, dict[str, float]] = {}
+        sets = {level: degraded(self._files, level, size) for level in LEVELS}
+        self._inputs = {level: inputs for level, (inputs, _) in sets.items()}
+        self._truths = sets["mild"][1]
+        self._before = self._measure(self._inputs)
 
     def evaluate(self, name: str, restore: Restore, sheet: Path | None = None) -> Evaluation:
         """Measure `restore`, which takes and gives (N,3,S,S) in [-1,1].
 
         sheet: where to draw inputs, results and truths of some faces, at 100 %.
         """
-        rows, columns, seconds = [], [], 0.0
-        for level, (inputs, truths) in self._sets.items():
-            begin = time.perf_counter()
-            results = restore(inputs).clamp(-1, 1)
-            seconds += (time.perf_counter() - begin) / len(inputs) / len(LEVELS)
-            rows.append(self._row(level, inputs, results, truths))
-            columns += [inputs[:SHEET_FACES], results[:SHEET_FACES]]
+        begin = time.perf_counter()
+        results = {level: restore(inputs) for level, inputs in self._inputs.items()}
+        seconds = (time.perf_counter() - begin) / len(self._files) / len(LEVELS)
         if sheet is not None:
-            write_sheet(sheet, [*columns, truths[:SHEET_FACES]])
-        return Evaluation(name, len(self._files), rows, round(seconds, 4))
+            pairs = [(self._inputs[level], results[level]) for level in LEVELS]
+            columns = [*itertools.chain.from_iterable(pairs), self._truths]
+            write_sheet(sheet, [column[:SHEET_FACES] for column in columns])
+        return self._compared(name, results, round(seconds, 4))
 
     def classical(self) -> list[Evaluation]:
         """The filters of CLASSICAL, each tuned per level on faces of other people."""
         files = _spread(self._training, TUNING_FACES)
         evaluations = []
         for name in CLASSICAL:
-            rows = []
-            for level, (inputs, truths) in self._sets.items():
-                restore = tuned(name, *degraded(files, level, self.size))
-                rows.append(self._row(level, inputs, restore(inputs), truths))
-            evaluations.append(Evaluation(name, len(self._files), rows))
+            results = {
+                level: tuned(name, *degraded(files, level, self.size))(inputs)
+                for level, inputs in self._inputs.items()
+            }
+            evaluations.append(self._compared(name, results, 0.0))
         return evaluations
 
-    def _row(self, level: str, inputs: Tensor, results: Tensor, truths: Tensor) -> Row:
-        if level not in self._before:
-            self._before[level] = self._measure(inputs, truths)
-        before, after = self._before[level], self._measure(results, truths)
-        ratios = {key: after[key] / before[key] for key in ("alex", "vgg", "identity")}
-        shift = (results - inputs).mean(dim=(2, 3)).abs().amax(dim=1).mean().item() * 127.5
-        return Row(level, before["psnr"], after["psnr"], **ratios, colour_shift=shift)
+    def _compared(self, name: str, results: dict[str, Tensor], seconds: float) -> Evaluation:
+        results = {level: result.clamp(-1, 1) for level, result in results.items()}
+        after, rows = self._measure(results), []
+        for level, before in self._before.items():
+            ratios = {key: after[level][key] / before[key] for key in ("alex", "vgg", "identity")}
+            change = (results[level] - self._inputs[level]).mean(dim=(2, 3))
+            shift = 127.5 * change.abs().amax(dim=1).mean().item()
+            psnrs = before["psnr"], after[level]["psnr"]
+            rows.append(Row(level, *psnrs, **ratios, colour_shift=shift))
+        return Evaluation(name, len(self._files), rows, seconds)
 
     @torch.inference_mode()
-    def _measure(self, results: Tensor, truths: Tensor) -> dict[str, float]:
-        sums = {
-            "psnr": psnr(results, truths).sum().item(),
-            "identity": 0.0,
-            "alex": 0.0,
-            "vgg": 0.0,
+    def _measure(self, pictures: dict[str, Tensor]) -> dict[str, dict[str, float]]:
+        """Means over the faces, per level. The truths, the same at all levels, are seen once."""
+        sums: dict[str, Counter[str]] = {level: Counter() for level in pictures}
+        for place in range(0, len(self._files), AT_ONCE):
+            part = slice(place, place + AT_ONCE)
+            truths = self._truths[part]
+            features = {name: judge.features(truths) for name, judge in self._judges.items()}
+            person = self._recogniser(truths)
+            for level, every in pictures.items():
+                faces = every[part]
+                sums[level]["psnr"] += psnr(faces, truths).sum().item()
+                for name, judge in self._judges.items():
+                    distance = judge.between(judge.features(faces), features[name])
+                    sums[level][name] += distance.sum().item()
+                distance = (self._recogniser(faces) - person).norm(dim=1)
+                sums[level]["identity"] += distance.sum().item()
+        return {
+            level: {name: value / len(self._files) for name, value in found.items()}
+            for level, found in sums.items()
         }
-        for a, b in zip(results.split(AT_ONCE), truths.split(AT_ONCE), strict=True):
-            for name, judge in self._judges.items():
-                sums[name] += judge(a, b).sum().item()
-            distance = (self._recogniser(a) - self._recogniser(b)).norm(dim=1)
-            sums["identity"] += distance.sum().item()
-        return {name: value / len(truths) for name, value in sums.items()}
 
 
 def restore_with(model: InstalledModel, device: str = "cpu") -> Restore:

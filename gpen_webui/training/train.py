@@ -27,7 +27,8 @@ BETAS = (0.5, 0.99)
 WARM_UP_STEPS = 100
 LAST_LEARNING_RATE = 0.05  # of the full one, at the end of the cosine
 EMA_DECAY = 0.998
-REPORT_SECONDS = 30
+REPORT_SECONDS, SAVE_SECONDS = 30, 180
+VALIDATE_STEPS = 250
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,6 @@ class TrainingOptions:
     threads: int | None = None
     seed: int = 0
     compile: bool = False
-    save_minutes: float = 3
-    validate_steps: int = 250
 
     def shape(self) -> NetworkConfig:
         return NetworkConfig(self.size, self.channel_multiplier, self.narrow)
@@ -95,6 +94,7 @@ class Training:
         handlers = {s: signal.signal(s, self._ask_to_stop) for s in (signal.SIGINT, signal.SIGTERM)}
         saved = reported = time.monotonic()
         started, first = saved, self.step
+        _say(f"Training in {self.folder.path}: step {self.step} of {self.options.steps}.")
         try:
             while self.step < self.options.steps and not self._stop:
                 stage = self.options.stage or stage_at(self.step / self.options.steps)
@@ -104,9 +104,9 @@ class Training:
                 if now - reported > REPORT_SECONDS:
                     reported = now
                     self._report(stage, loss, (now - started) / (self.step - first))
-                if self.step % self.options.validate_steps == 0:
+                if self.step % VALIDATE_STEPS == 0:
                     self._validate(stage)
-                if now - saved > 60 * self.options.save_minutes:
+                if now - saved > SAVE_SECONDS:
                     self._save()
                     saved = time.monotonic()
             self._save()
@@ -227,7 +227,6 @@ class Training:
         if state.get("adversary"):
             self._opponent().load_state_dict(state["adversary"])
         self.step, self.best = state["step"], state["best"]
-        _say(f"Going on from step {self.step}.")
 
     def _note(self) -> dict[str, str]:
         return {"format": "pt", "step": str(self.step)}

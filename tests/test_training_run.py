@@ -1,0 +1,216 @@
+"""`train run`: end to end on drawn faces, exact resume, growing, held-out people."""
+
+import importlib.util
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from gpen_webui.cli import main
+from gpen_webui.gpen.checkpoint import load_checkpoint, load_network, save_checkpoint
+from gpen_webui.gpen.network import GPEN, NetworkConfig
+from gpen_webui.training.adversary import Adversary
+from gpen_webui.training.faces import FacesError, Samples, list_faces
+from gpen_webui.training.grow import InitError, new_network
+from gpen_webui.training.losses import STAGES, stage_at
+from gpen_webui.training.run_folder import RunFolderError
+from gpen_webui.training.train import Training, TrainingOptions
+
+needs_extras = pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, ("stlpips_pytorch", "face_recognition_models"))),
+    reason="needs requirements-train.txt",
+)
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """Eight drawn faces of eight people."""
+    folder = tmp_path_factory.mktemp("faces")
+    for number in range(8):
+        cv2.imwrite(str(folder / f"{number:04d}--drawn-1.png"), drawn_face(number))
+    return folder
+
+
+def drawn_face(number: int) -> np.ndarray:
+    random = np.random.default_rng(number)
+    picture = np.full((80, 80, 3), random.integers(60, 200, 3).tolist(), np.uint8)
+    cv2.ellipse(picture, (40, 42), (22, 30), 0, 0, 360, random.integers(120, 230, 3).tolist(), -1)
+    for x in (32, 47):
+        cv2.circle(picture, (x, 38), 3, (40, 40, 40), -1)
+    cv2.ellipse(picture, (40, 56), (8, 3), 0, 0, 180, (60, 60, 160), 2)
+    return picture
+
+
+def options(faces, output, **changes) -> TrainingOptions:
+    small = {"size": 64, "narrow": 0.03125, "batch": 2, "steps": 6, "device": "cpu", "threads": 1}
+    return TrainingOptions(faces, output, **{**small, **changes})
+
+
+def state_of(folder) -> dict:
+    return torch.load(folder / "state.pt", weights_only=True)
+
+
+def tensors_in(value) -> list[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        return [value]
+    children = (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    )
+    return list(itertools.chain.from_iterable(map(tensors_in, children)))
+
+
+@needs_extras
+@pytest.mark.parametrize("stage", ["identity", "texture"])
+def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(faces, tmp_path, stage):
+    Training(options(faces, tmp_path / "whole", stage=stage)).run()
+    interrupted = Training(options(faces, tmp_path / "parts", stage=stage))
+    train_step = interrupted._train_step
+
+    def stop_after_three(*arguments):
+        interrupted._stop = interrupted.step == 2
+        return train_step(*arguments)
+
+    interrupted._train_step = stop_after_three
+    interrupted.run()
+    assert state_of(tmp_path / "parts")["step"] == 3
+    Training(options(faces, tmp_path / "parts", stage=stage)).run()
+    whole, parts = state_of(tmp_path / "whole"), state_of(tmp_path / "parts")
+    assert whole["step"] == parts["step"] == 6
+    assert len(tensors_in(whole)) == len(tensors_in(parts)) > 100
+    for a, b in zip(tensors_in(whole), tensors_in(parts), strict=True):
+        assert torch.equal(a, b)
+
+
+@needs_extras
+def test_the_command_trains_logs_draws_and_leaves_weights_that_load(faces, tmp_path, monkeypatch):
+    monkeypatch.setattr("gpen_webui.training.train.VALIDATE_STEPS", 2)
+    small = "--size 64 --narrow 0.03125 --batch 2 --steps 4 --device cpu --threads 1".split()
+    assert main(["train", "run", str(faces), "-o", str(tmp_path / "run"), *small]) == 0
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    checks = [entry for entry in map(json.loads, lines) if "levels" in entry]
+    assert [check["step"] for check in checks] == [2, 4]
+    assert set(checks[0]["levels"]) == {"mild", "medium", "heavy"}
+    sheet = cv2.imread(str(tmp_path / "run" / "samples" / "step-0000004.png"))
+    assert sheet.shape == (64, 7 * 64, 3)
+    assert (tmp_path / "run" / "metrics.png").stat().st_size > 1000
+    for name in ("best", "last"):
+        assert load_network(tmp_path / "run" / f"{name}.safetensors").config.size == 64
+
+
+@needs_extras
+def test_a_killed_training_that_is_asked_to_stop_keeps_its_state(faces, tmp_path, project):
+    command = [sys.executable, "app.py", "train", "run", faces, "-o", tmp_path / "run"]
+    small = "--size 64 --narrow 0.03125 --batch 2 --steps 100000 --device cpu --threads 1".split()
+    process = subprocess.Popen([*command, *small], cwd=project, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "run" / "samples").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.stderr.readline()  # "Training ...": the loop has begun
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(120) == 0
+    finally:
+        process.kill()
+    assert state_of(tmp_path / "run")["step"] > 0
+
+
+@needs_extras
+def test_training_makes_the_network_better_at_what_it_is_asked(faces, tmp_path):
+    training = Training(options(faces, tmp_path / "run", steps=40, stage="fidelity", batch=4))
+    losses = []
+    train_step = training._train_step
+
+    def recorded(*arguments):
+        terms = train_step(*arguments)
+        losses.append(terms["pixels"])
+        return terms
+
+    training._train_step = recorded
+    training.run()
+    assert np.mean(losses[-10:]) < 0.85 * np.mean(losses[:5])
+
+
+@needs_extras
+def test_a_run_folder_of_another_network_is_refused(faces, tmp_path):
+    Training(options(faces, tmp_path / "run", steps=1)).run()
+    with pytest.raises(RunFolderError, match="another network shape"):
+        Training(options(faces, tmp_path / "run", steps=1, size=32))
+
+
+def test_samples_depend_on_the_step_alone_and_every_face_comes_once_per_round(faces):
+    files = sorted(faces.iterdir())
+    one, other = (Samples(files, 32, 4, seed=5) for _ in range(2))
+    one.batch(0)
+    assert torch.equal(one.batch(1)[0], other.batch(1)[0])
+    assert not torch.equal(one.batch(2)[0], one.batch(1)[0])
+    seen = [one._face_at(step, place).tobytes() for step in (0, 1) for place in range(4)]
+    assert len(set(seen)) == 8
+    one.close()
+    other.close()
+
+
+def test_nobody_is_both_trained_on_and_held_out(tmp_path):
+    for person, photo in itertools.product(range(60), range(2)):
+        (tmp_path / f"{person:04d}--photo-{photo}.jpg").touch()
+    training, held_out = list_faces(tmp_path)
+    people = [{file.name.split("--")[0] for file in files} for files in (training, held_out)]
+    assert not people[0] & people[1]
+    assert len(people[0] | people[1]) == 60
+    assert 0 < len(people[1]) < 20
+
+
+def test_an_empty_or_missing_folder_of_faces_is_explained(tmp_path):
+    for folder in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(FacesError, match="train prepare"):
+            list_faces(folder)
+
+
+def test_a_grown_network_begins_with_every_layer_of_the_smaller_one_that_fits(tmp_path):
+    small = GPEN(NetworkConfig(32, 1, 0.0625))
+    save_checkpoint(tmp_path / "small.safetensors", small.state_dict())
+    grown = new_network(NetworkConfig(64, 1, 0.0625), 0, tmp_path / "small.safetensors")
+    state, old = grown.state_dict(), small.state_dict()
+    assert torch.equal(state["ecd2.0.1.weight"], old["ecd1.0.1.weight"])
+    assert torch.equal(state["generator.convs.0.conv.weight"], old["generator.convs.0.conv.weight"])
+    assert torch.equal(state["final_linear.0.weight"], old["final_linear.0.weight"])
+
+
+def test_an_initial_checkpoint_of_the_same_shape_is_taken_whole(project):
+    file = project / "models" / "gpen-mini-256.safetensors"
+    config, state = load_checkpoint(file)
+    network = new_network(config, 0, file).state_dict()
+    assert all(torch.equal(network[name], tensor) for name, tensor in state.items())
+
+
+def test_an_initial_checkpoint_that_cannot_fit_is_refused(project):
+    file = project / "models" / "gpen-mini-256.safetensors"
+    with pytest.raises(InitError, match="--size 256"):
+        new_network(NetworkConfig(128, 1, 0.25), 0, file)
+    with pytest.raises(InitError, match=r"--narrow 0\.25"):
+        new_network(NetworkConfig(256, 1, 0.5), 0, file)
+
+
+def test_the_discriminator_learns_to_tell_results_from_truths():
+    torch.manual_seed(0)
+    adversary = Adversary(NetworkConfig(32, 1, 0.0625), 0, torch.device("cpu"))
+    truths = torch.randn(4, 3, 32, 32).clamp(-1, 1)
+    results = torch.nn.functional.avg_pool2d(truths, 5, 1, 2)
+    before = adversary.generator_loss(results).item()
+    for step in range(40):
+        adversary.learn(results, truths, step)
+    assert adversary.generator_loss(results).item() > before + 0.5
+    assert adversary.generator_loss(truths) < adversary.generator_loss(results)
+
+
+def test_the_stages_come_in_turn_and_fill_the_whole_training():
+    assert sum(stage.share for stage in STAGES.values()) == pytest.approx(1)
+    order = [stage_at(progress) for progress in np.linspace(0, 1, 101)]
+    assert [name for name, _ in itertools.groupby(order)] == list(STAGES)
