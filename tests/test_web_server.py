@@ -69,17 +69,19 @@ def test_an_outputs_folder_that_cannot_be_written_is_refused(tmp_path: Path):
     assert "cannot be written" in said
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGINT]
+)
 def test_a_signal_ends_it_and_the_next_start_goes_on(tmp_path: Path, number: int):
     with Server(tmp_path) as server:
-        job = server.new_album([(f"{n}.jpg", small_photo(n)) for n in range(5)])
+        job = server.new_album([(f"{n}.jpg", small_photo(n)) for n in range(4)])
         watcher = server.watch(f"/ws/jobs/{job}")
         started = time.monotonic()
         assert server.stop(number) == 0
         assert time.monotonic() - started < 15
         list(events_of(watcher))  # comes to an end
     with Server(tmp_path) as server:
-        assert server.wait_for(job)["counts"]["done"] == 5
+        assert server.wait_for(job)["counts"]["done"] == 4
 
 
 def test_a_killed_server_finishes_its_album_after_the_next_start(tmp_path: Path):
@@ -103,25 +105,26 @@ def test_a_killed_server_finishes_its_album_after_the_next_start(tmp_path: Path)
     assert report["counts"]["done"] == 8
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="gunicorn only")
 def test_when_its_first_process_is_killed_the_port_and_folder_are_free_at_once(tmp_path: Path):
     with Server(tmp_path) as server:
-        job = server.new_album([(f"{n}.jpg", small_photo(n)) for n in range(6)])
+        job = server.new_album([(f"{n}.jpg", small_photo(n)) for n in range(3)])
         server.process.kill()
         with Server(tmp_path, port=server.port) as next_server:
-            assert next_server.wait_for(job)["counts"]["done"] == 6
+            assert next_server.wait_for(job)["counts"]["done"] == 3
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc to find the process")
 def test_a_crash_of_the_working_process_goes_by_unattended(tmp_path: Path):
     with Server(tmp_path) as server:
-        job = server.new_album([(f"{n}.jpg", small_photo(n)) for n in range(8)])
+        job = server.new_album([(f"{n}.jpg", small_photo(n)) for n in range(5)])
         wait_until_some_are_done(server, job)
         for child in children_of(server.process.pid):
             os.kill(child, signal.SIGSEGV)
         server.session.close()
         time.sleep(0.5)
-        assert server.wait_for(job)["counts"]["done"] == 8
+        assert server.wait_for(job)["counts"]["done"] == 5
 
 
 def test_without_gunicorn_it_serves_as_well(tmp_path: Path):

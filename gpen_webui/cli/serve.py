@@ -31,7 +31,10 @@ def add_serve_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--max-megapixels", type=int, metavar="N", help="largest photo (100)")
     parser.add_argument("--max-file-mb", type=int, metavar="N", help="largest upload (200)")
     parser.add_argument("--max-store-gb", type=int, metavar="N", help="limit for all uploads")
-    parser.add_argument("--token", help="password for access from other machines")
+    parser.add_argument(
+        "--token",
+        help="password for access from other machines; not seen by other users as GPEN_WEBUI_TOKEN",
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
     parser.set_defaults(run=run)
 

@@ -26,7 +26,7 @@ from gpen_webui.settings import Settings
 log = logging.getLogger(__name__)
 
 CHOICE_FILE = Path(".gpen-webui") / "model"
-RECENT_JOBS = 5
+RECENT_JOBS, RECENT_ITEMS = 5, 100
 
 
 class UnknownModelError(ModelError):
@@ -104,12 +104,12 @@ class ModelDesk:
         return {"models": models, "engine": self._jobs.runner.status()}
 
     def last_speed(self) -> float | None:
-        """Seconds per face, all stages together, over the photos of the latest jobs."""
+        """Seconds per face, all stages together, over the first photos of the latest jobs."""
         store = self._jobs.store
         items = [
             item
             for job in store.jobs(RECENT_JOBS)
-            for item in store.items(job.id)
+            for item in store.items(job.id, limit=RECENT_ITEMS)
             if item.state == "done" and item.faces
         ]
         faces = sum(item.faces for item in items)
