@@ -24,7 +24,7 @@ import cv2
 from gpen_webui.errors import UserError
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.options import RestoreOptions
-from gpen_webui.photo import Photo, encode_photo, open_photo
+from gpen_webui.photo import Photo, encode_photo, open_photo, suffix_for
 from gpen_webui.restore import NetworkResult, Restoration, Restorer
 from gpen_webui.settings import Settings
 
@@ -153,7 +153,7 @@ def restore_file(
         enter("save")
         encoding = time.perf_counter()
         if restoration.state == "no_face" and options.format == "same":
-            data, suffix = source.read_bytes(), Path(name).suffix
+            data, suffix = source.read_bytes(), suffix_for(name, photo.format)
         else:
             data, suffix = encode_photo(photo, restoration.pixels, options.format, options.quality)
     except Interrupted:

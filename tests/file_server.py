@@ -10,10 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class FileServer:
     """Serves `data` at any path; the first part of the path says how.
 
-    whole: as it should. halves: each answer ends after half of what is missing. stall: sends a
+    whole: as it should. cut: the connection ends
+    after the first `cut_at` bytes of the file. halves: each answer ends after half of what is missing. stall: sends a
     little, then nothing more. truncate: as if half the file were all of it. lie: says that it
     has more than it has. page: a web page with code 200. missing: code 404. redirect: to
-    /whole. loop: to itself. plain: no Range, no ETag.
+    /whole. loop: to itself. away: to `redirect_to`. plain: no Range, no ETag.
     """
 
     def __init__(self, data: bytes):
@@ -21,6 +22,8 @@ class FileServer:
         self.etag = '"first"'
         self.requests: list[tuple[str, str | None]] = []  # path and Range of each
         self.slowly = 0.0  # seconds between chunks
+        self.cut_at = len(data)
+        self.redirect_to = ""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
 
@@ -56,6 +59,10 @@ class FileServer:
                 self.end_headers()
                 self.wfile.write(outer.data)
 
+            def do_cut(self):
+                begin = self.begin()
+                self.answer(outer.data[begin:], begin, send=max(0, outer.cut_at - begin))
+
             def do_halves(self):
                 begin = self.begin()
                 rest = outer.data[begin:]
@@ -82,6 +89,9 @@ class FileServer:
 
             def do_redirect(self):
                 self.redirect_to("/whole")
+
+            def do_away(self):
+                self.redirect_to(outer.redirect_to)
 
             def do_loop(self):
                 self.redirect_to("/loop")
@@ -122,7 +132,7 @@ class FileServer:
                 self.send_header("Content-Length", str(claim or len(body)))
                 self.end_headers()
                 for start in range(0, len(body[:send]), 1 << 16):
-                    self.wfile.write(body[start : min(start + (1 << 16), send or len(body))])
+                    self.wfile.write(body[:send][start : start + (1 << 16)])
                     time.sleep(outer.slowly)
                 if then_wait:
                     time.sleep(3)

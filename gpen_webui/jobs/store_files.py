@@ -11,9 +11,11 @@ The results themselves lie in outputs/, in a folder for each job.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -109,6 +111,8 @@ class StoreFiles:
 
 def fingerprint(path: Path) -> tuple[int, str]:
     """Size and SHA-256 of a file, flushed to the disk where it can be. Raises OSError."""
+    if not stat.S_ISREG(path.stat().st_mode):  # a pipe waits for ever, a device never ends
+        raise OSError(errno.EINVAL, "it is no file")
     digest, size = hashlib.sha256(), 0
     with open(path, "rb") as file:
         while block := file.read(BLOCK):

@@ -17,7 +17,7 @@ from PIL import Image
 from gpen_webui.photo.decode import PhotoError, on_white
 from gpen_webui.photo.guard import guard
 
-__all__ = ["Photo", "PhotoError", "encode_photo", "open_photo", "thumbnail"]
+__all__ = ["Photo", "PhotoError", "encode_photo", "open_photo", "suffix_for", "thumbnail"]
 
 SUFFIX_OF = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -107,10 +107,16 @@ def encode_photo(
         raise PhotoError(
             f"{photo.name} cannot be saved as {target.upper()} ({error}); choose another format."
         ) from error
-    suffix = Path(photo.name).suffix
-    if suffix.lower() not in SUFFIX_OF[target]:
-        suffix = SUFFIX_OF[target][0]
-    return buffer.getvalue(), suffix
+    return buffer.getvalue(), suffix_for(photo.name, target)
+
+
+def suffix_for(name: str, format: str) -> str:
+    """The name's own suffix where it is one of the format, or else the format's.
+
+    A photo can be called holiday.html: its result must not lie on a disk as a web page.
+    """
+    suffix = Path(name).suffix
+    return suffix if suffix.lower() in SUFFIX_OF[format] else SUFFIX_OF[format][0]
 
 
 def thumbnail(path: Path, side: int, *, max_megapixels: int = 100) -> bytes:

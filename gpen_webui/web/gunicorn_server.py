@@ -140,6 +140,11 @@ class FileLogger(Logger):
         super().setup(cfg)
         self.error_log.handlers = logging.getLogger("gpen_webui").handlers
 
+    def exception(self, msg: str, *args: object, **options: object) -> None:
+        """Addresses lose their query, which may hold the token."""
+        shown = [arg.partition("?")[0] if isinstance(arg, str) else arg for arg in args]
+        super().exception(msg, *shown, **options)
+
 
 def limit_silence(sock: socket.socket) -> None:
     """Let the system end reads and writes that get nowhere."""
