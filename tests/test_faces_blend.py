@@ -1,11 +1,13 @@
 """Restored faces go back without a trace of the square they were restored in."""
 
 import time
+import tracemalloc
 
 import cv2
 import numpy as np
 import pytest
 
+from gpen_webui.faces import blend
 from gpen_webui.faces.align import crop_matrix, extract_crop, template
 from gpen_webui.faces.blend import Patch, blend_faces, face_mask
 
@@ -151,6 +153,27 @@ def test_the_photo_given_is_not_changed():
     kept = photo.copy()
     blend_faces(photo, [patch_of(photo, landmarks_at(200, 200, 1.0), brighter)])
     assert np.array_equal(photo, kept)
+
+
+def test_a_face_that_fills_a_large_photo_needs_little_memory():
+    photo = np.tile(noise(500, 500), (8, 10, 1))
+    patch = patch_of(photo, landmarks_at(2500, 2000, 18), brighter, keep_fine=0.0)
+    tracemalloc.start()
+    blend_faces(photo, [patch])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < photo.nbytes + 250_000_000
+
+
+def test_no_seam_shows_where_a_face_is_blended_in_bands(monkeypatch):
+    photo = noise(900, 900)
+    patches = [
+        patch_of(photo, landmarks_at(x, 450, scale, 0.4), lambda crop: 255 - crop, keep_fine=0.5)
+        for x, scale in ((330, 2.1), (600, 0.6))
+    ]
+    whole = blend_faces(photo, patches)
+    monkeypatch.setattr(blend, "BAND", 17 * 900)
+    assert np.abs(blend_faces(photo, patches).astype(int) - whole).max() <= 2
 
 
 def seconds_to_blend(photo: np.ndarray, patches: list[Patch]) -> float:

@@ -17,7 +17,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from gpen_webui.faces.align import bounds, warp
+from gpen_webui.faces.align import bounds, scale_of, warp
 
 # The mask is a rounded square, in parts of the crop: fully opaque up to `INNER` of its
 # radius, gone at its rim, which keeps a margin to the crop's border.
@@ -25,6 +25,7 @@ RADIUS = (0.46, 0.47)
 CENTRE = (0.5, 0.51)
 ROUNDNESS = 4
 INNER = 0.66
+BAND = 1 << 21  # pixels blended at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,35 +92,53 @@ def _meet(a: Box, b: Box) -> bool:
 def _blend_group(
     pixels: np.ndarray, result: np.ndarray, patches: list[Patch], boxes: list[Box]
 ) -> None:
+    """Blend in horizontal bands, so that a face of a hundred megapixels needs no more memory
+    than an ordinary one."""
     left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
     right, bottom = max(box[2] for box in boxes), max(box[3] for box in boxes)
-    change = np.zeros((bottom - top, right - left, 3), np.float32)
+    rows = max(1, BAND // (right - left))
+    for start in range(top, bottom, rows):
+        band = (left, start, right, min(start + rows, bottom))
+        _blend_band(pixels, result, patches, boxes, band)
+
+
+def _blend_band(
+    pixels: np.ndarray, result: np.ndarray, patches: list[Patch], boxes: list[Box], band: Box
+) -> None:
+    change = np.zeros((band[3] - band[1], band[2] - band[0], 3), np.float32)
     weight = np.zeros(change.shape[:2], np.float32)
     opacity = np.zeros(change.shape[:2], np.float32)
     for patch, box in zip(patches, boxes, strict=True):
-        mask, difference = _warp_back(pixels, patch, box)
-        part = np.s_[box[1] - top : box[3] - top, box[0] - left : box[2] - left]
-        change[part] += mask[:, :, None] * difference
-        weight[part] += mask
-        np.maximum(opacity[part], mask, out=opacity[part])
+        if not _meet(box, band):
+            continue
+        part = (box[0], max(box[1], band[1]), box[2], min(box[3], band[3]))
+        mask, difference = _warp_back(pixels, patch, box, part)
+        here = np.s_[part[1] - band[1] : part[3] - band[1], part[0] - band[0] : part[2] - band[0]]
+        change[here] += mask[:, :, None] * difference
+        weight[here] += mask
+        np.maximum(opacity[here], mask, out=opacity[here])
     # Alone, a face counts by its mask; several share the larger of their masks.
     share = np.divide(opacity, weight, out=np.zeros_like(weight), where=weight > 0)
-    whole = np.s_[top:bottom, left:right]
+    whole = np.s_[band[1] : band[3], band[0] : band[2]]
     blended = pixels[whole] + change * share[:, :, None]
     result[whole] = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
 
 
-def _warp_back(pixels: np.ndarray, patch: Patch, box: Box) -> tuple[np.ndarray, np.ndarray]:
-    """Mask (h,w) and change (h,w,3), float32, of one face inside its box."""
-    left, top, right, bottom = box
-    back = cv2.invertAffineTransform(patch.matrix) - [[0, 0, left], [0, 0, top]]
-    size = (right - left, bottom - top)
-    side = patch.crop.shape[0]
+def _warp_back(
+    pixels: np.ndarray, patch: Patch, box: Box, part: Box
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mask (h,w) and change (h,w,3), float32, of a part of one face's box."""
+    back = cv2.invertAffineTransform(patch.matrix)
+    # A shrunk face, which is small, is warped whole: how it is softened depends on where it ends.
+    area = box if scale_of(back) < 1 else part
+    back = back - [[0, 0, area[0]], [0, 0, area[1]]]
+    size = (area[2] - area[0], area[3] - area[1])
     restored = patch.restored.astype(np.float32)
     crop = patch.crop.astype(np.float32)
-    mask = np.clip(warp(face_mask(side), back, size, beyond=cv2.BORDER_CONSTANT), 0, 1)
+    mask = warp(face_mask(crop.shape[0]), back, size, beyond=cv2.BORDER_CONSTANT)
     difference = warp(restored - crop, back, size)
     if patch.keep_fine < 1:
-        fine = pixels[top:bottom, left:right] - warp(crop, back, size)
+        fine = pixels[area[1] : area[3], area[0] : area[2]] - warp(crop, back, size)
         difference -= (1 - patch.keep_fine) * fine
-    return mask, difference
+    rows = np.s_[part[1] - area[1] : part[3] - area[1]]
+    return np.clip(mask[rows], 0, 1), difference[rows]
