@@ -76,7 +76,9 @@ def test_an_album_with_bad_files_ends_with_words_and_a_true_zip(web: Server, ope
         path = files.get(name) or files[name.split("/", 1)[-1]]
         assert archive.read(name) == path.read_bytes()
 
-    page.click("#retry")
+    with page.expect_response("**/retry"):
+        page.click("#retry")
+    web.wait_for(job)
     expect_state(page, "done")
     expect(page.locator("#announce")).to_contain_text("2 failed")
     attempts = {item["name"]: item["attempt"] for item in web.job(job)["items"]}

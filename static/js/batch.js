@@ -69,7 +69,9 @@ async function take(found) {
   const visible = found.filter(({ name }) => !hidden.test(name));
   const photos = visible.filter(({ file }) => isPhoto(file));
   if (photos.length) state("collecting");
-  for (const { file, name } of visible) if (!isPhoto(file)) refuse(name, say("refused.type"));
+  for (const { file, name } of visible) {
+    if (!isPhoto(file)) refuse(name, say(file ? "refused.type" : "refused.unreadable"));
+  }
   if (!photos.length) {
     if (visible.length && !uploader) toast(say("not.photo", { name: visible[0].name }), "bad");
     return;
@@ -110,6 +112,7 @@ function progress() {
   find("#upload-speed").textContent = speed ? say("upload.speed", { speed: bytes(speed) }) : "";
   title(done ? null : `${here}/${total}`);
   collect.classList.toggle("sending", !done);
+  if (done && !here) startWanted = false;
   startButton.disabled = total === 0 || startWanted;
   const label = startWanted ? say("start.when") : total ? count("start.n", total) : say("start");
   find("span", startButton).textContent = label;

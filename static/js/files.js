@@ -2,7 +2,7 @@
 
 const PHOTO = /\.(jpe?g|jfif|png|webp|bmp|gif|tiff?|heic|heif|avif)$/i;
 
-export const isPhoto = (file) => file.type.startsWith("image/") || PHOTO.test(file.name);
+export const isPhoto = (file) => file !== null && (file.type.startsWith("image/") || PHOTO.test(file.name));
 
 /** Whether something dragged over the page has files in it. */
 export const carriesFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
@@ -24,7 +24,8 @@ export async function dropped(transfer) {
 async function walk(entry, found) {
   const name = entry.fullPath.replace(/^\/+/, "");
   if (entry.isFile) {
-    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+    // A file that the browser may not read is in the list without its content.
+    const file = await new Promise((resolve) => entry.file(resolve, () => resolve(null)));
     found.push({ file, name });
     return;
   }

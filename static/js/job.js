@@ -66,7 +66,15 @@ function watch() {
   if (ended()) return;
   stopFollowing = follow(id, job.seq, take, (connected) => {
     find("#offline").hidden = connected;
+    if (!connected) get(jobPath(id)).catch(tellIfGone);
   });
+}
+
+/** Another window may have deleted the job. */
+function tellIfGone({ status, message }) {
+  if (status !== 404) return;
+  stopFollowing();
+  find("#offline").textContent = message;
 }
 
 function take(events) {

@@ -5,6 +5,7 @@ import { ask, find, icon, make, toast } from "./dom.js";
 import { bytes, count, date, say, settings } from "./words.js";
 
 const PAGE = 30;
+const REFRESH_MS = 3000;
 const list = find("#jobs");
 let last = null;
 let used = 0;
@@ -15,6 +16,8 @@ const first = new Map(); // id of a photo's version -> id by which its card goes
 function disk() {
   find("#disk").textContent = say("disk", { used: bytes(used), free: bytes(free) });
 }
+
+const isActive = (job) => ["waiting", "running", "paused"].includes(job.state);
 
 const address = (job) => {
   if (job.kind === "photo") return `/?job=${job.id}`;
@@ -37,9 +40,10 @@ function covers(job) {
 }
 
 function countWords(job) {
-  const { total, failed, no_face, cancelled } = job.counts;
+  const { total, waiting, running, failed, no_face, cancelled } = job.counts;
   const words = [];
   if (job.kind === "album") words.push(count("photos", total));
+  if (isActive(job)) words.push(say("progress", { done: total - waiting - running, total }));
   if (failed) words.push(say("failed.n", { n: failed }));
   if (no_face) words.push(say("no_face.n", { n: no_face }));
   if (cancelled) words.push(say("cancelled.n", { n: cancelled }));
@@ -146,5 +150,18 @@ async function more() {
   list.setAttribute("aria-busy", "false");
 }
 
+/** Keep the cards of jobs that go on up to date. */
+async function refresh() {
+  const active = [...cards.values()].filter((card) => isActive(card.versions[0]));
+  for (const card of active) {
+    const [job] = card.versions;
+    const now = await get(jobPath(job.id)).catch(() => job);
+    if (now.seq === job.seq || !cards.has(card.group)) continue;
+    card.versions[0] = { ...job, ...now };
+    if (!card.element.contains(document.activeElement)) draw(card);
+  }
+  setTimeout(refresh, REFRESH_MS);
+}
+
 find("#older").addEventListener("click", more);
-more();
+more().then(refresh);

@@ -76,7 +76,7 @@ const isGoing = ({ download }) => Boolean(download) && !["failed", "done", "canc
 function drawModel(model) {
   const state = modelState(model);
   const facts = [say("model.size", { n: model.size ?? "?" }), say("model.megabytes", { n: model.megabytes })];
-  const purpose = has(`purpose.${model.name}`) ? say(`purpose.${model.name}`) : model.purpose;
+  const purpose = say(has(`purpose.${model.name}`) ? `purpose.${model.name}` : "purpose.added");
   const buttons = [];
   if (model.installed && !model.active && model.wired && !model.problem) {
     const use = make("button", { type: "button", className: "button", disabled: busy !== null }, say("model.use"));

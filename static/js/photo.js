@@ -73,7 +73,7 @@ function preview(url) {
 async function take([first]) {
   if (!first) return;
   if (!isPhoto(first.file)) {
-    toast(say("not.photo", { name: first.file.name }), "bad");
+    toast(say("not.photo", { name: first.name }), "bad");
     return;
   }
   reset();
@@ -129,6 +129,8 @@ async function open(id) {
       stopFollowing();
       finish(true);
     }
+  }, (connected) => {
+    if (!connected) find("#stage-words").textContent = say("trouble.offline");
   });
 }
 

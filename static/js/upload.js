@@ -45,7 +45,7 @@ export class Uploader {
     });
     this.total += fresh.length;
     this.queue.push(...fresh);
-    while (this.atWork < AT_ONCE && this.queue.length > this.atWork) this.#work();
+    while (this.atWork < AT_ONCE && this.queue.length) this.#work();
     return fresh.length;
   }
 
@@ -78,6 +78,7 @@ export class Uploader {
     const readable = await isReadable(photo.file);
     if (!readable || !PASSING.includes(error.status)) {
       this.refused += 1;
+      this.known.delete(keyOf(photo)); // it may be tried again by adding it again
       this.on.refused(photo, error.message);
       return false;
     }

@@ -1,0 +1,66 @@
+"""Models and settings in a real browser."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from gpen_webui.gpen.catalog import EMBEDDED
+from tests.browser import OpenPage, portrait, upload
+from tests.server import PROJECT, Server
+
+pytest_plugins = ["tests.browser_fixtures"]
+
+MINI = PROJECT / "models" / f"{EMBEDDED}.safetensors"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server with a models folder of its own."""
+    models = tmp_path / "models"
+    models.mkdir()
+    shutil.copy(MINI, models)
+    with Server(tmp_path / "outputs", "--models", str(models)) as server:
+        yield server
+
+
+def model(page: Page, name: str):
+    return page.locator("li.model", has=page.get_by_role("heading", name=name))
+
+
+@pytest.mark.slow
+def test_a_model_of_ones_own_is_added_used_and_remembered(server: Server, open_page: OpenPage):
+    page = open_page(f"{server.url}/models")
+    expect(model(page, EMBEDDED)).to_contain_text("in use")
+    expect(page.locator("#settings")).to_contain_text(str(server.outputs))
+    expect(page.locator("#engine-facts")).to_contain_text("ready")
+
+    kind = "application/octet-stream"
+    page.set_input_files("#import", [upload("garbage.pth", b"no weights", kind)])
+    expect(page.locator("#import-words")).to_contain_text("garbage.pth")
+    expect(page.locator("#import-words")).to_have_class(re.compile("bad"))
+    page.set_input_files("#import", [upload("mine.safetensors", MINI.read_bytes(), kind)])
+    expect(page.locator("#import-words")).to_have_text("mine.safetensors is installed")
+    page.get_by_role("button", name="Use: mine").click()
+    expect(model(page, "mine")).to_contain_text("in use")
+    page.reload()
+    expect(page.locator("#engine-facts")).to_contain_text("mine")
+    expect(page.locator("#engine-facts")).to_contain_text("ready")
+
+    page.goto(server.url)
+    page.set_input_files("#pick", [upload("a.jpg", portrait(1))])
+    expect(page.locator("#facts")).to_contain_text("1 face restored")
+    job = re.search(r"job=(\w+)", page.url).group(1)
+    assert server.get(f"/api/jobs/{job}/items/0").json()["report"]["model"] == "mine"
+
+
+def test_unpublished_licences_are_told_before_the_download(server: Server, open_page: OpenPage):
+    page = open_page(f"{server.url}/models")
+    published = model(page, "gpen-bfr-512")
+    expect(published).to_contain_text("284 MB")
+    expect(published).to_contain_text("state no licence")
+    expect(published.get_by_role("button", name="Download")).to_be_enabled()
+    expect(model(page, "gpen-inpainting-1024").get_by_role("button")).to_have_count(0)
