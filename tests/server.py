@@ -118,7 +118,7 @@ class Server:
             if found["state"] in states:
                 return found
             time.sleep(0.1)
-        raise AssertionError(f"the job is still {found['state']}: {found['counts']}")
+        raise AssertionError(f"the job is still {found['state']}: {found['reason']}")
 
     def watch(self, path: str, **options: object) -> websocket.WebSocket:
         """An open WebSocket."""

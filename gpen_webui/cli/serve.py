@@ -33,7 +33,7 @@ def add_serve_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--max-store-gb", type=int, metavar="N", help="limit for all uploads")
     parser.add_argument(
         "--token",
-        help="password for access from other machines; not seen by other users as GPEN_WEBUI_TOKEN",
+        help="password for access (as GPEN_WEBUI_TOKEN it is hidden from other users)",
     )
     parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
     parser.set_defaults(run=run)
