@@ -289,6 +289,7 @@ export class Viewer {
   #listenToFingers() {
     const down = new Map();
     let apart = 0;
+    let divider = 50;
     const spread = () => {
       const [a, b] = [...down.values()];
       return Math.hypot(a.x - b.x, a.y - b.y);
@@ -296,9 +297,20 @@ export class Viewer {
     const onHandle = (event) => isOver(event, find(".handle", this.root));
     this.slider.addEventListener("pointerdown", (event) => {
       if (onHandle(event)) return;
+      if (!down.size) divider = this.slider.value;
       down.set(event.pointerId, this.#point(event));
-      if (down.size === 2) apart = spread();
+      if (down.size === 2) {
+        apart = spread();
+        this.slider.value = divider;
+      }
     });
+    this.slider.addEventListener(
+      "touchmove",
+      (event) => {
+        if (down.size > 1) event.stopImmediatePropagation(); // the component would move the divider
+      },
+      { capture: true },
+    );
     addEventListener("pointermove", (event) => {
       const from = down.get(event.pointerId);
       if (!from) return;
