@@ -22,7 +22,7 @@ from gpen_webui.training.faces import FacesError, Samples, list_faces
 from gpen_webui.training.grow import InitError, new_network
 from gpen_webui.training.losses import STAGES, stage_at
 from gpen_webui.training.run_folder import RunFolderError
-from gpen_webui.training.train import Training, TrainingOptions
+from gpen_webui.training.train import DivergedError, Training, TrainingOptions
 
 needs_extras = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("stlpips_pytorch", "face_recognition_models"))),
@@ -136,6 +136,26 @@ def test_training_makes_the_network_better_at_what_it_is_asked(faces, tmp_path):
     training._train_step = recorded
     training.run()
     assert np.mean(losses[-10:]) < 0.85 * np.mean(losses[:5])
+
+
+@needs_extras
+def test_what_was_logged_after_the_last_saved_step_is_forgotten(faces, tmp_path):
+    Training(options(faces, tmp_path / "run", steps=2)).run()
+    log = tmp_path / "run" / "metrics.jsonl"
+    log.write_text(json.dumps({"step": 1}) + "\n" + json.dumps({"step": 9}) + "\n")
+    Training(options(faces, tmp_path / "run", steps=2))
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [1]
+
+
+@needs_extras
+def test_a_training_that_diverges_says_so_and_keeps_the_last_good_state(faces, tmp_path):
+    Training(options(faces, tmp_path / "run", steps=2)).run()
+    training = Training(options(faces, tmp_path / "run", steps=9))
+    next(training.network.parameters()).data.fill_(float("nan"))
+    with pytest.raises(DivergedError, match="lower --learning-rate"):
+        training.run()
+    assert state_of(tmp_path / "run")["step"] == 2
+    assert all(torch.isfinite(t).all() for t in tensors_in(state_of(tmp_path / "run")))
 
 
 @needs_extras

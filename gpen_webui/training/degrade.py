@@ -25,7 +25,7 @@ DUST_SHARE, SCRATCH_SHARE = 0.1, 0.08
 GREY_SHARE, SEPIA_SHARE, FADED_SHARE = 0.12, 0.08, 0.1
 LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 SEPIA = np.array((1.07, 0.98, 0.78), np.float32)  # tint of an old print, relative to its grey
-MAX_BLUR, MAX_SHRINK, MAX_NOISE, WORST_JPEG = 4.0, 8.0, 16.0, 25  # at severity 1
+MAX_BLUR, MAX_SHRINK, MAX_NOISE, WORST_JPEG = 4.5, 8.0, 18.0, 20  # at severity 1
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ def degrade(face: np.ndarray, rng: Generator) -> np.ndarray:
         return face
     severity = rng.uniform(0.03, 1.0)
     steps: list[Callable[[np.ndarray, Generator], np.ndarray]] = [
-        lambda x, r: random_blur(x, r, MAX_BLUR * severity * r.uniform(0.2, 1.1)),
+        lambda x, r: random_blur(x, r, MAX_BLUR * severity * r.uniform(0.4, 1.3)),
         lambda x, r: _random_shrink(x, r, severity),
-        lambda x, r: random_noise(x, r, MAX_NOISE * severity * r.uniform(0, 1.2)),
-        lambda x, r: jpeg(x, 95 - (95 - WORST_JPEG) * min(1, severity * r.uniform(0.3, 1.2))),
+        lambda x, r: random_noise(x, r, MAX_NOISE * severity * r.uniform(0.1, 1.3)),
+        lambda x, r: jpeg(x, 95 - (95 - WORST_JPEG) * min(1, severity * r.uniform(0.4, 1.3))),
     ]
     if rng.random() > USUAL_ORDER_SHARE:
         rng.shuffle(steps)
@@ -208,7 +208,7 @@ def to_levels(face: np.ndarray) -> np.ndarray:
 
 
 def _random_shrink(face: np.ndarray, rng: Generator, severity: float) -> np.ndarray:
-    factor = 1 + (MAX_SHRINK - 1) * min(1.0, severity * rng.uniform(0.1, 1.2))
+    factor = 1 + (MAX_SHRINK - 1) * min(1.0, severity * rng.uniform(0.3, 1.2))
     small = _resize(face, max(8, round(face.shape[0] / factor)), _any_filter(rng, shrink=True))
     # Most photos stay small until the end: noise and JPEG then come in large blocks.
     return small if rng.random() < 0.7 else _resize(small, face.shape[0], _any_filter(rng))

@@ -12,11 +12,10 @@ from gpen_webui.training.perceptual import StLpips
 PART = 96  # pixels; VGG on whole faces would cost more than all the rest of a step
 FACES_PER_BATCH = 4  # that a term looks at
 FACE_CENTRE, FACE_SPREAD = (0.58, 0.5), 0.17  # row and column, in parts of the crop
-PERCEPTUAL_FLOOR, IDENTITY_FLOOR = 0.02, 0.05  # distances far below these count as none
 
 
 class PerceptualLoss(nn.Module):
-    """Relative ST-LPIPS of some of the batch's faces, each in a part around eyes and mouth."""
+    """ST-LPIPS of some of the batch's faces, each in a part around eyes and mouth."""
 
     def __init__(self, seed: int):
         super().__init__()
@@ -35,8 +34,7 @@ class PerceptualLoss(nn.Module):
         )
         with torch.no_grad():
             wanted = self._trunk.features(b)
-        distance = self._trunk.between(self._trunk.features(a), wanted)
-        return (distance + PERCEPTUAL_FLOOR).log().mean()
+        return self._trunk.between(self._trunk.features(a), wanted).mean()
 
     def _place(self, size: int, rng: np.random.Generator) -> tuple[int, int]:
         """Top and left of a part, most often in the middle of the face."""
@@ -47,7 +45,7 @@ class PerceptualLoss(nn.Module):
 
 
 class IdentityLoss(nn.Module):
-    """Relative distance to the true person, for some of the batch's faces."""
+    """Distance to the true person, for some of the batch's faces."""
 
     def __init__(self, seed: int):
         super().__init__()
@@ -61,4 +59,4 @@ class IdentityLoss(nn.Module):
         with torch.no_grad():
             wanted = self._recogniser(truths[faces])
         distance = (self._recogniser(results[faces]) - wanted).norm(dim=1)
-        return (distance + IDENTITY_FLOOR).log().mean()
+        return distance.mean()

@@ -3,7 +3,7 @@
 With plain differences ruined photos decide everything, and good ones come out softened. With
 relative ones, whose gradient is divided by the face's own error, it is the reverse: good photos
 are kept and ruined ones hardly change. So the pixels' term is the square root of each face's
-error, which lies between; what trained networks see (`feature_losses`) is compared relatively.
+error, which lies between; what trained networks see (`feature_losses`) is compared plainly.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Stage:
 
 STAGES = {
     "fidelity": Stage(share=0.5),
-    "perception": Stage(share=0.25, perceptual=1.0),
-    "identity": Stage(share=0.15, perceptual=1.0, identity=0.3),
-    "texture": Stage(share=0.1, perceptual=1.0, identity=0.3, adversarial=0.02),
+    "perception": Stage(share=0.25, perceptual=5.0),
+    "identity": Stage(share=0.15, perceptual=5.0, identity=0.8),
+    "texture": Stage(share=0.1, perceptual=5.0, identity=0.8, adversarial=0.02),
 }
 
 

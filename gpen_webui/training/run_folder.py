@@ -67,6 +67,14 @@ class RunFolder:
         with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
+    def forget_log_after(self, step: int) -> None:
+        """Take out what was logged after the state was kept: those steps come again."""
+        path = self.path / "metrics.jsonl"
+        if path.exists():
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if json.loads(line)["step"] <= step]
+            path.write_text("".join(kept), encoding="utf-8")
+
     def save_sheet(self, step: int, columns: list[Tensor]) -> None:
         """samples/step-N.png, as `write_sheet` does."""
         write_sheet(self.path / "samples" / f"step-{step:07d}.png", columns)

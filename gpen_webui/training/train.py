@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from gpen_webui.errors import UserError
 from gpen_webui.gpen.network import GPEN, NetworkConfig
 from gpen_webui.training.adversary import Adversary
 from gpen_webui.training.faces import FacesError, Samples, list_faces
@@ -26,7 +27,7 @@ from gpen_webui.training.validate import Validation
 BETAS = (0.5, 0.99)
 WARM_UP_STEPS = 100
 LAST_LEARNING_RATE = 0.05  # of the full one, at the end of the cosine
-EMA_DECAY = 0.998
+EMA_DECAY = 0.995
 REPORT_SECONDS, SAVE_SECONDS = 30, 180
 VALIDATE_STEPS = 250
 
@@ -60,8 +61,15 @@ class TrainingOptions:
         return NetworkConfig(self.size, self.channel_multiplier, self.narrow)
 
 
+class DivergedError(UserError):
+    """The loss is no longer a number."""
+
+
 class Training:
-    """One training run. `run` goes on from the folder's state, or begins."""
+    """One training run. `run` goes on from the folder's state, or begins.
+
+    Raises UserError where faces, folder, initial weights or training extras are not as needed.
+    """
 
     def __init__(self, options: TrainingOptions):
         self.options = options
@@ -90,7 +98,10 @@ class Training:
         self._stop = False
 
     def run(self) -> None:
-        """Train until `steps`, or until SIGINT or SIGTERM; the state is kept either way."""
+        """Train until `steps`, or until SIGINT or SIGTERM; the state is kept either way.
+
+        Raises DivergedError where the loss becomes infinite.
+        """
         handlers = {s: signal.signal(s, self._ask_to_stop) for s in (signal.SIGINT, signal.SIGTERM)}
         saved = reported = time.monotonic()
         started, first = saved, self.step
@@ -126,8 +137,14 @@ class Training:
         with self._autocast():
             results = self._forward(inputs)
             terms = self._losses(stage, results, truths)
+        total = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(total):
+            raise DivergedError(
+                f"Training diverged at step {self.step}; start the same command again with a lower "
+                "--learning-rate, it goes on from the last saved step."
+            )
         self.optimizer.zero_grad(set_to_none=True)
-        sum(terms.values()).backward()
+        total.backward()
         self.optimizer.step()
         self._average()
         if stage.adversarial:
@@ -227,6 +244,7 @@ class Training:
         if state.get("adversary"):
             self._opponent().load_state_dict(state["adversary"])
         self.step, self.best = state["step"], state["best"]
+        self.folder.forget_log_after(self.step)
 
     def _note(self) -> dict[str, str]:
         return {"format": "pt", "step": str(self.step)}
@@ -250,7 +268,7 @@ def choose_device(wish: str) -> torch.device:
 
 def _has_fast_bfloat16(kind: str) -> bool:
     if kind == "cpu":
-        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
