@@ -44,6 +44,8 @@ class OpenVinoEngine(Engine):
             "ENABLE_CPU_PINNING": False,
         }
         core = ov.Core()
+        # Mapped weights would end the process if somebody shortened their file.
+        core.set_property({"ENABLE_MMAP": False})
         compiled = core.compile_model(_graph(core, model, cache), "CPU", settings)
         self._idle: queue.SimpleQueue[ov.InferRequest | None] = queue.SimpleQueue()
         for _ in range(self.streams):
