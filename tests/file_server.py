@@ -10,11 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class FileServer:
     """Serves `data` at any path; the first part of the path says how.
 
-    whole: as it should. cut: the connection ends
-    after the first `cut_at` bytes of the file. halves: each answer ends after half of what is missing. stall: sends a
-    little, then nothing more. truncate: as if half the file were all of it. lie: says that it
-    has more than it has. page: a web page with code 200. missing: code 404. redirect: to
-    /whole. loop: to itself. away: to `redirect_to`. plain: no Range, no ETag.
+    whole: as it should. cut: the connection ends after the first `cut_at` bytes of the file.
+    halves: each answer ends after half of what is missing. stall: sends a little, then nothing
+    more. truncate: as if half the file were all of it. lie: says that it has more than it has.
+    page: a web page with code 200. missing: code 404. redirect: to /whole. loop: to itself.
+    plain: no Range, no ETag.
     """
 
     def __init__(self, data: bytes):
