@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Raise whenever openvino_graph.py or network.py builds a different graph.
-GRAPH_FORM = "float32-1"
+GRAPH_FORM = "float32-2"
 
 
 class OpenVinoEngine(Engine):

@@ -175,7 +175,8 @@ def encoder_layer(inputs: int, outputs: int, *, downsample: bool) -> nn.Sequenti
 
 class ModulatedConv(nn.Module):
     """StyleGAN2's convolution: the style scales the input channels, and demodulation
-    restores each output channel's variance. Static weights (see the module's head)."""
+    restores each output channel's variance (but of colours: kernel 1). Static weights (see the
+    module's head)."""
 
     def __init__(
         self,
@@ -183,7 +184,6 @@ class ModulatedConv(nn.Module):
         outputs: int,
         kernel: int,
         *,
-        demodulate: bool = True,
         upsample: bool = False,
     ):
         super().__init__()
@@ -191,22 +191,22 @@ class ModulatedConv(nn.Module):
         self.modulation = EqualLinear(STYLE_DIM, inputs, bias_init=1.0)
         self.weight_scale = 1 / math.sqrt(inputs * kernel**2)
         self.padding = kernel // 2
-        self.demodulate = demodulate
         self.blur = Blur(pad=(1, 1), gain=4.0) if upsample else None
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """x (B,inputs,H,W), style (B,512) -> (B,outputs,H,W), or twice that H and W."""
         weight = self.weight[0] * self.weight_scale
         channel_style = self.modulation(style)  # (B, inputs)
+        if self.padding == 0:  # few outputs (ToRGB): scaling the weights is less work than x
+            weight = weight.flatten(1) * channel_style[:, None]  # (B, outputs, inputs)
+            return (weight @ x.flatten(2)).unflatten(2, x.shape[2:])
         x = x * channel_style[:, :, None, None]
         if self.blur is None:
             x = F.conv2d(x, weight, padding=self.padding)
         else:
             x = self.blur(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
-        if self.demodulate:
-            power = channel_style.square() @ weight.square().sum(dim=(2, 3)).t()
-            x = x * torch.rsqrt(power + DEMODULATION_EPS)[:, :, None, None]
-        return x
+        power = channel_style.square() @ weight.square().sum(dim=(2, 3)).t()
+        return x * torch.rsqrt(power + DEMODULATION_EPS)[:, :, None, None]
 
 
 class FeatureInjection(nn.Module):
@@ -241,7 +241,7 @@ class ToRGB(nn.Module):
 
     def __init__(self, inputs: int, *, upsample: bool = True):
         super().__init__()
-        self.conv = ModulatedConv(inputs, 3, 1, demodulate=False)
+        self.conv = ModulatedConv(inputs, 3, 1)
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
         self.upsample = Upsample() if upsample else None
 

@@ -9,7 +9,8 @@ the output is made from a 6x6 tile of the input in three linear steps,
 
 OpenVINO has no such convolution for float32, but it has fast matrix products. With the
 channels last, all three steps are matrix products; a gather collects the tiles before and a
-transpose puts them side by side after.
+transpose puts them side by side after. Pictures are worked through in bands of rows whose V
+stays in the processor's cache.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import openvino.opset13 as ops
 
 TILE, KERNEL = 4, 3
 POINTS = TILE + KERNEL - 1
+MIN_OUTPUTS, MIN_SIDE = 64, 32
+BAND_BYTES = 10 << 20
 INPUT_TRANSFORM = np.array(
     [
         [4, 0, -5, 0, 1, 0],
@@ -45,26 +48,49 @@ OUTPUT_TRANSFORM = np.array(
 )
 
 
-def winograd_conv(x: ov.Output, weight: np.ndarray) -> ov.Node:
-    """Convolve x (1,C,H,W), H and W multiples of 4, with weight (O,C,3,3), stride 1, padding 1."""
-    _, channels, height, width = x.get_shape()
+def winograd_pays(shape: tuple[int, ...], weight: tuple[int, ...]) -> bool:
+    """Whether convolving x of `shape` (1,C,H,W) by a `weight` (O,C,3,3) is faster this way.
+
+    Measured on AVX-512 cores: 3.3 times at 64 px and 1024 -> 512 channels, 1.3 times at 512 px
+    and 128 -> 64. The transforms cost the same for every input value, the products saved grow
+    with the outputs; and below 32 px the weights, four times as many, cost more than they save.
+    """
+    outputs, _, *kernel = weight
+    height, width = shape[2:]
+    tiled = height % TILE == 0 and width % TILE == 0
+    return kernel == [KERNEL] * 2 and outputs >= MIN_OUTPUTS and tiled and height >= MIN_SIDE
+
+
+def winograd_conv(x: ov.Output, size: tuple[int, int], weight: np.ndarray) -> ov.Output:
+    """Convolve x (1,H*W,C), H and W multiples of 4, with weight (O,C,3,3), stride 1, padding 1."""
+    height, width = size
+    channels = x.get_shape()[-1]
     outputs = weight.shape[0]
     rows, columns = height // TILE, width // TILE
-    tiles = rows * columns
+    bands = _bands(rows, POINTS**2 * columns * channels * 4)
+    kernels = ops.constant(_transformed_kernels(weight))
+    places = _patch_indices(height, width).reshape(POINTS**2, bands, -1)
+    pixels = _reshape(x, height * width, channels)
+    parts = []
+    for band in range(bands):
+        tiles = places.shape[-1]
+        indices = np.ascontiguousarray(places[:, band]).reshape(-1)
+        patches = ops.gather(pixels, ops.constant(indices), _ints(0))
+        values = _transform(INPUT_TRANSFORM, _reshape(patches, POINTS**2, tiles * channels))
+        products = ops.matmul(_reshape(values, POINTS**2, tiles, channels), kernels, False, False)
+        part = _transform(OUTPUT_TRANSFORM, _reshape(products, POINTS**2, tiles * outputs))
+        part = _reshape(part, TILE, TILE, rows // bands, columns, outputs)
+        part = ops.transpose(part, _ints(2, 0, 3, 1, 4))
+        parts.append(_reshape(part, 1, height // bands * width, outputs))
+    return (parts[0] if bands == 1 else ops.concat(parts, 1)).output(0)
 
-    pixels = _reshape(ops.transpose(x, _ints(0, 2, 3, 1)), height * width, channels)
-    patches = ops.gather(pixels, ops.constant(_patch_indices(height, width)), _ints(0))
-    values = _transform(INPUT_TRANSFORM, _reshape(patches, POINTS**2, tiles * channels))
-    products = ops.matmul(
-        _reshape(values, POINTS**2, tiles, channels),
-        ops.constant(_transformed_kernels(weight)),
-        False,
-        False,
-    )
-    parts = _transform(OUTPUT_TRANSFORM, _reshape(products, POINTS**2, tiles * outputs))
-    parts = _reshape(parts, TILE, TILE, rows, columns, outputs)
-    picture = ops.transpose(parts, _ints(2, 0, 3, 1, 4))
-    return ops.transpose(_reshape(picture, 1, height, width, outputs), _ints(0, 3, 1, 2))
+
+def _bands(rows: int, bytes_per_row: int) -> int:
+    """Into how many equal bands to divide rows of tiles."""
+    bands = 1
+    while rows % (2 * bands) == 0 and rows * bytes_per_row / bands > BAND_BYTES:
+        bands *= 2
+    return bands
 
 
 def _patch_indices(height: int, width: int) -> np.ndarray:

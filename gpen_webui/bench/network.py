@@ -1,0 +1,136 @@
+"""The network alone: seconds per face of every engine and form, in one run."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from gpen_webui.bench.flops import SgemmPeak, flops_per_face
+from gpen_webui.bench.reference_engine import ReferenceEngine
+from gpen_webui.bench.spread import Spread, alternate, seconds_per_call
+from gpen_webui.gpen.catalog import InstalledModel
+from gpen_webui.gpen.engine import Engine, cpu_cores, open_engine
+from gpen_webui.gpen.engine_torch import TorchEngine, gpu_device
+from gpen_webui.gpen.quality import psnr, real_crops
+
+REFERENCE = "reference form (PyTorch)"
+PEAK = "matrix product"
+NUMBERS = re.compile(r"\bin (float32|float16|bfloat16|int8)\b")
+FACES_PER_STREAM = 2
+
+
+@dataclass(frozen=True)
+class Side:
+    """One way to run the network.
+
+    seconds: per face. speed_up: over the reference form, of medians. share_of_peak: nominal
+    operations per second over those of the fastest float32 matrix product. psnr: dB against
+    the reference form on a real face, infinite where they are equal.
+    """
+
+    name: str
+    description: str
+    seconds: Spread
+    speed_up: float
+    share_of_peak: float
+    psnr: float
+
+
+@dataclass(frozen=True)
+class NetworkResult:
+    """flops: nominal operations per face. peak: operations per second, by peak_library."""
+
+    flops: int
+    peak: Spread
+    peak_library: str
+    sides: list[Side]
+
+    def fastest(self, numbers: str = "float32") -> Side:
+        """The side that takes the least time per face in the given numbers."""
+        sides = [side for side in self.sides if numbers in (numbers_of(side.description), "any")]
+        return min(sides, key=lambda side: side.seconds.median)
+
+
+def numbers_of(description: str) -> str:
+    """The kind of numbers in which an engine computes, from its description."""
+    found = NUMBERS.search(description)
+    return found[1] if found else "float32"
+
+
+def measure_network(
+    model: InstalledModel,
+    cache: Path,
+    rounds: int,
+    on_step: Callable[[str], None] = lambda what: None,
+) -> NetworkResult:
+    """Time every engine and form on this machine, alternating, after a warm-up of each."""
+    device = gpu_device("auto") or "cpu"
+    crops = real_crops(model.size)
+    with ExitStack() as stack:
+        engines = {}
+        for name, open_side in _sides(model, device, cache).items():
+            on_step(name)
+            engine = stack.enter_context(open_side())
+            if name != FAST or numbers_of(engine.description) != "float32":
+                engines[name] = engine
+        answers = {name: engine.run(crops[1:2]) for name, engine in engines.items()}
+        peak = SgemmPeak(device, cpu_cores())
+        sides = {name: partial(_seconds_per_face, engines[name], crops) for name in engines}
+        measured = alternate({PEAK: peak.seconds, **sides}, rounds, on_step)
+        descriptions = {name: engine.description for name, engine in engines.items()}
+
+    flops = flops_per_face(model.path)
+    peak_rate = Spread.of(peak.flops / seconds for seconds in measured.pop(PEAK))
+    reference = Spread.of(measured[REFERENCE]).median
+    return NetworkResult(
+        flops,
+        peak_rate,
+        peak.library,
+        [
+            Side(
+                name,
+                descriptions[name],
+                seconds := Spread.of(values),
+                speed_up=reference / seconds.median,
+                share_of_peak=flops / seconds.median / peak_rate.median,
+                psnr=psnr(answers[name], answers[REFERENCE]),
+            )
+            for name, values in measured.items()
+        ],
+    )
+
+
+STATIC = "static form (PyTorch)"
+ONE_FACE = "OpenVINO, one face on all cores"
+STREAMS = "OpenVINO, a face per core"
+FAST = "fast, a face per core"
+
+
+def _sides(model: InstalledModel, device: str, cache: Path) -> dict[str, Callable[[], Engine]]:
+    cores = cpu_cores()
+    sides = {
+        REFERENCE: partial(ReferenceEngine, model, device),
+        STATIC: partial(TorchEngine, model, device, precision="exact", cache=cache),
+    }
+    if device == "cpu" and importlib.util.find_spec("openvino") is not None:
+        openvino = partial(open_engine, model, device="cpu", cache=cache)
+        sides[ONE_FACE] = partial(openvino, workers=1)
+        if cores > 1:
+            sides[STREAMS] = partial(openvino, workers=cores)
+    sides[FAST] = partial(
+        open_engine, model, device=device, precision="fast", workers=cores, cache=cache
+    )
+    return sides
+
+
+def _seconds_per_face(engine: Engine, crops: np.ndarray) -> float:
+    faces = 1 if engine.streams == 1 else FACES_PER_STREAM * engine.streams
+    batch = np.resize(crops, (faces, *crops.shape[1:]))
+    return seconds_per_call(lambda: engine.run(batch)) / faces
