@@ -1,0 +1,1 @@
+"""Many photos and many clients, for a long time."""
