@@ -134,6 +134,7 @@ def test_all_of_it_works_without_a_mouse(web: Server, open_page: OpenPage):
     page.keyboard.press("Enter")
     expect(page.locator("#facts")).to_contain_text("1 face restored")
 
+    expect(page.locator(".viewer")).to_have_attribute("data-loading", "no")
     press_tab_to(page, "img-comparison-slider")
     page.keyboard.press("Home")
     expect(page.locator("img-comparison-slider")).to_have_attribute("aria-valuenow", "0")
@@ -229,6 +230,7 @@ def test_the_page_is_usable_at_once_while_the_model_still_loads(
         expect(page.locator("#facts")).to_contain_text("1 face restored", timeout=60_000)
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_loaded_is_told_on_every_page(open_page: OpenPage, tmp_path: Path):
     models = tmp_path / "models"
     models.mkdir()
