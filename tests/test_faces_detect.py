@@ -75,6 +75,21 @@ def test_the_same_face_is_found_at_any_size_of_the_photo(detector, astronaut, lo
     assert off < 0.1 * reference[0].width
 
 
+def test_faces_of_every_size_are_found_wherever_they_lie_in_a_large_photo(detector, astronaut):
+    """Large photos are looked at in bands: no face may fall between two, or be found twice."""
+    sizes = (110, 180, 260, 360, 500, 700, 1000)
+    photo = np.full((3600, 4800, 3), 128, np.uint8)
+    for shift in (0, 310, 620):
+        x = 0
+        for number, size in enumerate(sizes):
+            head = cv2.resize(astronaut[:250, 100:350], (size, size), interpolation=cv2.INTER_AREA)
+            y = (shift + 530 * number) % (3600 - size)
+            photo[:, x : x + size] = 128
+            photo[y : y + size, x : x + size] = head
+            x += size + 200
+        assert len(detector.detect(photo)) == len(sizes), shift
+
+
 def test_landmarks_come_in_the_templates_order(detector, astronaut):
     matrix = crop_matrix(detector.detect(astronaut)[0].landmarks, 512)
     points = detector.detect(astronaut)[0].landmarks @ matrix[:, :2].T + matrix[:, 2]
