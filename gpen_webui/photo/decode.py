@@ -132,6 +132,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     # Not by its path: Pillow would map the file into memory, and read turned TIFFs wrongly.
     with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
         yield image
+        image.close()  # gives its pixels back, which leaving the block does not
 
 
 def _check(image: Image.Image, path: Path, name: str, max_megapixels: int) -> None:

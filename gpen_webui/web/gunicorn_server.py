@@ -26,8 +26,9 @@ from gpen_webui.settings import Settings
 from gpen_webui.web.application import build_app, close_app
 from gpen_webui.web.server import leave_now, open_page, warm_up_soon
 
-# Sockets (128) and uploads (64) have limits of their own, so threads remain for the rest.
-THREADS = 256
+# Sockets (128) and uploads (64) have limits of their own. A connection that says nothing, or
+# half a request, holds a thread until its silence is too long: 500 of them leave enough.
+THREADS = 640
 CONNECTIONS = 1000
 SILENCE_SECONDS = 30  # that a client may make within a request
 DEAF_SECONDS = 60  # that a client may leave an answer unread
