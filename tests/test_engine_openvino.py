@@ -132,7 +132,7 @@ def test_another_checkpoint_or_version_gets_its_own_entry(model, tmp_path, monke
     with open_openvino(model, cache) as engine, open_openvino(other, cache) as another:
         assert engine.run(crops).tobytes() != another.run(crops).tobytes()
     assert len(entries(cache)) == 2
-    monkeypatch.setattr("gpen_webui.gpen.engine_openvino.GRAPH_FORM", "newer")
+    monkeypatch.setattr("gpen_webui.gpen.openvino_fast.GRAPH_FORM", "newer")
     open_openvino(model, cache).close()
     names = [entry.name for entry in entries(cache)]
     assert len(names) == 2, "the entry of the older form is removed"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 from collections import deque
@@ -13,15 +12,10 @@ import numpy as np
 import openvino as ov
 
 from gpen_webui.gpen.engine import Engine, check_shape, cpu_cores
-from gpen_webui.gpen.openvino_cache import ModelCache
+from gpen_webui.gpen.openvino_fast import choose_graph
 
 if TYPE_CHECKING:
     from gpen_webui.gpen.catalog import InstalledModel
-
-log = logging.getLogger(__name__)
-
-# Raise whenever openvino_graph.py or network.py builds a different graph.
-GRAPH_FORM = "float32-2"
 
 
 class OpenVinoEngine(Engine):
@@ -32,9 +26,11 @@ class OpenVinoEngine(Engine):
         self.size = model.size
         self.threads = cpu_cores()
         self.streams = max(1, min(workers, self.threads))
+        core = ov.Core()
+        graph, numbers, remark = choose_graph(core, model, precision, cache)
         self.description = (
-            f"{model.name} runs on the CPU with OpenVINO in float32 "
-            f"({self.threads} cores, {self.streams} faces at a time)."
+            f"{model.name} runs on the CPU with OpenVINO in {numbers} "
+            f"({self.threads} cores, {self.streams} faces at a time).{remark}"
         )
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",
@@ -43,10 +39,8 @@ class OpenVinoEngine(Engine):
             # Pinned threads would queue behind whatever else runs on their core.
             "ENABLE_CPU_PINNING": False,
         }
-        core = ov.Core()
-        # Mapped weights would end the process if somebody shortened their file.
-        core.set_property({"ENABLE_MMAP": False})
-        compiled = core.compile_model(_graph(core, model, cache), "CPU", settings)
+        compiled = core.compile_model(graph, "CPU", settings)
+        del graph  # and with it its own copy of the weights
         self._idle: queue.SimpleQueue[ov.InferRequest | None] = queue.SimpleQueue()
         for _ in range(self.streams):
             self._idle.put(compiled.create_infer_request())
@@ -97,26 +91,3 @@ class OpenVinoEngine(Engine):
             restored[index] = request.get_output_tensor().data[0]
         finally:
             self._idle.put(request)
-
-
-def _graph(core: ov.Core, model: InstalledModel, cache: Path | None) -> ov.Model:
-    """The model's graph, from the cache if it is there."""
-    if cache is None:
-        return _build(model)
-    entry = ModelCache(cache, model.sha256, GRAPH_FORM)
-    path = entry.graph()
-    if path is None:
-        graph = _build(model)
-        try:
-            path = entry.save(graph)
-        except OSError as error:
-            log.warning("The converted model could not be kept in %s: %s", cache, error)
-            return graph
-    return core.read_model(path)
-
-
-def _build(model: InstalledModel) -> ov.Model:
-    from gpen_webui.gpen.checkpoint import load_network
-    from gpen_webui.gpen.openvino_graph import build_model
-
-    return build_model(load_network(model.path), (1, 3, model.size, model.size))

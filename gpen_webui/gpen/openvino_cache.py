@@ -21,13 +21,18 @@ GRAPH, WEIGHTS, CHECKSUMS = "network.xml", "network.bin", "checksums"
 
 
 class ModelCache:
-    """The folder of one checkpoint's converted models."""
+    """The folder of one checkpoint's converted models.
 
-    def __init__(self, folder: Path, checkpoint_sha256: str, form: str):
+    form: of the graph. forms: all that are in use; entries of others are outdated.
+    """
+
+    def __init__(self, folder: Path, checkpoint_sha256: str, form: str, forms: tuple[str, ...]):
         self._folder = folder
         self._checkpoint = checkpoint_sha256[:16]
         version = ov.__version__.split("-")[0]
-        self.entry = folder / f"{self._checkpoint}-openvino-{version}-{form}"
+        prefix = f"{self._checkpoint}-openvino-{version}"
+        self.entry = folder / f"{prefix}-{form}"
+        self._current = {f"{prefix}-{other}" for other in (form, *forms)}
 
     def graph(self) -> Path | None:
         """The graph's file, if the entry is there and whole."""
@@ -61,7 +66,7 @@ class ModelCache:
     def _remove_outdated(self) -> None:
         """Entries of this checkpoint in other forms or for other versions of OpenVINO."""
         for entry in self._folder.glob(f"{self._checkpoint}-openvino-*"):
-            if entry != self.entry:
+            if entry.name not in self._current:
                 shutil.rmtree(entry, ignore_errors=True)
 
 

@@ -1,0 +1,144 @@
+"""The fast mode: 8 bits where they pass the check, else the exact network and a sentence."""
+
+import numpy as np
+import pytest
+
+from gpen_webui.gpen.catalog import find_model
+from gpen_webui.gpen.quality import calibration_crops, perceptual_distance, psnr, real_crops
+from tests.tiny_gpen import make_tiny_model, random_crops
+
+pytest.importorskip("openvino")
+
+from gpen_webui.gpen import openvino_fast
+from gpen_webui.gpen.engine_openvino import OpenVinoEngine
+from gpen_webui.gpen.openvino_graph import build_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return make_tiny_model(tmp_path_factory.mktemp("models"))
+
+
+def open_fast(model, cache, precision="fast") -> OpenVinoEngine:
+    return OpenVinoEngine(model, precision=precision, workers=1, cache=cache)
+
+
+def stand_in(monkeypatch, make_graph) -> list:
+    """Let `make_graph(network, crops)` take the place of the optional tool; its calls."""
+    calls = []
+
+    def build(network, crops):
+        calls.append(crops)
+        return make_graph(network, crops)
+
+    monkeypatch.setattr(openvino_fast, "can_quantize", lambda: True)
+    monkeypatch.setattr(openvino_fast, "build_int8_model", build)
+    return calls
+
+
+def faithful(network, crops):
+    return build_model(network, (1, *crops.shape[1:]), for_int8=True)
+
+
+def coarse(network, crops):
+    for parameter in network.parameters():
+        step = parameter.data.abs().max() / 3
+        parameter.data = (parameter.data / step).round() * step
+    return faithful(network, crops)
+
+
+def broken(network, crops):
+    network.generator.to_rgbs[-1].bias.data.fill_(float("nan"))
+    return faithful(network, crops)
+
+
+def exact_bytes(model, cache, crops) -> bytes:
+    with open_fast(model, cache, "exact") as engine:
+        return engine.run(crops).tobytes()
+
+
+def test_a_graph_that_passes_is_made_and_checked_once(model, tmp_path, monkeypatch):
+    calls = stand_in(monkeypatch, faithful)
+    with open_fast(model, tmp_path) as engine:
+        assert "in int8" in engine.description
+        fast = engine.run(random_crops(2))
+    monkeypatch.setattr(openvino_fast, "compare", None)  # a second check would raise
+    with open_fast(model, tmp_path) as engine:
+        assert engine.run(random_crops(2)).tobytes() == fast.tobytes()
+    assert len(calls) == 1
+    assert exact_bytes(model, tmp_path, random_crops(2)), "both graphs stay in the cache"
+    assert len([entry for entry in tmp_path.iterdir() if entry.is_dir()]) == 2
+
+
+@pytest.mark.parametrize("make_graph", [coarse, broken])
+def test_a_graph_that_fails_gives_the_exact_result_and_says_so(
+    model, tmp_path, monkeypatch, make_graph
+):
+    stand_in(monkeypatch, make_graph)
+    crops = random_crops(2)
+    for _ in range(2):  # measured, then remembered
+        with open_fast(model, tmp_path) as engine:
+            assert "in float32" in engine.description
+            assert "missed the quality check" in engine.description
+            assert engine.run(crops).tobytes() == exact_bytes(model, tmp_path, crops)
+
+
+def test_a_graph_that_looks_different_fails_even_with_a_good_psnr(model, tmp_path, monkeypatch):
+    stand_in(monkeypatch, faithful)
+    monkeypatch.setattr(openvino_fast, "compare", lambda *graphs: (45.0, 0.02))
+    with open_fast(model, tmp_path) as engine:
+        assert "missed the quality check" in engine.description
+
+
+def test_without_the_extra_the_exact_network_runs_and_says_how_to_get_it(
+    model, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(openvino_fast, "can_quantize", lambda: False)
+    crops = random_crops(1)
+    with open_fast(model, tmp_path) as engine:
+        assert "in float32" in engine.description
+        assert "pip install -r requirements-fast.txt" in engine.description
+        assert engine.run(crops).tobytes() == exact_bytes(model, tmp_path, crops)
+
+
+def test_auto_leaves_8_bits_to_processors_that_gain_from_them(model, tmp_path, monkeypatch):
+    calls = stand_in(monkeypatch, faithful)
+    info = tmp_path / "cpuinfo"
+    monkeypatch.setattr(openvino_fast, "CPU_INFO", info)
+    info.write_text("flags : fpu sse2 avx2\n")
+    with open_fast(model, tmp_path, "auto") as engine:
+        assert "float32" in engine.description
+    assert calls == []
+    info.write_text("flags : fpu avx512f avx512_vnni\n")
+    with open_fast(model, tmp_path, "auto") as engine:
+        assert "int8" in engine.description
+
+
+def test_calibration_shows_other_crops_than_the_check():
+    shown, checked = calibration_crops(64), real_crops(64)
+    assert shown.dtype == np.float32
+    assert abs(shown).max() <= 1
+    assert min(abs(a - b).mean() for a in shown for b in checked) > 0.05
+
+
+def test_perceptual_distance_grows_with_what_is_lost():
+    face, small, noisy, _ = real_crops(256)
+    assert perceptual_distance(face, face) == pytest.approx(0, abs=1e-6)
+    assert perceptual_distance(face + 0.02, face) < 0.02
+    assert perceptual_distance(small, face) > 0.1
+    assert perceptual_distance(noisy, face) > 0.1
+
+
+@pytest.mark.slow
+def test_the_embedded_model_passes_in_8_bits(project, shared, tmp_path):
+    pytest.importorskip("nncf")
+    import cv2
+
+    model = find_model("gpen-mini-256", project / "models")
+    with open_fast(model, tmp_path) as engine:
+        assert "int8" in engine.description
+        with open_fast(model, tmp_path, "exact") as exact:
+            for path in sorted((shared / "faces").glob("*.jpg"))[::80]:
+                face = cv2.resize(cv2.imread(str(path)), (256, 256), interpolation=cv2.INTER_AREA)
+                crop = face[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32) / 127.5 - 1
+                assert psnr(engine.run(crop), exact.run(crop)) >= 38
