@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
 from collections import Counter
@@ -19,12 +18,12 @@ from gpen_webui.bench.busy import WatchedEngine
 from gpen_webui.bench.reference_engine import ReferenceEngine
 from gpen_webui.bench.spread import Spread, alternate
 from gpen_webui.faces.detect import FaceDetector
-from gpen_webui.gpen.catalog import find_model
+from gpen_webui.gpen.catalog import find_model, hash_file
 from gpen_webui.gpen.engine import cpu_cores
 from gpen_webui.gpen.engine_torch import gpu_device
 from gpen_webui.jobs.results import place_result
 from gpen_webui.options import RestoreOptions
-from gpen_webui.pipeline import RestoredFile, open_restorer, restore_file, run_workers
+from gpen_webui.pipeline import ItemReport, open_restorer, restore_file, run_workers
 from gpen_webui.restore import Restorer
 from gpen_webui.settings import Settings
 
@@ -135,6 +134,7 @@ def restore_album(
     restorer: Restorer, photos: Sequence[Path], folder: Path, workers: int
 ) -> AlbumRun:
     """Restore `photos` into `folder`, `workers` at a time, and close the restorer."""
+    folder.mkdir(parents=True)
     with closing(restorer):
         size = restorer.engine.size
         restorer.engine.run(np.zeros((1, 3, size, size), np.float32))
@@ -144,24 +144,45 @@ def restore_album(
         seconds = time.perf_counter() - started
         busy = watched.busy_seconds()
     stages: Counter[str] = Counter()
-    for item in restored:
-        stages.update(item.report.seconds)
-    hashes = {
-        item.report.name: hashlib.sha256((folder / item.report.result).read_bytes()).hexdigest()
-        for item in restored
-    }
+    for report, _ in restored:
+        stages.update(report.seconds)
+    hashes = {report.name: hash_file(folder / report.result) for report, _ in restored}
     shutil.rmtree(folder)
     return AlbumRun(
         seconds,
-        faces=sum(len(item.report.faces) for item in restored),
+        faces=sum(len(report.faces) for report, _ in restored),
         busy=busy / seconds,
         stages=dict(stages),
         hashes=hashes,
-        pixels={item.report.name: item.pixels for item in restored},
+        pixels={report.name: pixels for report, pixels in restored},
     )
 
 
-@dataclass(frozen=True)
-class _Restored:
-    report: object
-    pixels: np.ndarray
+def _restore(restorer: Restorer, folder: Path, source: Path) -> tuple[ItemReport, np.ndarray]:
+    restored = restore_file(
+        restorer,
+        source,
+        source.name,
+        RestoreOptions(),
+        lambda data, suffix: place_result(folder, PurePath(source.name), data),
+    )
+    return restored.report, restored.restoration.pixels
+
+
+def _summary(workers: int, runs: list[AlbumRun], reference: list[AlbumRun]) -> AlbumSide:
+    total = Spread.of(run.seconds for run in runs)
+    work = sum((Counter(run.stages) for run in runs), Counter())
+    expected = reference[0].pixels
+    return AlbumSide(
+        workers,
+        Spread.of(run.seconds / len(run.pixels) for run in runs),
+        total,
+        speed_up=Spread.of(run.seconds for run in reference).median / total.median,
+        psnr=min(
+            psnr_of_photos(pixels, expected[name])
+            for run in runs
+            for name, pixels in run.pixels.items()
+        ),
+        not_in_network=1 - Spread.of(run.busy for run in runs).median,
+        stages={stage: seconds / work.total() for stage, seconds in work.items()},
+    )

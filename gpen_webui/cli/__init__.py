@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from gpen_webui.cli.bench import add_bench_parser
 from gpen_webui.cli.models import add_models_parser
 from gpen_webui.cli.restore import add_restore_parser
 from gpen_webui.cli.serve import add_serve_parser
@@ -49,5 +50,6 @@ def build_parser() -> argparse.ArgumentParser:
     add_restore_parser(commands)
     add_serve_parser(commands)
     add_models_parser(commands)
+    add_bench_parser(commands)
     add_train_parser(commands)
     return parser

@@ -1,0 +1,99 @@
+"""Peak memory of `./run.sh restore` on albums of different sizes, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from gpen_webui.errors import UserError
+from gpen_webui.settings import PROJECT, Settings
+
+LOOK_EVERY = 0.02  # seconds
+
+
+class AlbumFailedError(UserError):
+    """The album whose memory was to be measured could not be restored."""
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """peak_mb: the most that the command and the processes it started had at once, 2**20 B."""
+
+    photos: int
+    peak_mb: float
+
+
+def measure_memory(
+    settings: Settings, photos: Sequence[Path], count: int, folder: Path
+) -> MemoryUse:
+    """Restore an album of `count` photos, made of copies of `photos`; folder: for all of it.
+
+    Raises AlbumFailedError where the command fails.
+    """
+    album = folder / "album"
+    album.mkdir(parents=True)
+    for number in range(count):
+        source = photos[number % len(photos)]
+        shutil.copyfile(source, album / f"{number + 1:04}{source.suffix}")
+    peak = _peak_of(_restore_command(album, folder / "results"), _environment(settings))
+    shutil.rmtree(folder)
+    return MemoryUse(count, peak / 2**20)
+
+
+def _restore_command(album: Path, results: Path) -> list[str]:
+    return [sys.executable, str(PROJECT / "app.py"), "restore", str(album), "-o", str(results)]
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    wishes = {
+        "GPEN_WEBUI_OUTPUTS": str(settings.outputs),
+        "GPEN_WEBUI_MODELS": str(settings.models),
+        "GPEN_WEBUI_DEVICE": settings.device,
+        "GPEN_WEBUI_PRECISION": settings.precision,
+    }
+    if settings.model:
+        wishes["GPEN_WEBUI_MODEL"] = settings.model
+    return {**os.environ, **wishes}
+
+
+def _peak_of(command: list[str], environment: dict[str, str]) -> int:
+    """The largest resident memory, in bytes, of a command and its children together."""
+    peak = 0
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            watched = psutil.Process(process.pid)
+            while process.poll() is None:
+                peak = max(peak, _resident(watched))
+                time.sleep(LOOK_EVERY)
+        except BaseException:
+            process.terminate()
+            raise
+        if process.returncode:
+            last = process.stderr.read().strip().splitlines()[-1:]
+            raise AlbumFailedError(f"The album for the memory could not be restored: {last}")
+    return peak
+
+
+def _resident(process: psutil.Process) -> int:
+    total = 0
+    try:
+        for one in (process, *process.children(recursive=True)):
+            total += one.memory_info().rss
+    except psutil.NoSuchProcess:
+        pass  # it has just ended
+    return total

@@ -1,0 +1,88 @@
+"""`./run.sh bench`: measure this machine; a table, a JSON file and a chart."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from gpen_webui.errors import UserError
+from gpen_webui.settings import Settings
+
+MAX_PHOTOS = 1000
+
+
+class BenchFolderError(UserError):
+    """The figures cannot be written where they should go."""
+
+
+def add_bench_parser(commands: argparse._SubParsersAction) -> None:
+    """Add `bench` to the command line."""
+    parser = commands.add_parser(
+        "bench",
+        help="measure this machine",
+        description="Measure the network and whole albums on this machine, against the published "
+        "way of computing it. Makes its own photos; writes benchmark.json and benchmark.png.",
+    )
+    parser.add_argument(
+        "--shape",
+        choices=("default", "512", "256"),
+        default="default",
+        help="the installed default model, or drawn weights in the shape of GPEN-BFR-512 or -256",
+    )
+    parser.add_argument("--photos", type=_photo_count, metavar="N", help="in the album (20)")
+    parser.add_argument(
+        "--quick", action="store_true", help="a small album and few rounds: a first impression"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="folder to write to (new, in outputs/)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, print and write everything; return the process's exit code."""
+    from tqdm import tqdm
+
+    from gpen_webui.bench.chart import draw_chart
+    from gpen_webui.bench.report import Plan, run_benchmark
+    from gpen_webui.bench.table import describe
+
+    settings = Settings.from_environment()
+    make_plan = Plan.quick if arguments.quick else Plan.full
+    plan = make_plan(arguments.photos) if arguments.photos else make_plan()
+    folder = _folder(arguments.output, settings.outputs)
+    with tqdm(unit="step", disable=None) as bar:
+
+        def show(what: str) -> None:
+            bar.set_description(what)
+            bar.update()
+
+        result = run_benchmark(settings, arguments.shape, plan, show)
+    print(describe(result))
+    report = json.dumps(result.as_dict(), indent=2, ensure_ascii=False)
+    (folder / "benchmark.json").write_text(report + "\n", encoding="utf-8")
+    draw_chart(result, folder / "benchmark.png")
+    print(f"\nWritten to {folder}: benchmark.json, benchmark.png")
+    return 0
+
+
+def _folder(chosen: Path | None, outputs: Path) -> Path:
+    from gpen_webui.jobs.results import new_run_folder
+
+    try:
+        if chosen is None:
+            return new_run_folder(outputs, "bench")
+        chosen.mkdir(parents=True, exist_ok=True)
+        return chosen
+    except OSError as error:
+        raise BenchFolderError(
+            f"The folder {chosen or outputs} cannot be made ({error.strerror}); "
+            "choose another with -o."
+        ) from error
+
+
+def _photo_count(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= MAX_PHOTOS):
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to {MAX_PHOTOS}")
+    return int(text)
