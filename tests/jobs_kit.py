@@ -62,6 +62,7 @@ class PlayedRestoration:
 
     def __init__(self) -> None:
         self.begun: list[str] = []
+        self.entered: list[tuple[str, str]] = []  # photos and stages
         self.reused: list[object] = []
         self.restorers: set[FakeRestorer] = set()
         self.result_bytes = 0  # results are padded to this size
@@ -97,6 +98,7 @@ class PlayedRestoration:
             self.restorers.add(restorer)
         for stage in STAGES:
             on_stage(stage)
+            self.entered.append((name, stage))
             if gate := self._gates.get((name, stage)):
                 gate.pass_through()
             if error := self._failures.get((name, stage)):

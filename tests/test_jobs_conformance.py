@@ -212,6 +212,7 @@ def test_cancelling_stops_the_photo_in_hand_and_keeps_what_is_done(bench, servic
     assert states(service, job)["2.jpg"] == "cancelled"
     assert states(service, job)["1.jpg"] == "done"
     wait_for(lambda: service.runner.status()["busy"] == 0)
+    assert [entered for name, entered in bench.play.entered if name == "2.jpg"][-1] == stage
     check_nothing_lost(service, job)
     assert service.runner.cancel(job.id).seq == job.seq
 

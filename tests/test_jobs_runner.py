@@ -1,0 +1,72 @@
+"""The thread runner where it is at its narrowest: a result that is being saved."""
+
+from pathlib import Path
+from threading import Timer
+
+import pytest
+
+from gpen_webui.jobs import runner, saving
+from tests.jobs_kit import (
+    Bench,
+    Gate,
+    check_nothing_lost,
+    files_in,
+    start,
+    states,
+    wait_for,
+    wait_for_state,
+)
+from tests.test_jobs_conformance import killed
+
+
+@pytest.fixture
+def bench(tmp_path: Path):
+    bench = Bench(tmp_path / "outputs", workers=1)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def placed(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """A gate behind which results are in their place, but not on record."""
+    gate = Gate()
+
+    def place_result(*arguments, place_result=saving.place_result, **more):
+        place_result(*arguments, **more)
+        gate.pass_through()
+
+    monkeypatch.setattr(saving, "place_result", place_result)
+    return gate
+
+
+def test_cancelling_waits_for_a_result_that_is_being_saved(bench: Bench, placed: Gate):
+    service = bench.open()
+    job = start(service, ["a.jpg", "b.jpg"])
+    placed.wait_until_reached()
+    Timer(0.2, placed.open).start()
+    job = service.runner.cancel(job.id)
+    assert states(service, job) == {"a.jpg": "cancelled", "b.jpg": "cancelled"}
+    assert not job.folder.exists()
+
+
+@pytest.mark.parametrize("ask", ["cancel", "delete"])
+def test_a_result_that_comes_too_late_is_removed(bench, placed: Gate, monkeypatch, ask: str):
+    monkeypatch.setattr(runner, "SAVING_PATIENCE", 0.1)
+    service = bench.open()
+    job = start(service, ["t/a.jpg", "b.jpg"])
+    placed.wait_until_reached()
+    getattr(service.runner, ask)(job.id)
+    placed.open()
+    wait_for(lambda: service.runner.status()["busy"] == 0)
+    assert files_in(job.folder) <= {"report.json"}
+    check_nothing_lost(service, wait_for_state(service, start(service, ["c.jpg"]), "done"))
+
+
+def test_a_result_that_was_never_recorded_is_removed_when_its_photo_is_left_out(bench: Bench):
+    for _ in range(3):
+        killed(bench.outputs, "placed", "2.jpg")
+    service = bench.open()
+    [job] = service.store.jobs()
+    job = wait_for_state(service, job, "done")
+    assert states(service, job)["2.jpg"] == "failed"
+    check_nothing_lost(service, job)
