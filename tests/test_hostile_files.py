@@ -142,7 +142,7 @@ OPEN_ALL = """
 import json, resource, sys
 from pathlib import Path
 from gpen_webui.photo import PhotoError, open_photo
-from gpen_webui.photo.guard import guard
+from gpen_webui.photo.guard import shared_guard
 
 def peak(who):
     return resource.getrusage(who).ru_maxrss * 1024
@@ -153,6 +153,6 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
         open_photo(path)
     except PhotoError:
         pass
-guard.close()
+shared_guard.close()
 print(json.dumps([idle, peak(resource.RUSAGE_SELF), peak(resource.RUSAGE_CHILDREN)]))
 """

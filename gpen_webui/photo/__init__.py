@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from gpen_webui.photo.decode import PhotoError, on_white
-from gpen_webui.photo.guard import guard
+from gpen_webui.photo.guard import shared_guard
 
 __all__ = ["Photo", "PhotoError", "encode_photo", "open_photo", "suffix_for", "thumbnail"]
 
@@ -57,7 +57,7 @@ def open_photo(path: Path, *, name: str | None = None, max_megapixels: int = 100
     Raises PhotoError, naming the file and the remedy, for whatever is no whole photo.
     """
     name = name or path.name
-    answer = guard.ask(path, name, max_megapixels)
+    answer = shared_guard.ask(path, name, max_megapixels)
     height, width = answer.fields["size"]
     icc, exif = (answer.parts.get(block) for block in ("icc", "exif"))
     alpha = answer.parts.get("alpha")
@@ -124,7 +124,7 @@ def thumbnail(path: Path, side: int, *, max_megapixels: int = 100) -> bytes:
 
     Raises PhotoError as `open_photo` does.
     """
-    return guard.ask(path, path.name, max_megapixels, side=side).parts["jpeg"].tobytes()
+    return shared_guard.ask(path, path.name, max_megapixels, side=side).parts["jpeg"].tobytes()
 
 
 def _to_image(photo: Photo, pixels: np.ndarray, keep_alpha: bool) -> Image.Image:

@@ -1,6 +1,6 @@
 """Make pixels of a photo file's bytes: formats, orientation, colours, transparency, limits.
 
-`photo_guard` runs this in a child process, so that what a hostile file does to a decoder it
+child.py runs this in a process of its own, so that what a hostile file does to a decoder it
 does to that process and to no other.
 
 Rules: 16-bit and float pictures are reduced to 8 bits. Of animations and many-page files the

@@ -26,7 +26,7 @@ from gpen_webui.photo.decode import PhotoError
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 120.0  # seconds by the clock, where a disk or a network share does not answer
-OUT_OF_TIME = {"SIGPROF", "SIGXCPU"}
+REMEDY = "open it in another program and save it anew, or try another copy."
 
 
 class ChildDied(Exception):  # noqa: N818 - caught here, never seen outside
@@ -80,11 +80,15 @@ class Child:
         finally:
             clock.cancel()
 
+    def lives(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
     def why_dead(self) -> str:
         """What a user is told of the file in hand."""
         code = self._process.wait()
         signal = Signals(-code).name if code < 0 else None
-        if self._too_late or signal in OUT_OF_TIME:
+        if self._too_late or signal == "SIGPROF":
             return "takes far too long to decode"
         if signal == "SIGKILL":
             return "needs more memory than is free"
@@ -114,7 +118,6 @@ class Guard:
     def __init__(self, children: int):
         self._free = threading.Semaphore(children)
         self._idle: list[Child] = []
-        self._lock = threading.Lock()
 
     def ask(self, path: Path, name: str, max_megapixels: int, **more: int) -> Answer:
         """Let a child decode a file: see child.py for what is asked and answered.
@@ -154,10 +157,14 @@ class Guard:
             self._idle.pop().close()
 
     def _take(self) -> Child:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return Child()
+        while True:
+            try:
+                child = self._idle.pop()
+            except IndexError:
+                return Child()
+            if child.lives():
+                return child
+            child.close()  # it died at rest, through no fault of the next photo
 
 
 def _check_is_file(path: Path, name: str) -> None:
@@ -171,7 +178,5 @@ def _check_is_file(path: Path, name: str) -> None:
         raise PhotoError(f"{name} is no file that holds a photo; check the path.")
 
 
-REMEDY = "open it in another program and save it anew, or try another copy."
-
-guard = Guard(children=max(2, os.cpu_count() or 2))
-atexit.register(guard.close)
+shared_guard = Guard(children=max(2, os.cpu_count() or 2))
+atexit.register(shared_guard.close)
