@@ -9,6 +9,7 @@ import json
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -345,6 +346,27 @@ def test_a_death_at_any_point_loses_nothing_and_does_nothing_twice(bench: Bench,
     assert job.counts["done"] == 5
     assert not had_results & set(bench.play.begun)
     check_nothing_lost(service, job)
+
+
+def test_photos_in_hand_at_a_death_come_last_and_one_by_one(bench: Bench):
+    killed(bench.outputs, "network", "1.jpg")
+    gate = bench.play.hold("1.jpg")
+    service = bench.open()
+    [job] = service.store.jobs()
+    other = start(service, ["other.jpg"])
+    gate.wait_until_reached()
+    late = start(service, ["late.jpg"], kind="photo")
+    time.sleep(0.2)
+    assert states(service, late) == {"late.jpg": "waiting"}
+    gate.open()
+    for some in (job, other, late):
+        wait_for_state(service, some, "done")
+    suspects = {item.name for item in service.store.items(job.id) if item.attempt == 2}
+    assert "1.jpg" in suspects
+    stages = [name for name, _ in bench.play.entered if name not in ("other.jpg", "late.jpg")]
+    at_the_end = stages[-len(suspects) * len(STAGES) :]
+    assert [at_the_end[i] for i in range(0, len(at_the_end), len(STAGES))] == sorted(suspects)
+    assert at_the_end == sorted(at_the_end)
 
 
 def test_a_photo_that_crashes_three_times_is_left_out_and_the_album_goes_on(bench: Bench):
