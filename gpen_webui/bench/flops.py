@@ -22,7 +22,8 @@ MATRIX = SIDE**2  # rows and columns of the measured product, and the pixels of 
 def count_flops(network: nn.Module, shape: tuple[int, ...]) -> int:
     """Nominal operations of one pass: two per multiplication of a convolution or product.
 
-    Counted from shapes alone, so that `network` may live on the meta device.
+    Counted from shapes alone, so that `network`, whose parameters must not require gradients,
+    may live on the meta device.
     """
     device = next(network.parameters()).device
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

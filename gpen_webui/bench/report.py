@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 
-from gpen_webui.bench.album import AlbumResult, measure_albums
+from tqdm import tqdm
+
+from gpen_webui.bench.album import WORKERS, AlbumResult, measure_albums
 from gpen_webui.bench.drawn_model import draw_model
 from gpen_webui.bench.machine import describe_machine
 from gpen_webui.bench.memory import MemoryUse, measure_memory
-from gpen_webui.bench.network import NetworkResult, measure_network
+from gpen_webui.bench.network import NetworkResult, measure_network, network_sides
 from gpen_webui.bench.photos import make_photos
 from gpen_webui.gpen.catalog import find_model
 from gpen_webui.settings import Settings
@@ -58,32 +60,45 @@ class Benchmark:
         return _finite({**asdict(self), "album_time_beyond_network_alone": self.overhead()})
 
 
-def run_benchmark(
-    settings: Settings, shape: str, plan: Plan, on_step: Callable[[str], None]
-) -> Benchmark:
-    """Measure everything. shape: "default" for the installed model, or one of drawn weights.
+def run_benchmark(settings: Settings, shape: str, plan: Plan) -> Benchmark:
+    """Measure everything, and show on a terminal how far it is.
 
-    on_step: told what is measured next. Raises UserError where the model cannot be used.
+    shape: "default" for the installed model, or one of drawn weights. Raises UserError where
+    the model cannot be used.
     """
-    with tempfile.TemporaryDirectory(prefix="gpen-webui-bench-") as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="gpen-webui-bench-") as name,
+        tqdm(disable=None, bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}") as bar,
+    ):
+        steps = count()
+
+        def on_step(what: str) -> None:
+            bar.update(next(steps) - bar.n)  # what came before is done
+            bar.set_description(what)
+
         scratch = Path(name)
         if shape == "default":
             model = find_model(settings.model, settings.models)
         else:
-            on_step("drawing weights")
             model = draw_model(shape, scratch / "models")
             settings = replace(settings, models=scratch / "models", model=str(model.path))
         settings = replace(settings, outputs=scratch / "outputs")
-        on_step("making photos")
         photos = make_photos(scratch / "photos", plan.photos)
         cache = settings.models / ".cache"
+        bar.total = _count_steps(plan, len(network_sides(model, cache)))
         network = measure_network(model, cache, plan.network_rounds, on_step)
         album = measure_albums(settings, photos, scratch / "results", plan.album_rounds, on_step)
         memory = []
-        for count in (plan.photos, plan.large_album):
-            on_step(f"memory of {count} photos")
-            memory.append(measure_memory(settings, photos, count, scratch / "memory"))
+        for size in (plan.photos, plan.large_album):
+            on_step(f"memory of {size} photos")
+            memory.append(measure_memory(settings, photos, size, scratch / "memory"))
     return Benchmark(describe_machine(), model.name, model.size, network, album, memory)
+
+
+def _count_steps(plan: Plan, sides: int) -> int:
+    """Opening every side of the network, then the turns of the network, albums and memory."""
+    album = plan.album_rounds * (1 + len(WORKERS))
+    return sides + plan.network_rounds * (1 + sides) + album + 2
 
 
 def _finite(value: object) -> object:

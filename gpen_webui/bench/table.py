@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from gpen_webui.bench.album import REFERENCE, AlbumSide
+from gpen_webui.bench.network import FAST
 from gpen_webui.bench.report import Benchmark
 from gpen_webui.bench.spread import Spread
 
@@ -29,6 +30,7 @@ def describe(result: Benchmark) -> str:
                 for side in network.sides
             ],
         ),
+        *([] if any(side.name == FAST for side in network.sides) else [f"Fast: {network.fast}"]),
         f"Peak: {network.peak.median / 1e9:.0f} GFLOP/s "
         f"({network.peak.low / 1e9:.0f} - {network.peak.high / 1e9:.0f}), "
         f"float32 matrix product, {network.peak_library}.",

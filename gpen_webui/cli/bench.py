@@ -42,8 +42,6 @@ def add_bench_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, print and write everything; return the process's exit code."""
-    from tqdm import tqdm
-
     from gpen_webui.bench.chart import draw_chart
     from gpen_webui.bench.report import Plan, run_benchmark
     from gpen_webui.bench.table import describe
@@ -52,13 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     make_plan = Plan.quick if arguments.quick else Plan.full
     plan = make_plan(arguments.photos) if arguments.photos else make_plan()
     folder = _folder(arguments.output, settings.outputs)
-    with tqdm(unit="step", disable=None) as bar:
-
-        def show(what: str) -> None:
-            bar.set_description(what)
-            bar.update()
-
-        result = run_benchmark(settings, arguments.shape, plan, show)
+    result = run_benchmark(settings, arguments.shape, plan)
     print(describe(result))
     report = json.dumps(result.as_dict(), indent=2, ensure_ascii=False)
     (folder / "benchmark.json").write_text(report + "\n", encoding="utf-8")
