@@ -12,7 +12,7 @@ from gpen_webui.bench.busy import WatchedEngine
 from gpen_webui.bench.drawn_model import SHAPES
 from gpen_webui.bench.flops import count_flops
 from gpen_webui.bench.machine import describe_machine, instruction_set, processor_name
-from gpen_webui.bench.memory import measure_memory
+from gpen_webui.bench.memory import AlbumFailedError, measure_memory
 from gpen_webui.bench.network import numbers_of
 from gpen_webui.bench.photos import make_photos
 from gpen_webui.bench.reference_engine import ReferenceEngine
@@ -125,6 +125,13 @@ def test_memory_is_that_of_the_whole_command(tmp_path):
     assert use.photos == 2
     assert 150 < use.peak_mb < 4000  # the libraries alone take more than the one
     assert not (tmp_path / "work").exists()
+
+
+def test_an_album_that_fails_ends_the_measurement_with_its_own_words(tmp_path):
+    photos = make_photos(tmp_path / "photos", 1)
+    nowhere = Settings(outputs=tmp_path, model="no-such-model")
+    with pytest.raises(AlbumFailedError, match="no-such-model"):
+        measure_memory(nowhere, photos, 1, tmp_path / "work")
 
 
 @pytest.mark.slow

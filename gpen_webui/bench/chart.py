@@ -74,7 +74,7 @@ def _draw_album(axes: Axes, result: Benchmark) -> None:
     axes.set_xlabel("photos in work at once", color=INK)
     axes.set_ylabel("speed-up (more is better)", color=INK)
     axes.set_title(
-        f"An album of {album.photos} photos, seconds per photo", loc="left", fontsize=10, color=INK
+        f"An album (photos: {album.photos}), seconds per photo", loc="left", fontsize=10, color=INK
     )
     axes.grid(axis="y", color=FAINT)
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,24 +68,22 @@ def _environment(settings: Settings) -> dict[str, str]:
 def _peak_of(command: list[str], environment: dict[str, str]) -> int:
     """The largest resident memory, in bytes, of a command and its children together."""
     peak = 0
-    with subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with tempfile.TemporaryFile("w+") as talk:  # a pipe that nobody empties would stop it
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=talk, stderr=talk
+        )
         try:
             watched = psutil.Process(process.pid)
             while process.poll() is None:
                 peak = max(peak, _resident(watched))
                 time.sleep(LOOK_EVERY)
-        except BaseException:
-            process.terminate()
-            raise
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
         if process.returncode:
-            last = process.stderr.read().strip().splitlines()[-1:]
+            talk.seek(0)
+            last = (talk.read().strip().splitlines() or ["it said nothing"])[-1]
             raise AlbumFailedError(f"The album for the memory could not be restored: {last}")
     return peak
 

@@ -36,7 +36,7 @@ def describe(result: Benchmark) -> str:
         f"float32 matrix product, {network.peak_library}.",
         _table(
             [
-                f"album of {album.photos} photos",
+                f"album, photos: {album.photos}",
                 "s per photo",
                 "",
                 "total s",
@@ -56,8 +56,8 @@ def describe(result: Benchmark) -> str:
         "Stages with one worker: "
         + ", ".join(f"{name} {share:.1%}" for name, share in album.sides[0].stages.items())
         + ".",
-        "Peak memory: "
-        + ", ".join(f"{use.peak_mb:.0f} MB for {use.photos} photos" for use in result.memory)
+        "Peak memory of the whole command: "
+        + ", ".join(f"photos {use.photos}: {use.peak_mb:.0f} MB" for use in result.memory)
         + ".",
     ]
     return "\n\n".join(parts)

@@ -9,7 +9,7 @@ from pathlib import Path
 from gpen_webui.errors import UserError
 from gpen_webui.settings import Settings
 
-MAX_PHOTOS = 1000
+MAX_PHOTOS = 100
 
 
 class BenchFolderError(UserError):
