@@ -1,10 +1,22 @@
 // The pictures of a grid: one small element per photo, however many there are.
+//
+// A picture is asked for when its place has been in view for a moment, and given up when it
+// leaves again before it has arrived: who scrolls past a thousand photos asks for the last few.
 
 import { picture } from "./api.js";
 import { icon, make } from "./dom.js";
 import { say } from "./words.js";
 
 const RESTORED = ["done", "no_face"];
+const MOMENT_MS = 120;
+
+const cellOf = new WeakMap();
+const observer = new IntersectionObserver(
+  (entries) => {
+    for (const entry of entries) cellOf.get(entry.target).see(entry.isIntersecting);
+  },
+  { rootMargin: "200px 0px" },
+);
 
 export class Cell {
   /** A photo of a job: {n, name, state, stage}. */
@@ -12,30 +24,43 @@ export class Cell {
     this.job = job;
     this.n = item.n;
     this.name = item.name;
-    this.image = make("img", { alt: "", loading: "lazy", decoding: "async", draggable: false });
+    this.seen = false;
+    this.image = make("img", { alt: "", decoding: "async", draggable: false });
     this.image.addEventListener("error", () => this.element.classList.add("no-picture"));
     this.badge = make("span", { className: "badge" });
     const label = make("span", { className: "name" }, item.name);
     this.element = make(tag, { className: "cell" }, icon("broken"), this.image, label, this.badge);
+    this.element.title = item.name;
     if (tag === "a") this.element.href = `#${item.n}`;
     this.set(item);
+    cellOf.set(this.element, this);
+    observer.observe(this.element);
   }
 
   /** Show another state. */
-  set({ state, stage, faces }) {
-    const words = state === "running" && stage ? say(`step.${stage}`) : say(`item.${state}`);
-    this.element.title = this.name;
-    this.badge.textContent = words;
-    this.faces = faces;
+  set({ state, stage }) {
+    this.badge.textContent =
+      state === "running" && stage ? say(`step.${stage}`) : say(`item.${state}`);
     if (state === this.state) return;
-    this.element.dataset.state = state;
-    const wanted = RESTORED.includes(state) ? "?of=after" : "";
-    const url = picture(this.job, this.n, "thumbnail", wanted);
-    if (this.image.getAttribute("src") !== url) {
-      this.element.classList.remove("no-picture");
-      this.image.src = url;
-    }
     this.state = state;
+    this.element.dataset.state = state;
+    if (this.seen) this.#load();
+  }
+
+  /** The cell has come into view, or left it. */
+  see(seen) {
+    this.seen = seen;
+    clearTimeout(this.timer);
+    if (seen) this.timer = setTimeout(() => this.#load(), MOMENT_MS);
+    else if (!this.image.complete) this.image.removeAttribute("src");
+  }
+
+  #load() {
+    const wanted = RESTORED.includes(this.state) ? "?of=after" : "";
+    const url = picture(this.job, this.n, "thumbnail", wanted);
+    if (this.image.getAttribute("src") === url) return;
+    this.element.classList.remove("no-picture");
+    this.image.src = url;
   }
 }
 

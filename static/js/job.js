@@ -106,7 +106,7 @@ function theEnd() {
   stopFollowing();
   const words = find("#progress-words").textContent;
   tell(say("notify.title", { name: job.name }), words);
-  refreshFacts();
+  refreshFacts().catch(() => {}); // what the events have told is shown already
 }
 
 /** What only the job itself knows, once it has ended; and whether it goes on by now. */
@@ -118,7 +118,9 @@ async function refreshFacts() {
 }
 
 function drawJob() {
-  const { counts, state } = job;
+  const { counts } = job;
+  // After a pause, photos in hand may still be at work while the job itself waits for its turn.
+  const state = job.state === "waiting" && counts.running ? "running" : job.state;
   page.dataset.state = state;
   const chip = find("#state");
   chip.dataset.state = state;
