@@ -81,6 +81,33 @@ def test_never_more_streams_than_cores(model, cache, monkeypatch):
         assert engine.threads == 2
 
 
+def test_one_stream_only_where_feature_maps_are_large():
+    from gpen_webui.gpen.engine_openvino import _streams_in_memory
+
+    assert _streams_in_memory(256) >= 4
+    assert _streams_in_memory(512) == 1
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads Linux's /proc")
+def test_the_weight_file_does_not_stay_in_memory(model, cache):
+    def resident() -> int:
+        kilobytes, ours = 0, False
+        with open("/proc/self/smaps") as maps:
+            for line in maps:
+                if "-" in line.split()[0]:
+                    ours = str(cache) in line
+                elif ours and line.startswith("Rss:"):
+                    kilobytes += int(line.split()[1])
+        return kilobytes
+
+    open_openvino(model, cache).close()
+    with open_openvino(model, cache) as engine:
+        before = engine.run(random_crops(1))
+        size = sum(path.stat().st_size for path in cache.glob("*/network.bin")) >> 10
+        assert resident() < size / 2
+        assert engine.run(random_crops(1)).tobytes() == before.tobytes()
+
+
 def test_a_later_start_needs_no_pytorch(model, cache):
     with open_openvino(model, cache) as engine:
         expected = engine.run(random_crops(1)).tobytes()
