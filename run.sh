@@ -102,7 +102,7 @@ set_up() {
     fi
     python=$(find_python)
     check_disk
-    if wants_cuda; then fetched="about 4 GB, most of it PyTorch for your NVIDIA GPU"; fi
+    if wants_cuda; then fetched="several GB, most of it PyTorch for your NVIDIA GPU"; fi
     say "Setting up $VENV with $("$python" --version) (fetches $fetched, takes a few minutes; done once)."
     # Without its mark the folder is what an interrupted set-up left: start over.
     ls "$VENV"/.installed-* >/dev/null 2>&1 || rm -rf "$VENV"
