@@ -15,6 +15,7 @@ from gpen_webui.gpen.download import download_model
 from tests.drawn_checkpoint import ReferenceCase
 from tests.faults.album import album, contents_of
 from tests.faults.test_disk import COUNT, check_all_done, wait_for_some
+from tests.faults.test_poison import wait_through_crashes
 from tests.file_server import FileServer
 from tests.server import Server
 
@@ -58,8 +59,21 @@ def test_an_album_under_way_does_not_notice_what_happens_to_the_weights(
     with Server(tmp_path / "outputs", "--models", str(models)) as server:
         job = server.new_album(list(album(COUNT).items()))
         wait_for_some(server, job)
-        for path in [models / EMBEDDED, *(models / ".cache").rglob("network.*")]:
+        HARMS[harm](models / EMBEDDED)
+        check_all_done(server, job, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_harmed_cache_is_made_anew_even_if_it_ends_the_working_process(
+    models: Path, tmp_path: Path, undisturbed, harm: str
+):
+    with Server(tmp_path / "outputs", "--models", str(models)) as server:
+        job = server.new_album(list(album(COUNT).items()))
+        wait_for_some(server, job)
+        for path in (models / ".cache").rglob("network.*"):
             HARMS[harm](path)
+        wait_through_crashes(server, job)
         check_all_done(server, job, undisturbed)
 
 
