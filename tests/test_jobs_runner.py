@@ -16,7 +16,7 @@ from tests.jobs_kit import (
     wait_for,
     wait_for_state,
 )
-from tests.test_jobs_conformance import killed
+from tests.test_jobs_conformance_faults import killed
 
 
 @pytest.fixture
