@@ -17,7 +17,7 @@ import psutil
 from gpen_webui.errors import UserError
 from gpen_webui.settings import PROJECT, Settings
 
-LOOK_EVERY = 0.02  # seconds
+LOOK_EVERY = 0.1  # seconds
 
 
 class AlbumFailedError(UserError):
@@ -66,7 +66,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 def _peak_of(command: list[str], environment: dict[str, str]) -> int:
-    """The largest resident memory, in bytes, of a command and its children together."""
+    """The most memory, in bytes, that a command and its children had together."""
     peak = 0
     with tempfile.TemporaryFile("w+") as talk:  # a pipe that nobody empties would stop it
         process = subprocess.Popen(
@@ -75,7 +75,7 @@ def _peak_of(command: list[str], environment: dict[str, str]) -> int:
         try:
             watched = psutil.Process(process.pid)
             while process.poll() is None:
-                peak = max(peak, _resident(watched))
+                peak = max(peak, _memory_of(watched))
                 time.sleep(LOOK_EVERY)
         finally:
             if process.poll() is None:
@@ -88,11 +88,13 @@ def _peak_of(command: list[str], environment: dict[str, str]) -> int:
     return peak
 
 
-def _resident(process: psutil.Process) -> int:
+def _memory_of(process: psutil.Process) -> int:
+    """What processes share counts once where the system can tell (Linux), else not at all."""
     total = 0
     try:
         for one in (process, *process.children(recursive=True)):
-            total += one.memory_info().rss
+            memory = one.memory_full_info()
+            total += getattr(memory, "pss", memory.uss)
     except psutil.NoSuchProcess:
         pass  # it has just ended
     return total
