@@ -1,9 +1,9 @@
 """What the network is asked for, stage by stage: fidelity, then perception, identity, texture.
 
-With plain differences ruined photos decide everything, and good ones come out softened. With
-relative ones, whose gradient is divided by the face's own error, it is the reverse: good photos
-are kept and ruined ones hardly change. So the pixels' term is the square root of each face's
-error, which lies between; what trained networks see (`feature_losses`) is compared plainly.
+With squared differences ruined photos decide everything, and good ones come out softened. With
+relative ones, divided by each face's own error, it is the reverse: good photos are kept and
+ruined ones hardly change. Here each face pulls with the same force, however damaged it is: the
+gradient of the root of its own mean square error has a length that does not depend on it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-# Errors far below these count as none (in [-1,1]): a square error of 1e-4 is 46 dB.
-SQUARE_FLOOR, PLAIN_FLOOR, COLOUR_FLOOR = 1e-4, 5e-3, 4e-3
-# Weights at which, on a moderately damaged face, the gradients equal those of a logarithm.
-ROOT_SQUARE, ROOT_PLAIN = 7.0, 5.0
+# In [-1,1]. The root's gradient would be infinite at no error; a square error of 1e-4 is 46 dB.
+SQUARE_FLOOR, COLOUR_FLOOR = 1e-4, 4e-3
+PIXEL_SCALE = 12.0  # brings the term to the size of the others
 COLOUR_CELL = 8  # share of the side over which colours are averaged
 
 
@@ -55,11 +54,10 @@ def stage_at(progress: float) -> str:
 
 
 def pixel_loss(result: Tensor, truth: Tensor) -> Tensor:
-    """Square root of each face's error, of two kinds; (B,3,S,S) -> ()."""
+    """Root of each face's mean square error, and plain differences; (B,3,S,S) -> ()."""
     difference = result - truth
     square = difference.square().mean(dim=(1, 2, 3)) + SQUARE_FLOOR
-    plain = difference.abs().mean(dim=(1, 2, 3)) + PLAIN_FLOOR
-    return ROOT_SQUARE * square.pow(0.25).mean() + ROOT_PLAIN * plain.sqrt().mean()
+    return PIXEL_SCALE * (square.sqrt().mean() + difference.abs().mean())
 
 
 def colour_loss(result: Tensor, truth: Tensor) -> Tensor:
