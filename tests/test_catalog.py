@@ -43,6 +43,22 @@ def test_a_fresh_clone_has_a_model(project: Path):
     assert model.sha256 == hash_file(model.path)
 
 
+def test_the_catalog_states_the_hash_of_the_embedded_weights(project: Path):
+    stated = next(entry.sha256 for entry in CATALOG if entry.name == EMBEDDED)
+    assert stated == hash_file(project / "models" / f"{EMBEDDED}.safetensors")
+
+
+def test_new_embedded_weights_that_an_update_brings_are_taken(
+    install, project: Path, tmp_path: Path
+):
+    earlier = install(f"{EMBEDDED}.safetensors")
+    find_model(None, tmp_path)
+    shutil.copy(project / "models" / earlier.name, earlier)
+    assert states(tmp_path)[EMBEDDED].problem is None
+    assert find_model(None, tmp_path).size == 256
+    assert verify_models(tmp_path)[EMBEDDED] is None
+
+
 def test_the_embedded_model_is_found_wherever_the_others_are_kept(tmp_path: Path):
     assert default_name(tmp_path) == EMBEDDED
     assert find_model(None, tmp_path).path.is_file()

@@ -67,6 +67,7 @@ CATALOG = (
         16,
         (),
         "Apache-2.0, trained by this project on public-domain portraits",
+        sha256="a545b73b09dd247d79910dc7c99c8ef5096ca3bc677f795e6e230513730a9fa0",
     ),
     PublishedModel("gpen-bfr-256", 256, "Small faces", 76, (f"{OSS}/GPEN-BFR-256.pth",)),
     PublishedModel(
@@ -225,10 +226,11 @@ def verify_models(models: Path) -> dict[str, str | None]:
             continue
         try:
             known = _read_records(models).get(state.installed.name)
-            if known and hash_file(state.installed) != known["sha256"]:
+            sha256 = hash_file(state.installed)
+            if known and sha256 not in (known["sha256"], _published_sha256(state.installed)):
                 raise _changed(state.installed)
             _check(state.installed)
-            if known is None:
+            if known is None or sha256 != known["sha256"]:
                 _remember(state.installed, models)
             verdicts[state.name] = None
         except UserError as error:
@@ -301,16 +303,22 @@ def _crop_from_header(path: Path) -> int | None:
 
 
 def _recall(path: Path, models: Path) -> dict | None:
-    """What is on record of a file. Raises ModelError where its bytes have changed since."""
+    """What is on record of a file; None where it is new, or a newer published file.
+
+    Raises ModelError where its bytes have changed since.
+    """
     known = _read_records(models).get(_key(path, models))
     if known is None:
         return None
     status = path.stat()
     if (known["bytes"], known["mtime"]) == (status.st_size, status.st_mtime_ns):
         return known
-    if hash_file(path) != known["sha256"]:
-        raise _changed(path)
-    return _write_record(path, models, {**known, "mtime": status.st_mtime_ns})
+    sha256 = hash_file(path)
+    if sha256 == known["sha256"]:
+        return _write_record(path, models, {**known, "mtime": status.st_mtime_ns})
+    if sha256 == _published_sha256(path):  # an update of this program brought it
+        return None
+    raise _changed(path)
 
 
 def _remember(path: Path, models: Path) -> dict:
@@ -331,6 +339,12 @@ def _check(path: Path) -> int:
 
     config, _ = load_checkpoint(path)
     return config.size
+
+
+def _published_sha256(path: Path) -> str | None:
+    """The hash that the catalog states for a file of this name, if it states one."""
+    entry = published_model(_name_of(path))
+    return entry.sha256 if entry else None
 
 
 def _changed(path: Path) -> ModelError:
