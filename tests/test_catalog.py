@@ -15,6 +15,7 @@ from gpen_webui.gpen.catalog import (
     find_model,
     hash_file,
     list_models,
+    published_model,
     verify_models,
 )
 from tests.tiny_gpen import make_tiny_model
@@ -41,6 +42,7 @@ def test_a_fresh_clone_has_a_model(project: Path):
     model = find_model(None, project / "models")
     assert (model.name, model.size) == (EMBEDDED, 256)
     assert model.sha256 == hash_file(model.path)
+    assert model.sha256 == published_model(EMBEDDED).sha256
 
 
 def test_the_catalog_states_the_hash_of_the_embedded_weights(project: Path):
@@ -118,6 +120,16 @@ def test_a_changed_file_is_refused_and_named(install, tmp_path: Path):
         find_model("mine", tmp_path)
     assert "no longer" in states(tmp_path)["mine"].problem
     assert "no longer" in verify_models(tmp_path)["mine"]
+
+
+def test_a_new_edition_that_came_with_the_program_is_accepted(
+    install, project: Path, tmp_path: Path
+):
+    earlier = install(f"{EMBEDDED}.safetensors")
+    assert find_model(EMBEDDED, tmp_path).size == 32
+    shutil.copyfile(project / "models" / earlier.name, earlier)
+    assert verify_models(tmp_path)[EMBEDDED] is None
+    assert find_model(EMBEDDED, tmp_path).size == 256
 
 
 def test_a_file_that_was_only_touched_is_still_accepted(install, tmp_path: Path):
