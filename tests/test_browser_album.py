@@ -88,19 +88,19 @@ def test_an_album_with_bad_files_ends_with_words_and_a_true_zip(web: Server, ope
 def test_the_albums_progress_is_the_same_after_a_reload_and_in_a_second_browser(
     web: Server, open_page: OpenPage
 ):
-    job = slow_album(web, 6)
+    job = slow_album(web, 10)
     page = open_page(f"{web.url}/jobs/{job}")
+    expect(page.locator("#pace")).to_have_text(re.compile("photos a minute · about .* left"))
     expect(cells(page, "done").nth(1)).to_be_visible()
     page.reload()
     other = open_page(page.url, color_scheme="dark")
     for watching in (page, other):
-        expect(watching.locator("#grid .cell")).to_have_count(6)
+        expect(watching.locator("#grid .cell")).to_have_count(10)
         assert cells(watching, "done").count() >= 2
-    expect(page.locator("#pace")).to_have_text(re.compile("photos a minute · about .* left"))
     for watching in (page, other):
         expect_state(watching, "done")
-        expect(cells(watching, "done")).to_have_count(6)
-        expect(watching.locator("#progress-words")).to_have_text("6 of 6 restored")
+        expect(cells(watching, "done")).to_have_count(10)
+        expect(watching.locator("#progress-words")).to_have_text("10 of 10 restored")
 
 
 def test_an_album_pauses_and_goes_on(web: Server, open_page: OpenPage):

@@ -179,6 +179,6 @@ def test_the_models_are_told_when_something_changes(server: Server):
     watcher = server.watch("/ws/models")
     first = json.loads(watcher.recv())
     assert {"models", "engine"} == set(first)
-    server.wait_for(server.new_album(photos(4, first=60)))
+    server.wait_for(server.new_album(photos(30, first=60)))  # long enough to be noticed
     assert json.loads(watcher.recv())["engine"] != first["engine"]
     watcher.close()
