@@ -225,7 +225,7 @@ def verify_models(models: Path) -> dict[str, str | None]:
         if state.installed is None:
             continue
         try:
-            known = _read_records(models).get(state.installed.name)
+            known = _read_records(models).get(_key(state.installed, models))
             sha256 = hash_file(state.installed)
             if known and sha256 not in (known["sha256"], _published_sha256(state.installed)):
                 raise _changed(state.installed)
