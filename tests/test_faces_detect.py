@@ -90,6 +90,15 @@ def test_faces_of_every_size_are_found_wherever_they_lie_in_a_large_photo(detect
         assert len(detector.detect(photo)) == len(sizes), shift
 
 
+def test_people_far_behind_a_face_that_is_close_are_found(detector, astronaut):
+    photo = np.full((3000, 4000, 3), 128, np.uint8)
+    photo[:1500, 200:1700] = enlarged(astronaut[:250, 100:350], 1500)
+    for x in (2200, 2700, 3200):  # faces some 70 pixels wide
+        photo[1000:1200, x : x + 200] = enlarged(astronaut[:250, 100:350], 200)
+    faces = detector.detect(photo)
+    assert [face.width > 200 for face in faces] == [True, False, False, False]
+
+
 def test_landmarks_come_in_the_templates_order(detector, astronaut):
     matrix = crop_matrix(detector.detect(astronaut)[0].landmarks, 512)
     points = detector.detect(astronaut)[0].landmarks @ matrix[:, :2].T + matrix[:, 2]

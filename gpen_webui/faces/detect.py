@@ -1,8 +1,9 @@
 """Find faces and their five landmarks with CenterFace (Xu et al., arXiv:1911.03599).
 
 The network sees the photo at two sizes, and what it finds is merged: the small one finds
-faces that fill the photo, the large one those of a group. Weights: models/centerface.onnx,
-MIT licence (models/centerface.LICENSE).
+faces that fill the photo, the middle one all others of a portrait. Only where that one shows
+small faces, or none, may there be smaller ones still, and a third look is worth four times
+the time. Weights: models/centerface.onnx, MIT licence (models/centerface.LICENSE).
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from gpen_webui.settings import PROJECT
 
 WEIGHTS = PROJECT / "models" / "centerface.onnx"
 SMALL_PASS = 320  # long side in pixels; finds the largest faces
-LARGE_PASS = (960, 1920)  # long side of the second pass: half the photo's, within these
+# Long side of the other passes: half the photo's, within these. A face is found from about 14
+# pixels on, so the middle pass misses what is narrower than 1.5 to 2.2 % of a photo.
+MIDDLE_PASS, LARGE_PASS = (640, 960), (960, 1920)
+SMALL_FACE = 0.1  # of the photo's long side; people who stand that far away come in groups
 BAND_PIXELS = 1_250_000  # given to the network at once: it takes 220 bytes for each
 BAND_OVERLAP = 192
 MIN_SCORE = 0.5
@@ -71,12 +75,17 @@ class FaceDetector:
         The same photo gives the same faces, whatever else is running.
         """
         longest = max(pixels.shape[:2])
-        found = self._detect_at(pixels, min(1.0, SMALL_PASS / longest))
-        if longest > SMALL_PASS:
-            side = float(np.clip(longest / 2, *LARGE_PASS))
-            found += self._detect_at(pixels, min(1.0, side / longest))
-        faces = _merge(found)
-        return sorted(faces, key=lambda face: (face.box[0], face.box[1]))
+        middle, large = (
+            min(longest, float(np.clip(longest / 2, *limits)))
+            for limits in (MIDDLE_PASS, LARGE_PASS)
+        )
+        faces = self._detect_at(pixels, min(SMALL_PASS, longest) / longest)
+        if middle > SMALL_PASS:
+            faces = _merge(faces + self._detect_at(pixels, middle / longest))
+        has_large_faces_only = faces and min(face.width for face in faces) >= SMALL_FACE * longest
+        if large > middle and not has_large_faces_only:
+            faces = faces + self._detect_at(pixels, large / longest)
+        return sorted(_merge(faces), key=lambda face: (face.box[0], face.box[1]))
 
     def _detect_at(self, pixels: np.ndarray, scale: float) -> list[Face]:
         """The faces that show at this scale, in bands of bounded memory."""
