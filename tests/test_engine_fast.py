@@ -1,4 +1,4 @@
-"""The fast mode: 8 bits where they pass the check, else the exact network and a sentence."""
+"""The fast mode: fewer bits where they pass the check, else the exact network and a sentence."""
 
 import numpy as np
 import pytest
@@ -17,6 +17,19 @@ from gpen_webui.gpen.openvino_graph import build_model
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return make_tiny_model(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(autouse=True)
+def processor(tmp_path_factory, monkeypatch):
+    """Says which instructions the processor has; at first, 8-bit products only."""
+    info = tmp_path_factory.mktemp("processor") / "cpuinfo"
+    monkeypatch.setattr(openvino_fast, "CPU_INFO", info)
+
+    def set_flags(flags: str) -> None:
+        info.write_text(f"flags : fpu {flags}\n")
+
+    set_flags("avx512f avx512_vnni")
+    return set_flags
 
 
 def open_fast(model, cache, precision="fast") -> OpenVinoEngine:
@@ -101,17 +114,52 @@ def test_without_the_extra_the_exact_network_runs_and_says_how_to_get_it(
         assert engine.run(crops).tobytes() == exact_bytes(model, tmp_path, crops)
 
 
-def test_auto_leaves_8_bits_to_processors_that_gain_from_them(model, tmp_path, monkeypatch):
+def test_auto_leaves_8_bits_to_processors_that_gain_from_them(
+    model, tmp_path, monkeypatch, processor
+):
     calls = stand_in(monkeypatch, faithful)
-    info = tmp_path / "cpuinfo"
-    monkeypatch.setattr(openvino_fast, "CPU_INFO", info)
-    info.write_text("flags : fpu sse2 avx2\n")
+    processor("sse2 avx2")
     with open_fast(model, tmp_path, "auto") as engine:
         assert "float32" in engine.description
+        assert "gains nothing" in engine.description
     assert calls == []
-    info.write_text("flags : fpu avx512f avx512_vnni\n")
+    processor("avx512f avx512_vnni")
     with open_fast(model, tmp_path, "auto") as engine:
         assert "int8" in engine.description
+
+
+@pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16"])
+def test_a_processor_with_bfloat16_needs_no_extra_to_be_fast(
+    model, tmp_path, monkeypatch, processor, flag: str
+):
+    monkeypatch.setattr(openvino_fast, "can_quantize", lambda: False)
+    processor(flag)
+    for precision in ("fast", "auto"):
+        with open_fast(model, tmp_path, precision) as engine:
+            assert "in bfloat16" in engine.description
+            assert "close to float32" in engine.description
+            crops = random_crops(2)
+            with open_fast(model, tmp_path, "exact") as exact:
+                assert psnr(engine.run(crops), exact.run(crops)) >= 38
+
+
+def test_where_8_bits_miss_the_check_bfloat16_is_tried_before_float32(
+    model, tmp_path, monkeypatch, processor
+):
+    stand_in(monkeypatch, coarse)
+    processor("avx512_vnni avx512_bf16")
+    with open_fast(model, tmp_path) as engine:
+        assert "in bfloat16" in engine.description
+
+
+def test_bfloat16_that_misses_the_check_is_not_used(model, tmp_path, monkeypatch, processor):
+    monkeypatch.setattr(openvino_fast, "can_quantize", lambda: False)
+    monkeypatch.setattr(openvino_fast, "compare", lambda *graphs: (37.9, 0.0))
+    processor("avx512_bf16")
+    crops = random_crops(1)
+    with open_fast(model, tmp_path) as engine:
+        assert "missed the quality check" in engine.description
+        assert engine.run(crops).tobytes() == exact_bytes(model, tmp_path, crops)
 
 
 def test_calibration_shows_other_crops_than_the_check():
@@ -130,13 +178,18 @@ def test_perceptual_distance_grows_with_what_is_lost():
 
 
 @pytest.mark.slow
-def test_the_embedded_model_passes_in_8_bits(project, shared, tmp_path):
-    pytest.importorskip("nncf")
+@pytest.mark.parametrize("numbers", ["bfloat16", "int8"])
+def test_the_embedded_model_passes(project, shared, tmp_path, processor, monkeypatch, numbers: str):
     import cv2
 
+    if numbers == "int8":
+        pytest.importorskip("nncf")
+    else:
+        monkeypatch.setattr(openvino_fast, "can_quantize", lambda: False)
+        processor("avx512_bf16")
     model = find_model("gpen-mini-256", project / "models")
     with open_fast(model, tmp_path) as engine:
-        assert "int8" in engine.description
+        assert f"in {numbers}" in engine.description
         with open_fast(model, tmp_path, "exact") as exact:
             for path in sorted((shared / "faces").glob("*.jpg"))[::80]:
                 face = cv2.resize(cv2.imread(str(path)), (256, 256), interpolation=cv2.INTER_AREA)

@@ -11,8 +11,8 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         choices=["exact", "fast", "auto"],
-        help="exact: float32 (default); fast: 8 bits on the CPU, 16 on a GPU, where that passes "
-        "its quality check; auto: fast where the processor gains by it",
+        help="exact: float32 (default); fast: 16 bits, or 8 on the CPU, where that passes a "
+        "quality check; auto: fast where the processor gains by it",
     )
     parser.add_argument("--workers", type=_worker_count, metavar="N", help="photos at a time")
 

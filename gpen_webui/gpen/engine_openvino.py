@@ -33,20 +33,20 @@ class OpenVinoEngine(Engine):
         self.threads = cpu_cores()
         self.streams = max(1, min(workers, self.threads, _streams_in_memory(model.size)))
         core = ov.Core()
-        graph, numbers, remark = choose_graph(core, model, precision, cache)
+        choice = choose_graph(core, model, precision, cache)
         faces = "face" if self.streams == 1 else "faces"
         self.description = (
-            f"{model.name} runs on the CPU with OpenVINO in {numbers} "
-            f"({self.threads} cores, {self.streams} {faces} at a time).{remark}"
+            f"{model.name} runs on the CPU with OpenVINO in {choice.numbers} "
+            f"({self.threads} cores, {self.streams} {faces} at a time).{choice.remark}"
         )
         settings = {
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": choice.precision_hint,
             "NUM_STREAMS": self.streams,
             "INFERENCE_NUM_THREADS": self.threads,
             # Pinned threads would queue behind whatever else runs on their core.
             "ENABLE_CPU_PINNING": False,
         }
-        compiled = core.compile_model(graph, "CPU", settings)
+        compiled = core.compile_model(choice.graph, "CPU", settings)
         release_mapped_weights()
         self._idle: queue.SimpleQueue[ov.InferRequest | None] = queue.SimpleQueue()
         for _ in range(self.streams):

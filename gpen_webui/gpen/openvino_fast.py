@@ -1,13 +1,16 @@
-"""Which graph of a model runs: the exact one, or one in 8 bits that has proved itself.
+"""Which graph of a model runs, and in which numbers: float32, or fewer bits that proved good.
 
-The 8-bit graph is made once per checkpoint and compared with the exact one on crops that it
-was not made with. Both the graph and what was measured are kept in the cache.
+Two reductions compete. In bfloat16 the exact graph itself is computed, by processors that
+multiply such numbers. In 8 bits another graph is, made once per checkpoint by an optional
+tool. Each is compared with the exact result on crops that it was not made with; the 8-bit
+graph and what was measured are kept in the cache.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cache as remember
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,58 +34,105 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Raise whenever the files that build a graph build a different one.
-GRAPH_FORM, INT8_FORM = "float32-2", "int8-1"
+GRAPH_FORM, INT8_FORM = "float32-3", "int8-1"
 FAST_PSNR = 38.0  # dB of the worst crop against float32
 FAST_DISTANCE = 0.01  # how much further from the true face a restored one may be
 INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 CPU_INFO = Path("/proc/cpuinfo")
 HOW_TO_GET_FAST = (
     " Fast needs an extra; get it with: .venv/bin/python -m pip install -r requirements-fast.txt"
 )
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What to compile. numbers: their kind, for the user. precision_hint: the name by which
+    OpenVINO calls the numbers of what is not in 8 bits. remark: for the user, may be empty."""
+
+    graph: ov.Model
+    numbers: str
+    precision_hint: str
+    remark: str = ""
+
+
 def choose_graph(
     core: ov.Core, model: InstalledModel, precision: str, cache: Path | None
-) -> tuple[ov.Model, str, str]:
-    """The graph to run, its kind of numbers, and a remark for the user, which may be empty.
+) -> Choice:
+    """The fastest graph that is as good as `precision` asks for.
 
-    precision: exact; fast: 8 bits if they pass the check; auto: the same, but only on a
-    processor that multiplies 8-bit numbers faster.
+    precision: exact; fast: fewer bits if they pass the check; auto: the same, but only on a
+    processor that multiplies such numbers faster.
     """
-    if precision == "exact":
-        return _exact_graph(core, model, cache), "float32", ""
-    if precision == "auto" and not multiplies_bytes_fast():
-        remark = " This processor gains nothing from 8 bits."
-        return _exact_graph(core, model, cache), "float32", remark
-    graph = _int8_graph(core, model, cache)
-    if graph is None:
-        return _exact_graph(core, model, cache), "float32", HOW_TO_GET_FAST
     exact = remember(lambda: _exact_graph(core, model, cache))
-    known = f"cpu-{INT8_FORM}-openvino-{ov.__version__}"
-    measure = remember(lambda: compare(core, graph, exact(), model.size))
+    if precision == "exact":
+        return Choice(exact(), "float32", "f32")
+    remark = HOW_TO_GET_FAST
+    for choice in _reductions(core, model, precision, cache, exact):
+        check = f"cpu-{choice.numbers}-{choice.precision_hint}-{GRAPH_FORM}-{INT8_FORM}"
+        closeness, moved = _verdict(core, model, cache, check, choice, exact)
+        if closeness >= FAST_PSNR and moved <= FAST_DISTANCE:
+            return replace(choice, remark=f" It is {closeness:.0f} dB close to float32.")
+        log.info("%s: %.1f dB, perceptual distance %+.4f", choice.numbers, closeness, moved)
+        remark = " With fewer bits this model missed the quality check."
+    if precision == "auto" and remark == HOW_TO_GET_FAST and not _gains_from_bytes():
+        remark = " This processor gains nothing from fewer bits."
+    return Choice(exact(), "float32", "f32", remark)
+
+
+def _reductions(
+    core: ov.Core,
+    model: InstalledModel,
+    precision: str,
+    cache: Path | None,
+    exact: Callable[[], ov.Model],
+) -> Iterator[Choice]:
+    """What may be faster than float32 on this processor, the fastest first."""
+    has_bfloat16 = _has(BFLOAT16_FLAGS)
+    hint = "bf16" if has_bfloat16 else "f32"
+    if precision == "fast" or _gains_from_bytes():
+        graph = _int8_graph(core, model, cache)
+        if graph is not None:
+            yield Choice(graph, "int8", hint)
+    if has_bfloat16:
+        yield Choice(exact(), "bfloat16", hint)
+
+
+def _verdict(
+    core: ov.Core,
+    model: InstalledModel,
+    cache: Path | None,
+    check: str,
+    choice: Choice,
+    exact: Callable[[], ov.Model],
+) -> tuple[float, float]:
+    """What `compare` says of a choice, or said at an earlier start."""
+    measure = remember(lambda: compare(core, choice, exact(), model.size))
     verdicts = Verdicts(cache, model.sha256)
+    known = f"{check}-openvino-{ov.__version__}"
     closeness = verdicts.recall(f"{known}-psnr", lambda: measure()[0])
-    moved = verdicts.recall(f"{known}-distance", lambda: measure()[1])
-    if closeness >= FAST_PSNR and moved <= FAST_DISTANCE:
-        return graph, "int8", f" It is {closeness:.0f} dB close to float32."
-    log.info("8 bits: %.1f dB, perceptual distance %+.4f", closeness, moved)
-    return exact(), "float32", " In 8 bits this model missed the quality check."
+    return closeness, verdicts.recall(f"{known}-distance", lambda: measure()[1])
 
 
-def multiplies_bytes_fast() -> bool:
-    """Whether the processor has instructions for it, where that can be known; else True."""
+def _gains_from_bytes() -> bool:
+    return _has(INT8_FLAGS, where_unknown=True)
+
+
+def _has(flags: set[str], where_unknown: bool = False) -> bool:
+    """Whether the processor has one of these instructions; known on Linux only."""
     try:
-        return bool(INT8_FLAGS & set(CPU_INFO.read_text().split()))
+        return bool(flags & set(CPU_INFO.read_text().split()))
     except OSError:
-        return True
+        return where_unknown
 
 
-def compare(core: ov.Core, fast: ov.Model, exact: ov.Model, size: int) -> tuple[float, float]:
+def compare(core: ov.Core, fast: Choice, exact: ov.Model, size: int) -> tuple[float, float]:
     """PSNR in dB of the worst check crop, and by how much the restored crops are, on average,
     perceptually further from the true face than the exact ones."""
     crops = real_crops(size)
     truth = crops[0]
-    restored, expected = _run(core, fast, crops), _run(core, exact, crops)
+    restored = _run(core, fast.graph, fast.precision_hint, crops)
+    expected = _run(core, exact, "f32", crops)
     closeness = min(psnr(a, b) for a, b in zip(restored, expected, strict=True))
     if closeness == 0:  # not a number
         return 0.0, 1.0
@@ -91,8 +141,8 @@ def compare(core: ov.Core, fast: ov.Model, exact: ov.Model, size: int) -> tuple[
     return closeness, float(np.mean(moved))
 
 
-def _run(core: ov.Core, graph: ov.Model, crops: np.ndarray) -> list[np.ndarray]:
-    compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+def _run(core: ov.Core, graph: ov.Model, hint: str, crops: np.ndarray) -> list[np.ndarray]:
+    compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": hint})
     return [compiled([crop[None]])[0][0].copy() for crop in crops]
 
 

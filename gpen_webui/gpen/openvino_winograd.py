@@ -22,7 +22,7 @@ import openvino.opset13 as ops
 TILE, KERNEL = 4, 3
 POINTS = TILE + KERNEL - 1
 MIN_OUTPUTS, MIN_SIDE = 64, 32
-BAND_BYTES = 10 << 20
+BAND_BYTES = 5 << 20
 INPUT_TRANSFORM = np.array(
     [
         [4, 0, -5, 0, 1, 0],
