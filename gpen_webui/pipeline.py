@@ -23,6 +23,7 @@ import cv2
 
 from gpen_webui.errors import UserError
 from gpen_webui.faces.detect import FaceDetector
+from gpen_webui.heap import share_one_heap
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo import Photo, encode_photo, open_photo, suffix_for
 from gpen_webui.restore import NetworkResult, Restoration, Restorer
@@ -104,6 +105,7 @@ def open_restorer(settings: Settings, workers: int) -> Restorer:
     from gpen_webui.gpen.catalog import find_model
     from gpen_webui.gpen.engine import cpu_cores, open_engine
 
+    share_one_heap()
     # Each worker also resizes and blends; together they get the cores once, not each.
     cv2.setNumThreads(max(1, cpu_cores() // workers))
 

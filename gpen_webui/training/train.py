@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import ctypes
 import math
 import signal
 import sys
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from gpen_webui.errors import UserError
 from gpen_webui.gpen.network import GPEN, NetworkConfig
+from gpen_webui.heap import keep_freed_memory
 from gpen_webui.training.adversary import Adversary
 from gpen_webui.training.faces import FacesError, Samples, list_faces
 from gpen_webui.training.feature_losses import IdentityLoss, PerceptualLoss
@@ -82,7 +82,7 @@ class Training:
             )
         self.device = choose_device(options.device)
         if self.device.type == "cpu":
-            _keep_freed_memory()
+            keep_freed_memory()
             torch.set_num_threads(options.threads or torch.get_num_threads())
         network = new_network(options.shape(), options.seed, options.init)
         self.network = _channels_last(network).to(self.device)
@@ -278,18 +278,6 @@ def _channels_last(network: GPEN) -> GPEN:
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return network
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc reuse large blocks instead of asking the kernel for fresh pages each time.
-
-    Measured on two Zen 4 cores: a third less time per step.
-    """
-    trim_threshold, mmap_max = -1, -4
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt:
-        mallopt(mmap_max, 0)
-        mallopt(trim_threshold, 2**31 - 1)
 
 
 def _say(sentence: str) -> None:
