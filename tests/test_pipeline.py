@@ -1,7 +1,10 @@
 """A photo's result is the same file, byte for byte, whoever else is at work and in which order."""
 
 import hashlib
+import os
 import random
+import sys
+import threading
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -69,3 +72,11 @@ def test_the_results_do_not_depend_on_workers_or_order(settings, photos):
 def test_as_many_workers_as_wished_or_else_as_suit_the_machine(settings):
     assert choose_workers(replace(settings, workers=3)) == 3
     assert choose_workers(replace(settings, workers=0)) >= 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows priorities of threads")
+def test_threads_that_prepare_photos_leave_the_cores_to_the_network():
+    def priority(_: object) -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    assert set(run_workers([1, 2, 3], priority, 2)) == {min(19, priority(None) + 5)}

@@ -97,7 +97,7 @@ def measure_network(
     rounds: int,
     on_step: Callable[[str], None] = lambda what: None,
 ) -> NetworkResult:
-    """Time every side of `network_sides`, alternating, after a warm-up of each.
+    """Time every side of `network_sides`, alternating, after a warm-up in each turn.
 
     A fast mode that is not in force is left out.
     """
@@ -140,4 +140,5 @@ def measure_network(
 def _seconds_per_face(engine: Engine, crops: np.ndarray) -> float:
     faces = 1 if engine.streams == 1 else FACES_PER_STREAM * engine.streams
     batch = np.resize(crops, (faces, *crops.shape[1:]))
+    engine.run(batch[:1])  # what other sides did has pushed its memory out of the way
     return seconds_per_call(lambda: engine.run(batch)) / faces

@@ -29,7 +29,7 @@ from gpen_webui.jobs.store_control import Control
 from gpen_webui.jobs.store_work import Work
 from gpen_webui.jobs.task import Paces, Task
 from gpen_webui.options import RestoreOptions
-from gpen_webui.pipeline import Interrupted, RestoredFile
+from gpen_webui.pipeline import Interrupted, RestoredFile, put_network_first
 from gpen_webui.restore import Restorer
 
 log = logging.getLogger(__name__)
@@ -181,6 +181,7 @@ class ThreadRunner:
                 worker.start()
 
     def _serve(self) -> None:
+        put_network_first()
         while task := self._next_task():
             try:
                 self._carry_out(task)
