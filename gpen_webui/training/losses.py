@@ -37,9 +37,9 @@ class Stage:
 
 STAGES = {
     "fidelity": Stage(share=0.5),
-    "perception": Stage(share=0.25, perceptual=5.0),
-    "identity": Stage(share=0.15, perceptual=5.0, identity=0.8),
-    "texture": Stage(share=0.1, perceptual=5.0, identity=0.8, adversarial=0.02),
+    "perception": Stage(share=0.25, perceptual=8.0),
+    "identity": Stage(share=0.15, perceptual=8.0, identity=1.6),
+    "texture": Stage(share=0.1, perceptual=8.0, identity=1.6, adversarial=0.02),
 }
 
 
