@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Raise whenever the files that build a graph build a different one.
-GRAPH_FORM, INT8_FORM = "float32-3", "int8-1"
+GRAPH_FORM, INT8_FORM = "float32-4", "int8-1"
 FAST_PSNR = 38.0  # dB of the worst crop against float32
 FAST_DISTANCE = 0.01  # how much further from the true face a restored one may be
 INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}

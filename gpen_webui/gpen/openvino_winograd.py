@@ -71,14 +71,19 @@ def winograd_conv(x: ov.Output, size: tuple[int, int], weight: np.ndarray) -> ov
     kernels = ops.constant(_transformed_kernels(weight))
     places = _patch_indices(height, width).reshape(POINTS**2, bands, -1)
     pixels = _reshape(x, height * width, channels)
+    input_transform, output_transform = (
+        _two_dimensional(matrix, x) for matrix in (INPUT_TRANSFORM, OUTPUT_TRANSFORM)
+    )
     parts = []
     for band in range(bands):
         tiles = places.shape[-1]
         indices = np.ascontiguousarray(places[:, band]).reshape(-1)
         patches = ops.gather(pixels, ops.constant(indices), _ints(0))
-        values = _transform(INPUT_TRANSFORM, _reshape(patches, POINTS**2, tiles * channels))
+        patches = _reshape(patches, POINTS**2, tiles * channels)
+        values = ops.matmul(input_transform, patches, False, False)
         products = ops.matmul(_reshape(values, POINTS**2, tiles, channels), kernels, False, False)
-        part = _transform(OUTPUT_TRANSFORM, _reshape(products, POINTS**2, tiles * outputs))
+        products = _reshape(products, POINTS**2, tiles * outputs)
+        part = ops.matmul(output_transform, products, False, False)
         part = _reshape(part, TILE, TILE, rows // bands, columns, outputs)
         part = ops.transpose(part, _ints(2, 0, 3, 1, 4))
         parts.append(_reshape(part, 1, height // bands * width, outputs))
@@ -114,10 +119,16 @@ def _transformed_kernels(weight: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(kernels, np.float32)
 
 
-def _transform(matrix: np.ndarray, x: ov.Node) -> ov.Node:
-    """Apply a 1-D transform to the rows and to the columns of x's first dimension."""
+def _two_dimensional(matrix: np.ndarray, x: ov.Output) -> ov.Node:
+    """The transform of rows and columns by `matrix`, as one matrix.
+
+    Where the network is computed in bfloat16, OpenVINO leaves constants in float32, and then
+    the whole product with them. So it is made to look like a result: zero times x is added.
+    """
     both = np.kron(matrix, matrix).astype(np.float32)
-    return ops.matmul(ops.constant(both), x, False, False)
+    any_value = ops.gather(_reshape(x, -1), _ints(0), _ints(0))
+    zero = ops.multiply(any_value, ops.constant(np.float32(0)))
+    return ops.add(ops.constant(both), zero)
 
 
 def _reshape(x: ov.Node, *shape: int) -> ov.Node:
