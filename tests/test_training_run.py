@@ -119,7 +119,7 @@ def test_a_killed_training_that_is_asked_to_stop_keeps_its_state(faces, tmp_path
         assert process.wait(120) == 0
     finally:
         process.kill()
-    assert state_of(tmp_path / "run")["step"] > 0
+    assert "optimizer" in state_of(tmp_path / "run")
 
 
 @needs_extras

@@ -10,7 +10,7 @@ from gpen_webui.training.identity import FaceRecogniser
 from gpen_webui.training.perceptual import StLpips
 
 PART = 96  # pixels; VGG on whole faces would cost more than all the rest of a step
-FACES_PER_BATCH = 4  # that a term looks at
+FACES_PER_BATCH = 4  # that the perceptual term looks at
 FACE_CENTRE, FACE_SPREAD = (0.56, 0.5), 0.23  # row and column, in parts of the crop
 
 
@@ -45,18 +45,14 @@ class PerceptualLoss(nn.Module):
 
 
 class IdentityLoss(nn.Module):
-    """Distance to the true person, for some of the batch's faces."""
+    """Distance to the true person, the mean over the batch."""
 
     def __init__(self, seed: int):
         super().__init__()
-        self._seed = seed
         self._recogniser = FaceRecogniser().requires_grad_(False)
 
     def forward(self, results: Tensor, truths: Tensor, step: int) -> Tensor:
-        """(B,3,S,S) twice -> (). Which faces depends on seed and step."""
-        rng = np.random.default_rng((self._seed, step, 1 << 21))
-        faces = torch.from_numpy(rng.permutation(len(results))[:FACES_PER_BATCH])
+        """(B,3,S,S) twice -> (); the same at every step, whatever the seed."""
         with torch.no_grad():
-            wanted = self._recogniser(truths[faces])
-        distance = (self._recogniser(results[faces]) - wanted).norm(dim=1)
-        return distance.mean()
+            wanted = self._recogniser(truths)
+        return (self._recogniser(results) - wanted).norm(dim=1).mean()

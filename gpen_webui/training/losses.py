@@ -23,13 +23,15 @@ COLOUR_CELL = 8  # share of the side over which colours are averaged
 class Stage:
     """Weights of the terms. share: part of the training's steps.
 
-    pixels: squared and plain differences. colour: means of large cells. perceptual: ST-LPIPS
-    with the VGG trunk. identity: a face recogniser's features. adversarial: a discriminator.
+    pixels: squared and plain differences. colour: means of large cells. edges: differences of
+    neighbouring pixels. perceptual: ST-LPIPS with the VGG trunk. identity: a face recogniser's
+    features. adversarial: a discriminator.
     """
 
     share: float
     pixels: float = 1.0
     colour: float = 0.25
+    edges: float = 0.0
     perceptual: float = 0.0
     identity: float = 0.0
     adversarial: float = 0.0
@@ -37,9 +39,9 @@ class Stage:
 
 STAGES = {
     "fidelity": Stage(share=0.5),
-    "perception": Stage(share=0.25, perceptual=8.0),
-    "identity": Stage(share=0.15, perceptual=8.0, identity=1.6),
-    "texture": Stage(share=0.1, perceptual=8.0, identity=1.6, adversarial=0.02),
+    "perception": Stage(share=0.25, edges=1.0, perceptual=6.0),
+    "identity": Stage(share=0.15, edges=1.0, perceptual=6.0, identity=3.0),
+    "texture": Stage(share=0.1, edges=1.0, perceptual=6.0, identity=3.0, adversarial=0.02),
 }
 
 
@@ -65,3 +67,14 @@ def colour_loss(result: Tensor, truth: Tensor) -> Tensor:
     cell = max(1, result.shape[-1] // (4 * COLOUR_CELL))
     difference = F.avg_pool2d(result - truth, cell).abs().mean(dim=(1, 2, 3))
     return (difference + COLOUR_FLOOR).log().mean()
+
+
+def edge_loss(result: Tensor, truth: Tensor) -> Tensor:
+    """Differences of slopes, across and down; (B,3,S,S) -> ().
+
+    The perceptual term forgives an edge that lies a few pixels beside the true one, and so asks
+    for outlines around everything; this one does not.
+    """
+    difference = result - truth
+    across, down = (difference.diff(dim=dimension).abs().mean() for dimension in (2, 3))
+    return PIXEL_SCALE * (across + down)

@@ -20,7 +20,7 @@ from gpen_webui.training.adversary import Adversary
 from gpen_webui.training.faces import FacesError, Samples, list_faces
 from gpen_webui.training.feature_losses import IdentityLoss, PerceptualLoss
 from gpen_webui.training.grow import new_network
-from gpen_webui.training.losses import STAGES, Stage, colour_loss, pixel_loss, stage_at
+from gpen_webui.training.losses import STAGES, Stage, colour_loss, edge_loss, pixel_loss, stage_at
 from gpen_webui.training.run_folder import RunFolder, RunFolderError
 from gpen_webui.training.validate import Validation
 
@@ -157,6 +157,8 @@ class Training:
             "pixels": stage.pixels * pixel_loss(results, truths),
             "colour": stage.colour * colour_loss(results, truths),
         }
+        if stage.edges:
+            terms["edges"] = stage.edges * edge_loss(results, truths)
         feature_terms = {
             "perceptual": (stage.perceptual, PerceptualLoss),
             "identity": (stage.identity, IdentityLoss),
