@@ -67,7 +67,7 @@ CATALOG = (
         16,
         (),
         "Apache-2.0, trained by this project on public-domain portraits",
-        sha256="a545b73b09dd247d79910dc7c99c8ef5096ca3bc677f795e6e230513730a9fa0",
+        sha256="25f77944770bafb1a02d628be55e31f126ce52b42f4239a5cfb662ef8f262f77",
     ),
     PublishedModel("gpen-bfr-256", 256, "Small faces", 76, (f"{OSS}/GPEN-BFR-256.pth",)),
     PublishedModel(
