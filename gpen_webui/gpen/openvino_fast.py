@@ -35,7 +35,9 @@ log = logging.getLogger(__name__)
 
 # Raise whenever the files that build a graph build a different one.
 GRAPH_FORM, INT8_FORM = "float32-4", "int8-1"
-FAST_PSNR = 38.0  # dB of the worst crop against float32
+# dB of the worst check crop against float32. The crops that 8 bits are calibrated on show the same
+# face as the check; on other faces they were up to 9 dB worse, and there 38 dB are wanted, too.
+FAST_PSNR = {"bfloat16": 38.0, "int8": 46.0}
 FAST_DISTANCE = 0.01  # how much further from the true face a restored one may be
 INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
@@ -71,7 +73,7 @@ def choose_graph(
     for choice in _reductions(core, model, precision, cache, exact):
         check = f"cpu-{choice.numbers}-{choice.precision_hint}-{GRAPH_FORM}-{INT8_FORM}"
         closeness, moved = _verdict(core, model, cache, check, choice, exact)
-        if closeness >= FAST_PSNR and moved <= FAST_DISTANCE:
+        if closeness >= FAST_PSNR[choice.numbers] and moved <= FAST_DISTANCE:
             return replace(choice, remark=f" It is {closeness:.0f} dB close to float32.")
         log.info("%s: %.1f dB, perceptual distance %+.4f", choice.numbers, closeness, moved)
         remark = " With fewer bits this model missed the quality check."
@@ -87,15 +89,14 @@ def _reductions(
     cache: Path | None,
     exact: Callable[[], ov.Model],
 ) -> Iterator[Choice]:
-    """What may be faster than float32 on this processor, the fastest first."""
+    """What may be faster than float32 on this processor, the closest to it first."""
     has_bfloat16 = _has(BFLOAT16_FLAGS)
-    hint = "bf16" if has_bfloat16 else "f32"
+    if has_bfloat16:
+        yield Choice(exact(), "bfloat16", "bf16")
     if precision == "fast" or _gains_from_bytes():
         graph = _int8_graph(core, model, cache)
         if graph is not None:
-            yield Choice(graph, "int8", hint)
-    if has_bfloat16:
-        yield Choice(exact(), "bfloat16", hint)
+            yield Choice(graph, "int8", "bf16" if has_bfloat16 else "f32")
 
 
 def _verdict(
