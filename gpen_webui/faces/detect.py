@@ -1,7 +1,7 @@
 """Find faces and their five landmarks with CenterFace (Xu et al., arXiv:1911.03599).
 
 The network sees the photo at two sizes, and what it finds is merged: the small one finds
-faces that fill the photo, the middle one all others of a portrait. Only where that one shows
+faces that fill the photo, the middle one all others of a portrait. Only where they show
 small faces, or none, may there be smaller ones still, and a third look is worth four times
 the time. Weights: models/centerface.onnx, MIT licence (models/centerface.LICENSE).
 """

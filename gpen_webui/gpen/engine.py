@@ -111,9 +111,9 @@ def check_shape(crops: np.ndarray, size: int) -> None:
 def auto_workers(device: str = "auto") -> int:
     """How many photos to have in work at once, for the least time per album: one per core.
 
-    Measured on 2 cores: with the embedded model two photos at once take 30 % less time than
-    one, and three or four no less; with GPEN-BFR-512 two leave the network idle for 2 % of the
-    time, one for 14 %. Each more costs memory. See docs/benchmark.md.
+    Measured on 2 cores: with the embedded model two photos at once take 22 % less time than
+    one, and three 5 % less again; with GPEN-BFR-512 two leave the network idle for 1 % of the
+    time, one for 13 %. Each more costs memory. See docs/benchmark.md.
     """
     return cpu_cores()
 
