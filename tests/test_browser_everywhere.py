@@ -111,6 +111,7 @@ def test_a_phone_restores_a_photo(web: Server, open_page: OpenPage):
     expect(page.locator("label.camera")).to_be_visible()
     page.set_input_files("#camera", [upload("selfie.jpg", portrait(21))])
     expect(page.locator("#facts")).to_contain_text("1 face restored")
+    expect(page.locator(".viewer")).to_have_attribute("data-loading", "no")
     picture = page.locator(".viewer .after").bounding_box()
     assert 0 < picture["width"] <= PHONE["width"]
     for name in ("Photo", "Album", "History", "Models"):
