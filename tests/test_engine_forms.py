@@ -13,6 +13,7 @@ pytest.importorskip("openvino")
 
 import openvino as ov
 
+from gpen_webui.gpen.openvino_bfloat16 import share_bfloat16_weights
 from gpen_webui.gpen.openvino_graph import build_model
 from gpen_webui.gpen.openvino_winograd import winograd_pays
 
@@ -50,6 +51,26 @@ def test_winograd_in_one_band_and_in_many_gives_the_convolution(height, width, m
         monkeypatch.setattr("gpen_webui.gpen.openvino_winograd.BAND_BYTES", band_bytes)
         restored, expected = results(Convolution(64, 48), shape)
         assert abs(restored - expected).max() < 1e-4 * expected.std()
+
+
+def test_all_bands_share_one_rounded_copy_of_the_weights(monkeypatch):
+    monkeypatch.setattr("gpen_webui.gpen.openvino_winograd.BAND_BYTES", 1 << 20)
+    network = Convolution(64, 48)
+    graph = build_model(network, (1, 48, 64, 64))
+    shared = share_bfloat16_weights(graph)
+    rounded = [node for node in shared.get_ops() if node.get_output_element_type(0) == ov.Type.bf16]
+    assert len(rounded) == 1
+    assert ov.Type.bf16 not in {node.get_output_element_type(0) for node in graph.get_ops()}
+    (conversion,) = rounded[0].output(0).get_target_inputs()
+    kernels = next(
+        node.data
+        for node in graph.get_ops()
+        if node.get_type_name() == "Constant"
+        and node.get_output_shape(0) == rounded[0].get_output_shape(0)
+    )
+    expected = torch.from_numpy(kernels.copy()).to(torch.bfloat16).view(torch.int16).numpy()
+    assert (rounded[0].data.view(np.int16) == expected).all()
+    assert len(conversion.get_node().output(0).get_target_inputs()) > 1
 
 
 @pytest.mark.parametrize("weight", [(32, 48, 3, 3), (64, 48, 1, 1)])

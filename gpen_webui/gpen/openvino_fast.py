@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import openvino as ov
 
+from gpen_webui.gpen.openvino_bfloat16 import share_bfloat16_weights
 from gpen_webui.gpen.openvino_cache import ModelCache
 from gpen_webui.gpen.openvino_int8 import build_int8_model, can_quantize
 from gpen_webui.gpen.quality import (
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Raise whenever the files that build a graph build a different one.
-GRAPH_FORM, INT8_FORM = "float32-4", "int8-1"
+GRAPH_FORM, INT8_FORM = "float32-5", "int8-1"
 # dB of the worst check crop against float32. The crops that 8 bits are calibrated on show the same
 # face as the check; on other faces they were up to 9 dB worse, and there 38 dB are wanted, too.
 FAST_PSNR = {"bfloat16": 38.0, "int8": 46.0}
@@ -92,7 +93,7 @@ def _reductions(
     """What may be faster than float32 on this processor, the closest to it first."""
     has_bfloat16 = _has(BFLOAT16_FLAGS)
     if has_bfloat16:
-        yield Choice(exact(), "bfloat16", "bf16")
+        yield Choice(share_bfloat16_weights(exact()), "bfloat16", "bf16")
     if precision == "fast" or _gains_from_bytes():
         graph = _int8_graph(core, model, cache)
         if graph is not None:

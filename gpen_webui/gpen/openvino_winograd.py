@@ -72,7 +72,7 @@ def winograd_conv(x: ov.Output, size: tuple[int, int], weight: np.ndarray) -> ov
     places = _patch_indices(height, width).reshape(POINTS**2, bands, -1)
     pixels = _reshape(x, height * width, channels)
     input_transform, output_transform = (
-        _two_dimensional(matrix, x) for matrix in (INPUT_TRANSFORM, OUTPUT_TRANSFORM)
+        _two_dimensional(matrix, pixels) for matrix in (INPUT_TRANSFORM, OUTPUT_TRANSFORM)
     )
     parts = []
     for band in range(bands):
@@ -119,14 +119,16 @@ def _transformed_kernels(weight: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(kernels, np.float32)
 
 
-def _two_dimensional(matrix: np.ndarray, x: ov.Output) -> ov.Node:
+def _two_dimensional(matrix: np.ndarray, pixels: ov.Node) -> ov.Node:
     """The transform of rows and columns by `matrix`, as one matrix.
 
     Where the network is computed in bfloat16, OpenVINO leaves constants in float32, and then
-    the whole product with them. So it is made to look like a result: zero times x is added.
+    the whole product with them. So it is made to look like a result: zero times a value of
+    `pixels` (H*W,C) is added. That value is taken in two steps: while it compiles, OpenVINO
+    makes room for all that a reshape to one dimension would hold, which takes seconds.
     """
     both = np.kron(matrix, matrix).astype(np.float32)
-    any_value = ops.gather(_reshape(x, -1), _ints(0), _ints(0))
+    any_value = ops.gather(ops.gather(pixels, _ints(0), _ints(0)), _ints(0), _ints(1))
     zero = ops.multiply(any_value, ops.constant(np.float32(0)))
     return ops.add(ops.constant(both), zero)
 
