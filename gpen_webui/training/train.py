@@ -167,7 +167,7 @@ class Training:
             if weight:
                 terms[name] = weight * self._feature_loss(kind)(results, truths, self.step)
         if stage.adversarial:
-            loss = self._opponent().generator_loss(results)
+            loss = self._opponent().generator_loss(results, self.step)
             terms["adversarial"] = stage.adversarial * loss
         return terms
 
