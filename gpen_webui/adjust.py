@@ -27,6 +27,11 @@ SKIN_SPREAD = 10.0  # levels of colour by which one face's skin differs from pla
 TONE_SPREAD = 6.0
 TONE_SAMPLE = (64, 64)
 LUMA = (0.299, 0.587, 0.114)  # how bright red, green and blue are
+# From red, green, blue to the two colours of YCrCb, and the change that brings back.
+TO_COLOURS = np.float32(
+    [0.713 * (np.array((1, 0, 0)) - LUMA), 0.564 * (np.array((0, 0, 1)) - LUMA)]
+)
+FROM_COLOURS = np.float32([[1.403, 0], [-0.714, -0.344], [0, 1.773]])
 
 
 def adjust_face(crop: np.ndarray, restored: np.ndarray, options: RestoreOptions) -> np.ndarray:
@@ -108,17 +113,15 @@ def keep_skin_tone(original: np.ndarray, face: np.ndarray) -> np.ndarray:
     Both (S,S,3) float32, 0-255. Skin is what has the colour that this very face has in its
     middle, so every skin counts alike; hair, clothes and background keep what they have.
     """
-    before = cv2.cvtColor(original / 255, cv2.COLOR_RGB2YCrCb)[:, :, 1:] * 255
-    after = cv2.cvtColor(face / 255, cv2.COLOR_RGB2YCrCb)[:, :, 1:] * 255
+    before, after = (cv2.transform(pixels, TO_COLOURS) for pixels in (original, face))
     rows, columns = (
         slice(*(round(end * len(before)) for end in ends)) for ends in (SKIN_ROWS, SKIN_COLUMNS)
     )
     tone = np.median(before[rows, columns], axis=(0, 1))
-    skin = np.exp(-0.5 * (((before - tone) / SKIN_SPREAD) ** 2).sum(axis=2)).astype(np.float32)
-    drift = ((after - before) * skin[:, :, None]).sum(axis=(0, 1)) / skin.sum()
-    red, blue = (drift[i] * skin for i in (0, 1))
-    # The inverse of YCrCb: R = Y + 1.403 Cr, G = Y - 0.714 Cr - 0.344 Cb, B = Y + 1.773 Cb.
-    return face - np.stack((1.403 * red, -0.714 * red - 0.344 * blue, 1.773 * blue), axis=2)
+    apart = (before - tone) / SKIN_SPREAD
+    skin = np.exp(-0.5 * (apart[:, :, 0] ** 2 + apart[:, :, 1] ** 2))
+    drift = np.einsum("ijk,ij->k", after - before, skin) / skin.sum()
+    return face - skin[:, :, None] * (FROM_COLOURS @ drift)
 
 
 def keep_single_tone(original: np.ndarray, face: np.ndarray) -> np.ndarray | None:

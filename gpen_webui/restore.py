@@ -159,8 +159,8 @@ class Restorer:
         restored = self.engine.run(np.ascontiguousarray(batch))
         faces = []
         for crop, output in zip(crops, restored, strict=True):
-            face = (output.transpose(1, 2, 0) + 1) * 127.5
-            if not np.isfinite(face).all() or (face.std() < FLAT < crop.std()):
+            face = (cv2.merge(tuple(output)) + 1) * 127.5
+            if not np.isfinite(face).all() or (face.std() < FLAT < crop.std(dtype=np.float32)):
                 raise NetworkError(
                     f"{photo.name}: the model {self.model.name} returned no picture; choose "
                     "another model, or --precision exact."
