@@ -67,7 +67,7 @@ CATALOG = (
         16,
         (),
         "Apache-2.0, trained by this project on public-domain portraits",
-        sha256="25f77944770bafb1a02d628be55e31f126ce52b42f4239a5cfb662ef8f262f77",
+        sha256="a1dddef83505e824c87425de3f10998fc11af7b6c92c4339e0b012203f1e7ee9",
     ),
     PublishedModel("gpen-bfr-256", 256, "Small faces", 76, (f"{OSS}/GPEN-BFR-256.pth",)),
     PublishedModel(

@@ -20,7 +20,7 @@ from gpen_webui.gpen.network import BiasedLeakyReLU, Blur, EqualConv, EqualLinea
 from gpen_webui.training.parts import Parts
 
 PART = 128  # pixels
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 2e-3
 BETAS = (0.0, 0.99)
 R1_WEIGHT, R1_EVERY = 10.0, 16
 R1_FACES = 4  # of the batch; the second derivative costs memory

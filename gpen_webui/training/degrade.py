@@ -25,7 +25,7 @@ DUST_SHARE, SCRATCH_SHARE = 0.1, 0.08
 GREY_SHARE, SEPIA_SHARE, FADED_SHARE = 0.12, 0.08, 0.1
 LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 SEPIA = np.array((1.07, 0.98, 0.78), np.float32)  # tint of an old print, relative to its grey
-MILDNESS = 1.5  # above 1, good photos are more frequent than ruined ones
+MILDNESS = 2.0  # above 1, good photos are more frequent than ruined ones
 MAX_BLUR, MAX_SHRINK, MAX_NOISE, WORST_JPEG = 4.5, 8.0, 18.0, 20  # at severity 1
 
 

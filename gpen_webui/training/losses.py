@@ -1,9 +1,8 @@
 """What the network is asked for, stage by stage: fidelity, then perception, identity, texture.
 
-With squared differences ruined photos decide everything, and good ones come out softened. With
-relative ones, divided by each face's own error, it is the reverse: good photos are kept and
-ruined ones hardly change. Here each face pulls with the same force, however damaged it is: the
-gradient of the root of its own mean square error has a length that does not depend on it.
+Faces are damaged to very different degrees, and a network that repairs the ruined ones easily
+overdoes the good ones. So pixels count the more the smaller a face's error is, which keeps good
+photos, and the perceptual term counts the more the worse a face looks, which changes ruined ones.
 """
 
 from __future__ import annotations
@@ -15,8 +14,10 @@ from torch import Tensor
 
 # In [-1,1]. The root's gradient would be infinite at no error; a square error of 1e-4 is 46 dB.
 SQUARE_FLOOR, COLOUR_FLOOR = 1e-4, 4e-3
+USUAL_ERROR, MOST_COUNT = 0.08, 3.0  # 28 dB counts once; from 37 dB on, three times
 PIXEL_SCALE = 12.0  # brings the term to the size of the others
 COLOUR_CELL = 8  # share of the side over which colours are averaged
+EDGE_CELLS = 64  # along a side
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Stage:
     """Weights of the terms. share: part of the training's steps.
 
     pixels: squared and plain differences. colour: means of large cells. edges: differences of
-    neighbouring pixels. perceptual: ST-LPIPS with the VGG trunk. identity: a face recogniser's
-    features. adversarial: a discriminator.
+    neighbouring small cells. perceptual: ST-LPIPS with the VGG trunk. identity: a face
+    recogniser's features. adversarial: a discriminator.
     """
 
     share: float
@@ -39,9 +40,9 @@ class Stage:
 
 STAGES = {
     "fidelity": Stage(share=0.5),
-    "perception": Stage(share=0.25, edges=1.0, perceptual=6.0),
-    "identity": Stage(share=0.15, edges=1.0, perceptual=6.0, identity=3.0),
-    "texture": Stage(share=0.1, edges=1.0, perceptual=6.0, identity=3.0, adversarial=0.02),
+    "perception": Stage(share=0.25, edges=1.25, perceptual=16.0),
+    "identity": Stage(share=0.15, edges=1.25, perceptual=32.0, identity=20.0),
+    "texture": Stage(share=0.1, edges=1.25, perceptual=32.0, identity=20.0, adversarial=5.0),
 }
 
 
@@ -56,10 +57,16 @@ def stage_at(progress: float) -> str:
 
 
 def pixel_loss(result: Tensor, truth: Tensor) -> Tensor:
-    """Root of each face's mean square error, and plain differences; (B,3,S,S) -> ()."""
+    """Root of each face's mean square error, and plain differences; (B,3,S,S) -> ().
+
+    A face counts in inverse proportion to its error: the better a photo, the more of it there is
+    to lose, and the less the other terms may change it.
+    """
     difference = result - truth
     square = difference.square().mean(dim=(1, 2, 3)) + SQUARE_FLOOR
-    return PIXEL_SCALE * (square.sqrt().mean() + difference.abs().mean())
+    root, plain = square.sqrt(), difference.abs().mean(dim=(1, 2, 3))
+    count = (USUAL_ERROR / root.detach()).clamp(max=MOST_COUNT)
+    return PIXEL_SCALE * (count * (root + plain)).mean()
 
 
 def colour_loss(result: Tensor, truth: Tensor) -> Tensor:
@@ -73,8 +80,10 @@ def edge_loss(result: Tensor, truth: Tensor) -> Tensor:
     """Differences of slopes, across and down; (B,3,S,S) -> ().
 
     The perceptual term forgives an edge that lies a few pixels beside the true one, and so asks
-    for outlines around everything; this one does not.
+    for outlines around everything; this one does not. It looks at small cells, not at pixels,
+    whose slopes are texture: asked for texture in its exact place, the network draws none.
     """
-    difference = result - truth
+    cell = max(1, result.shape[-1] // EDGE_CELLS)
+    difference = F.avg_pool2d(result - truth, cell)
     across, down = (difference.diff(dim=dimension).abs().mean() for dimension in (2, 3))
     return PIXEL_SCALE * (across + down)
