@@ -60,13 +60,15 @@ def pixel_loss(result: Tensor, truth: Tensor) -> Tensor:
     """Root of each face's mean square error, and plain differences; (B,3,S,S) -> ().
 
     A face counts in inverse proportion to its error: the better a photo, the more of it there is
-    to lose, and the less the other terms may change it.
+    to lose, and the less the other terms may change it. Only the gradient is so weighted; the
+    value stays the error itself, which the log can show falling.
     """
     difference = result - truth
     square = difference.square().mean(dim=(1, 2, 3)) + SQUARE_FLOOR
-    root, plain = square.sqrt(), difference.abs().mean(dim=(1, 2, 3))
-    count = (USUAL_ERROR / root.detach()).clamp(max=MOST_COUNT)
-    return PIXEL_SCALE * (count * (root + plain)).mean()
+    root = square.sqrt()
+    error = root + difference.abs().mean(dim=(1, 2, 3))
+    counted = (USUAL_ERROR / root.detach()).clamp(max=MOST_COUNT) * error
+    return PIXEL_SCALE * (counted + (error - counted).detach()).mean()
 
 
 def colour_loss(result: Tensor, truth: Tensor) -> Tensor:
