@@ -66,10 +66,7 @@ class Adversary:
         torch.manual_seed(seed)
         self._seed = seed
         network = Discriminator(replace(config, size=min(config.size, PART)))
-        for parameter in network.parameters():
-            if parameter.ndim == 4:  # the order that CPUs and tensor cores read
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-        self._network = network.to(device)
+        self._network = network.to(device, memory_format=torch.channels_last)
         self._optimizer = torch.optim.Adam(
             self._network.parameters(), lr=LEARNING_RATE, betas=BETAS
         )

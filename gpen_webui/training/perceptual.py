@@ -57,11 +57,10 @@ class StLpips(nn.Module):
         super().__init__()
         self._plan, self._window = PLANS[trunk][:depths], MAX_WINDOW[trunk]
         for name, tensor in _read_weights(trunk).items():
-            if tensor.ndim == 4:  # the order that CPUs and tensor cores read
-                tensor = tensor.contiguous(memory_format=torch.channels_last)
             self.register_buffer(_key(name), tensor)
         taps = torch.tensor((1.0, 2.0, 1.0)) / 4
         self.register_buffer("_blur", torch.outer(taps, taps))
+        self.to(memory_format=torch.channels_last)  # the order that CPUs and tensor cores read
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         return self.between(self.features(a), self.features(b))
