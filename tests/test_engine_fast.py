@@ -1,5 +1,7 @@
 """The fast mode: fewer bits where they pass the check, else the exact network and a sentence."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from tests.tiny_gpen import make_tiny_model, random_crops
 
 pytest.importorskip("openvino")
 
-from gpen_webui.gpen import openvino_fast
+from gpen_webui.gpen import openvino_fast, openvino_forms
 from gpen_webui.gpen.engine_openvino import OpenVinoEngine
 from gpen_webui.gpen.openvino_graph import build_model
 
@@ -36,6 +38,10 @@ def open_fast(model, cache, precision="fast") -> OpenVinoEngine:
     return OpenVinoEngine(model, precision=precision, workers=1, cache=cache)
 
 
+def hide_nncf(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "nncf", None)  # makes its import fail
+
+
 def stand_in(monkeypatch, make_graph) -> list:
     """Let `make_graph(network, crops)` take the place of the optional tool; its calls."""
     calls = []
@@ -44,8 +50,7 @@ def stand_in(monkeypatch, make_graph) -> list:
         calls.append(crops)
         return make_graph(network, crops)
 
-    monkeypatch.setattr(openvino_fast, "can_quantize", lambda: True)
-    monkeypatch.setattr(openvino_fast, "build_int8_model", build)
+    monkeypatch.setattr(openvino_forms, "build_int8_model", build)
     return calls
 
 
@@ -79,7 +84,7 @@ def test_a_graph_that_passes_is_made_and_checked_once(model, tmp_path, monkeypat
     with open_fast(model, tmp_path) as engine:
         assert engine.run(random_crops(2)).tobytes() == fast.tobytes()
     assert len(calls) == 1
-    assert exact_bytes(model, tmp_path, random_crops(2)), "both graphs stay in the cache"
+    assert exact_bytes(model, tmp_path, random_crops(2)), "both forms stay in the cache"
     assert len([entry for entry in tmp_path.iterdir() if entry.is_dir()]) == 2
 
 
@@ -98,7 +103,7 @@ def test_a_graph_that_fails_gives_the_exact_result_and_says_so(
 
 def test_a_graph_that_looks_different_fails_even_with_a_good_psnr(model, tmp_path, monkeypatch):
     stand_in(monkeypatch, faithful)
-    monkeypatch.setattr(openvino_fast, "compare", lambda *graphs: (45.0, 0.02))
+    monkeypatch.setattr(openvino_fast, "compare", lambda *compared: (45.0, 0.02))
     with open_fast(model, tmp_path) as engine:
         assert "missed the quality check" in engine.description
 
@@ -106,7 +111,7 @@ def test_a_graph_that_looks_different_fails_even_with_a_good_psnr(model, tmp_pat
 def test_without_the_extra_the_exact_network_runs_and_says_how_to_get_it(
     model, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(openvino_fast, "can_quantize", lambda: False)
+    hide_nncf(monkeypatch)
     crops = random_crops(1)
     with open_fast(model, tmp_path) as engine:
         assert "in float32" in engine.description
@@ -132,7 +137,7 @@ def test_auto_leaves_8_bits_to_processors_that_gain_from_them(
 def test_a_processor_with_bfloat16_needs_no_extra_to_be_fast(
     model, tmp_path, monkeypatch, processor, flag: str
 ):
-    monkeypatch.setattr(openvino_fast, "can_quantize", lambda: False)
+    hide_nncf(monkeypatch)
     processor(flag)
     for precision in ("fast", "auto"):
         with open_fast(model, tmp_path, precision) as engine:
@@ -154,8 +159,8 @@ def test_bfloat16_goes_before_8_bits_which_are_further_from_float32(
 
 
 def test_bfloat16_that_misses_the_check_is_not_used(model, tmp_path, monkeypatch, processor):
-    monkeypatch.setattr(openvino_fast, "can_quantize", lambda: False)
-    monkeypatch.setattr(openvino_fast, "compare", lambda *graphs: (37.9, 0.0))
+    hide_nncf(monkeypatch)
+    monkeypatch.setattr(openvino_fast, "compare", lambda *compared: (37.9, 0.0))
     processor("avx512_bf16")
     crops = random_crops(1)
     with open_fast(model, tmp_path) as engine:
@@ -188,7 +193,7 @@ def test_the_embedded_model_stays_close_to_float32_on_other_faces(
     if numbers == "int8":
         pytest.importorskip("nncf")
     else:
-        monkeypatch.setattr(openvino_fast, "can_quantize", lambda: False)
+        hide_nncf(monkeypatch)
         processor("avx512_bf16")
     model = find_model("gpen-mini-256", project / "models")
     with open_fast(model, tmp_path) as engine:

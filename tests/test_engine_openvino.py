@@ -14,6 +14,7 @@ from tests.tiny_gpen import make_tiny_model, random_crops
 
 pytest.importorskip("openvino")
 
+from gpen_webui.gpen import openvino_fast, openvino_forms
 from gpen_webui.gpen.engine_openvino import OpenVinoEngine
 from gpen_webui.gpen.engine_torch import TorchEngine
 
@@ -104,7 +105,7 @@ def test_the_weight_file_does_not_stay_in_memory(model, cache):
     open_openvino(model, cache).close()
     with open_openvino(model, cache) as engine:
         before = engine.run(random_crops(1))
-        size = sum(path.stat().st_size for path in cache.glob("*/network.bin")) >> 10
+        size = sum(path.stat().st_size for path in cache.glob("*/network.blob")) >> 10
         assert resident() < size / 2
         assert engine.run(random_crops(1)).tobytes() == before.tobytes()
 
@@ -130,27 +131,29 @@ def test_a_later_start_needs_no_pytorch(model, cache):
     assert process.stdout == expected
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "no checksums", "graph"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "no checksum"])
 def test_a_damaged_cache_is_rebuilt_silently(model, tmp_path, damage):
     crops = random_crops(1)
     with open_openvino(model, tmp_path) as engine:
         expected = engine.run(crops).tobytes()
     (entry,) = entries(tmp_path)
-    weights = entry / "network.bin"
-    content = bytearray(weights.read_bytes())
+    compiled = entry / "network.blob"
+    content = bytearray(compiled.read_bytes())
     if damage == "truncate":
-        weights.write_bytes(content[: len(content) // 2])
+        compiled.write_bytes(content[: len(content) // 2])
     elif damage == "flip":
         content[len(content) // 2] ^= 0x40
-        weights.write_bytes(content)
-    elif damage == "graph":
-        (entry / "network.xml").write_text("<net>")
+        compiled.write_bytes(content)
+    elif damage == "empty":
+        compiled.write_bytes(b"")
     else:
-        (entry / "checksums").unlink()
+        (entry / "checksum").unlink()
     with open_openvino(model, tmp_path) as engine:
         assert engine.run(crops).tobytes() == expected
     assert entries(tmp_path) == [entry]
-    assert len(weights.read_bytes()) == len(content)
+    rebuilt = compiled.read_bytes()
+    open_openvino(model, tmp_path).close()
+    assert compiled.read_bytes() == rebuilt, "the entry is whole again"
 
 
 def test_another_checkpoint_or_version_gets_its_own_entry(model, tmp_path, monkeypatch):
@@ -160,11 +163,13 @@ def test_another_checkpoint_or_version_gets_its_own_entry(model, tmp_path, monke
     with open_openvino(model, cache) as engine, open_openvino(other, cache) as another:
         assert engine.run(crops).tobytes() != another.run(crops).tobytes()
     assert len(entries(cache)) == 2
-    monkeypatch.setattr("gpen_webui.gpen.openvino_fast.GRAPH_FORM", "newer")
+    newer = replace(openvino_forms.FLOAT32, version=99)
+    monkeypatch.setattr(openvino_fast, "FLOAT32", newer)
+    monkeypatch.setattr(openvino_forms, "FORMS", (newer,))
     open_openvino(model, cache).close()
     names = [entry.name for entry in entries(cache)]
     assert len(names) == 2, "the entry of the older form is removed"
-    assert sum(name.endswith("newer") for name in names) == 1
+    assert sum(name.endswith(newer.name) for name in names) == 1
 
 
 def test_a_cache_that_cannot_be_written_is_no_obstacle(model, tmp_path, caplog):

@@ -12,8 +12,8 @@ import numpy as np
 import openvino as ov
 
 from gpen_webui.gpen.engine import Engine, check_shape, cpu_cores
-from gpen_webui.gpen.openvino_cache import release_mapped_weights
-from gpen_webui.gpen.openvino_fast import choose_graph
+from gpen_webui.gpen.openvino_fast import choose_form
+from gpen_webui.gpen.openvino_forms import Form, FormOpener
 
 if TYPE_CHECKING:
     from gpen_webui.gpen.catalog import InstalledModel
@@ -33,27 +33,19 @@ class OpenVinoEngine(Engine):
     def __init__(self, model: InstalledModel, *, precision: str, workers: int, cache: Path | None):
         self.size = model.size
         self.threads = cpu_cores()
-        core = ov.Core()
-        choice = choose_graph(core, model, precision, cache)
-        in_memory = _streams_in_memory(model.size, choice.numbers)
-        self.streams = max(1, min(workers, self.threads, in_memory))
+        self._workers = workers
+        opener = FormOpener(model, cache, self._settings)
+        choice = choose_form(opener, precision)
+        self.streams = self._streams(choice.form)
         faces = "face" if self.streams == 1 else "faces"
         self.description = (
-            f"{model.name} runs on the CPU with OpenVINO in {choice.numbers} "
+            f"{model.name} runs on the CPU with OpenVINO in {choice.form.numbers} "
             f"({self.threads} cores, {self.streams} {faces} at a time).{choice.remark}"
         )
-        settings = {
-            "INFERENCE_PRECISION_HINT": choice.precision_hint,
-            "NUM_STREAMS": self.streams,
-            "INFERENCE_NUM_THREADS": self.threads,
-            # Pinned threads would queue behind whatever else runs on their core.
-            "ENABLE_CPU_PINNING": False,
-        }
-        compiled = core.compile_model(choice.graph, "CPU", settings)
-        release_mapped_weights()
+        self._compiled = choice.compiled
         self._idle: queue.SimpleQueue[ov.InferRequest | None] = queue.SimpleQueue()
         for _ in range(self.streams):
-            self._idle.put(compiled.create_infer_request())
+            self._idle.put(self._compiled.model.create_infer_request())
         self._closed = False
         self._closing = threading.Lock()
 
@@ -80,6 +72,20 @@ class OpenVinoEngine(Engine):
             for _ in range(self.streams):
                 self._idle.get()  # waits for the crops in work
             self._idle.put(None)
+            del self._compiled
+
+    def _settings(self, form: Form) -> dict:
+        """What OpenVINO is told."""
+        return {
+            "NUM_STREAMS": self._streams(form),
+            "INFERENCE_NUM_THREADS": self.threads,
+            # Pinned threads would queue behind whatever else runs on their core.
+            "ENABLE_CPU_PINNING": False,
+        }
+
+    def _streams(self, form: Form) -> int:
+        in_memory = _streams_in_memory(self.size, form.numbers)
+        return max(1, min(self._workers, self.threads, in_memory))
 
     def _take_request(self, pending: deque, restored: np.ndarray) -> ov.InferRequest:
         """A free request; while there is none, finish our own before waiting for others."""

@@ -10,7 +10,6 @@ NNCF is an optional extra (requirements-fast.txt).
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import logging
 from typing import TYPE_CHECKING
@@ -24,14 +23,19 @@ if TYPE_CHECKING:
 FLOAT_OPERATIONS = ["GroupConvolution", "GroupConvolutionBackpropData", "MatMul"]
 
 
-def can_quantize() -> bool:
-    """Whether the optional extra is installed."""
-    return importlib.util.find_spec("nncf") is not None
+class MissingExtraError(Exception):
+    """A library that only this form needs is not installed."""
 
 
 def build_int8_model(network: GPEN, crops: np.ndarray) -> ov.Model:
-    """The model of `network` in 8 bits; crops (N,3,S,S): real ones, to measure ranges on."""
-    import nncf
+    """The model of `network` in 8 bits; crops (N,3,S,S): real ones, to measure ranges on.
+
+    Raises MissingExtraError where NNCF is not installed.
+    """
+    try:
+        import nncf
+    except ImportError as error:
+        raise MissingExtraError("NNCF is not installed") from error
 
     from gpen_webui.gpen.openvino_graph import build_model
 

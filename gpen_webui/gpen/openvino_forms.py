@@ -1,0 +1,105 @@
+"""The forms in which a model is computed on a CPU, and how each is made ready: from the cache,
+or else built from our own network, compiled and kept there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import openvino as ov
+
+from gpen_webui.gpen.openvino_bfloat16 import share_bfloat16_weights
+from gpen_webui.gpen.openvino_cache import Compiled, ModelCache
+from gpen_webui.gpen.openvino_int8 import build_int8_model
+from gpen_webui.gpen.quality import calibration_crops
+
+if TYPE_CHECKING:
+    from gpen_webui.gpen.catalog import InstalledModel
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Form:
+    """numbers: their kind, for the user. precision_hint: the name by which OpenVINO calls the
+    numbers of what is not in 8 bits. version: raise whenever the files that build this graph
+    build a different one. build: makes the graph."""
+
+    numbers: str
+    precision_hint: str
+    version: int
+    build: Callable[[InstalledModel], ov.Model]
+
+    @property
+    def name(self) -> str:
+        return f"{self.numbers}-{self.precision_hint}-{self.version}"
+
+
+class FormOpener:
+    """Makes forms of one model ready to compute.
+
+    settings: what OpenVINO is told of a form, besides the numbers. cache: folder of compiled
+    models, or None.
+    """
+
+    def __init__(self, model: InstalledModel, cache: Path | None, settings: Callable[[Form], dict]):
+        self.model, self.cache = model, cache
+        self._settings = settings
+        self._core = ov.Core()
+
+    def open(self, form: Form) -> Compiled:
+        """Raises MissingExtraError where the form must be built and an optional tool is not
+        there, CheckpointError for a bad model file."""
+        settings = {**self._settings(form), "INFERENCE_PRECISION_HINT": form.precision_hint}
+        if self.cache is None:
+            return Compiled(self._compile(form, settings))
+        names = tuple(form.name for form in FORMS)
+        entry = ModelCache(self.cache, self._core, self.model.sha256, form.name, names)
+        # Loaded also right after it was made: what was just compiled keeps the graph's weights
+        # in memory besides its own.
+        return (
+            entry.load(settings)
+            or self._compile_and_keep(form, settings, entry)
+            or entry.load(settings)
+            or Compiled(self._compile(form, settings))
+        )
+
+    def _compile_and_keep(self, form: Form, settings: dict, entry: ModelCache) -> Compiled | None:
+        """None where it is in the cache now."""
+        compiled = self._compile(form, settings)
+        try:
+            entry.save(compiled)
+        except OSError as error:
+            log.warning("The compiled model could not be kept in %s: %s", self.cache, error)
+            return Compiled(compiled)
+        return None
+
+    def _compile(self, form: Form, settings: dict) -> ov.CompiledModel:
+        return self._core.compile_model(form.build(self.model), "CPU", settings)
+
+
+def _build(model: InstalledModel) -> ov.Model:
+    from gpen_webui.gpen.checkpoint import load_network
+    from gpen_webui.gpen.openvino_graph import build_model
+
+    return build_model(load_network(model.path), (1, 3, model.size, model.size))
+
+
+def _build_bfloat16(model: InstalledModel) -> ov.Model:
+    return share_bfloat16_weights(_build(model))
+
+
+def _build_int8(model: InstalledModel) -> ov.Model:
+    from gpen_webui.gpen.checkpoint import load_network
+
+    return build_int8_model(load_network(model.path), calibration_crops(model.size))
+
+
+FLOAT32 = Form("float32", "f32", 6, _build)
+BFLOAT16 = Form("bfloat16", "bf16", 6, _build_bfloat16)
+INT8 = Form("int8", "f32", 2, _build_int8)
+INT8_BESIDE_BFLOAT16 = Form("int8", "bf16", 2, _build_int8)
+FORMS = (FLOAT32, BFLOAT16, INT8, INT8_BESIDE_BFLOAT16)
