@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpen_webui.training.losses import colour_loss, edge_loss, pixel_loss
+from gpen_webui.training.losses import colour_loss, edge_loss, pixel_loss, texture_share
 
 
 @pytest.fixture
@@ -44,11 +44,18 @@ def force(truth: torch.Tensor, error: float) -> float:
 
 
 def test_the_better_a_face_the_harder_its_pixels_are_kept(truth):
-    assert force(truth, 0.05) == pytest.approx(4 * force(truth, 0.2), rel=0.05)
+    assert force(truth, 0.05) == pytest.approx(16 * force(truth, 0.2), rel=0.05)
 
 
 def test_a_face_that_is_right_does_not_outweigh_all_others(truth):
     assert force(truth, 1e-3) < 4 * force(truth, 0.08)
+
+
+def test_the_better_a_face_the_less_texture_is_drawn_on_it(truth):
+    worse = torch.cat([truth + error for error in (0.0, 0.02, 0.04, 0.08, 0.2)])
+    shares = texture_share(worse, truth.expand_as(worse)).tolist()
+    assert shares[0] == 0 < shares[1] < shares[2] < 0.2
+    assert shares[3:] == [1, 1]
 
 
 def test_a_tint_costs_more_than_noise_of_the_same_size(truth):

@@ -67,7 +67,7 @@ CATALOG = (
         16,
         (),
         "Apache-2.0, trained by this project on public-domain portraits",
-        sha256="a1dddef83505e824c87425de3f10998fc11af7b6c92c4339e0b012203f1e7ee9",
+        sha256="68b60ef72fdd783e8df3359a4520db335282fc099deb4f65b9a64e86b619a6a0",
     ),
     PublishedModel("gpen-bfr-256", 256, "Small faces", 76, (f"{OSS}/GPEN-BFR-256.pth",)),
     PublishedModel(

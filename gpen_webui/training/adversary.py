@@ -22,7 +22,7 @@ from gpen_webui.training.parts import Parts
 PART = 128  # pixels
 LEARNING_RATE = 2e-3
 BETAS = (0.0, 0.99)
-R1_WEIGHT, R1_EVERY = 10.0, 16
+R1_WEIGHT, R1_EVERY = 1.0, 16
 R1_FACES = 4  # of the batch; the second derivative costs memory
 
 
@@ -72,8 +72,8 @@ class Adversary:
         )
 
     def generator_loss(self, results: Tensor, step: int) -> Tensor:
-        """Low where the discriminator takes the results (B,3,S,S) for true faces; ()."""
-        return F.softplus(-self._network(self._parts(results, step))).mean()
+        """Low where the discriminator takes the results (B,3,S,S) for true faces; (B,)."""
+        return F.softplus(-self._network(self._parts(results, step)))
 
     def learn(self, results: Tensor, truths: Tensor, step: int) -> None:
         """One step of the discriminator; the results must be detached."""
@@ -91,7 +91,7 @@ class Adversary:
     def _parts(self, faces: Tensor, step: int) -> Tensor:
         """A part of each face, the same of results and truths."""
         rng = np.random.default_rng((self._seed, step, 1 << 21))
-        return Parts(rng, faces.shape, len(faces), PART).of(faces)
+        return Parts(rng, faces.shape, PART).of(faces)
 
     def state_dict(self) -> dict[str, Any]:
         return {"network": self._network.state_dict(), "optimizer": self._optimizer.state_dict()}

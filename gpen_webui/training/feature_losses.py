@@ -11,11 +11,10 @@ from gpen_webui.training.parts import Parts
 from gpen_webui.training.perceptual import StLpips
 
 PART = 96  # pixels; VGG on whole faces would cost more than all the rest of a step
-FACES_PER_BATCH = 4  # that the perceptual term looks at
 
 
 class PerceptualLoss(nn.Module):
-    """ST-LPIPS of some of the batch's faces, each in a part around eyes and mouth."""
+    """ST-LPIPS of a part of each face, most often around eyes and mouth."""
 
     def __init__(self, seed: int):
         super().__init__()
@@ -23,13 +22,13 @@ class PerceptualLoss(nn.Module):
         self._trunk = StLpips("vgg").requires_grad_(False)
 
     def forward(self, results: Tensor, truths: Tensor, step: int) -> Tensor:
-        """(B,3,S,S) twice -> (). Which faces and which parts depends on seed and step.
+        """(B,3,S,S) twice -> (). Which parts depends on seed and step.
 
         The root of the mean square over the faces: those that look worst pull hardest, and good
         photos, which have little to gain and much to lose, hardly at all.
         """
         rng = np.random.default_rng((self._seed, step, 1 << 20))
-        parts = Parts(rng, results.shape, FACES_PER_BATCH, PART)
+        parts = Parts(rng, results.shape, PART)
         with torch.no_grad():
             wanted = self._trunk.features(parts.of(truths))
         distances = self._trunk.between(self._trunk.features(parts.of(results)), wanted)

@@ -14,7 +14,8 @@ from torch import Tensor
 
 # In [-1,1]. The root's gradient would be infinite at no error; a square error of 1e-4 is 46 dB.
 SQUARE_FLOOR, COLOUR_FLOOR = 1e-4, 4e-3
-USUAL_ERROR, MOST_COUNT = 0.08, 3.0  # 28 dB counts once; from 37 dB on, three times
+USUAL_ERROR, MOST_COUNT = 0.08, 6.0  # 28 dB counts once; from 36 dB on, six times
+BLURRED_ERROR = 0.065  # 30 dB: from here on, a face has lost its texture
 PIXEL_SCALE = 12.0  # brings the term to the size of the others
 COLOUR_CELL = 8  # share of the side over which colours are averaged
 EDGE_CELLS = 64  # along a side
@@ -42,7 +43,7 @@ STAGES = {
     "fidelity": Stage(share=0.5),
     "perception": Stage(share=0.25, edges=1.25, perceptual=16.0),
     "identity": Stage(share=0.15, edges=1.25, perceptual=32.0, identity=20.0),
-    "texture": Stage(share=0.1, edges=1.25, perceptual=32.0, identity=20.0, adversarial=5.0),
+    "texture": Stage(share=0.1, edges=1.25, perceptual=32.0, identity=30.0, adversarial=5.0),
 }
 
 
@@ -59,15 +60,15 @@ def stage_at(progress: float) -> str:
 def pixel_loss(result: Tensor, truth: Tensor) -> Tensor:
     """Root of each face's mean square error, and plain differences; (B,3,S,S) -> ().
 
-    A face counts in inverse proportion to its error: the better a photo, the more of it there is
-    to lose, and the less the other terms may change it. Only the gradient is so weighted; the
-    value stays the error itself, which the log can show falling.
+    A face counts in inverse proportion to its square error: the better a photo, the more of it
+    there is to lose, and the less the other terms may change it. Only the gradient is so
+    weighted; the value stays the error itself, which the log can show falling.
     """
     difference = result - truth
     square = difference.square().mean(dim=(1, 2, 3)) + SQUARE_FLOOR
     root = square.sqrt()
     error = root + difference.abs().mean(dim=(1, 2, 3))
-    counted = (USUAL_ERROR / root.detach()).clamp(max=MOST_COUNT) * error
+    counted = (USUAL_ERROR**2 / square.detach()).clamp(max=MOST_COUNT) * error
     return PIXEL_SCALE * (counted + (error - counted).detach()).mean()
 
 
@@ -76,6 +77,15 @@ def colour_loss(result: Tensor, truth: Tensor) -> Tensor:
     cell = max(1, result.shape[-1] // (4 * COLOUR_CELL))
     difference = F.avg_pool2d(result - truth, cell).abs().mean(dim=(1, 2, 3))
     return (difference + COLOUR_FLOOR).log().mean()
+
+
+def texture_share(result: Tensor, truth: Tensor) -> Tensor:
+    """How far each face follows the discriminator, 0-1: (B,3,S,S) twice -> (B,).
+
+    A good photo shows its own texture, and any other would be wrong.
+    """
+    square = (result - truth).detach().square().mean(dim=(1, 2, 3))
+    return (square / BLURRED_ERROR**2).square().clamp(max=1)
 
 
 def edge_loss(result: Tensor, truth: Tensor) -> Tensor:

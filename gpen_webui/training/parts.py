@@ -11,21 +11,20 @@ FACE_CENTRE, FACE_SPREAD = (0.56, 0.5), 0.23  # row and column, in parts of the 
 
 
 class Parts:
-    """Which `faces` of a batch, and a square of `side` pixels in each, at random."""
+    """A square of `side` pixels in each face of a batch, at random."""
 
-    def __init__(self, rng: np.random.Generator, shape: torch.Size, faces: int, side: int):
+    def __init__(self, rng: np.random.Generator, shape: torch.Size, side: int):
         """shape: of the batch, (B,3,S,S). Smaller faces are taken whole."""
         batch, _, _, size = shape
         self.side = min(side, size)
-        chosen = rng.permutation(batch)[:faces]
-        self._boxes = [(face, *self._place(size, rng)) for face in chosen]
+        self._corners = [self._place(size, rng) for _ in range(batch)]
 
     def of(self, faces: Tensor) -> Tensor:
-        """(B,3,S,S) -> (faces,3,side,side)."""
+        """(B,3,S,S) -> (B,3,side,side)."""
         return torch.stack(
             [
-                faces[face, :, top : top + self.side, left : left + self.side]
-                for face, top, left in self._boxes
+                face[:, top : top + self.side, left : left + self.side]
+                for face, (top, left) in zip(faces, self._corners, strict=True)
             ]
         )
 

@@ -20,7 +20,15 @@ from gpen_webui.training.adversary import Adversary
 from gpen_webui.training.faces import FacesError, Samples, list_faces
 from gpen_webui.training.feature_losses import IdentityLoss, PerceptualLoss
 from gpen_webui.training.grow import new_network
-from gpen_webui.training.losses import STAGES, Stage, colour_loss, edge_loss, pixel_loss, stage_at
+from gpen_webui.training.losses import (
+    STAGES,
+    Stage,
+    colour_loss,
+    edge_loss,
+    pixel_loss,
+    stage_at,
+    texture_share,
+)
 from gpen_webui.training.run_folder import RunFolder, RunFolderError
 from gpen_webui.training.validate import Validation
 
@@ -167,8 +175,10 @@ class Training:
             if weight:
                 terms[name] = weight * self._feature_loss(kind)(results, truths, self.step)
         if stage.adversarial:
-            loss = self._opponent().generator_loss(results, self.step)
-            terms["adversarial"] = stage.adversarial * loss
+            loss = texture_share(results, truths) * self._opponent().generator_loss(
+                results, self.step
+            )
+            terms["adversarial"] = stage.adversarial * loss.mean()
         return terms
 
     def _opponent(self) -> Adversary:
