@@ -50,6 +50,7 @@ def stand_in(monkeypatch, make_graph) -> list:
         calls.append(crops)
         return make_graph(network, crops)
 
+    monkeypatch.setattr(openvino_forms, "can_quantize", lambda: True)
     monkeypatch.setattr(openvino_forms, "build_int8_model", build)
     return calls
 
@@ -117,6 +118,16 @@ def test_without_the_extra_the_exact_network_runs_and_says_how_to_get_it(
         assert "in float32" in engine.description
         assert "pip install -r requirements-fast.txt" in engine.description
         assert engine.run(crops).tobytes() == exact_bytes(model, tmp_path, crops)
+
+
+def test_without_the_extra_a_later_start_does_not_load_the_network_in_vain(
+    model, tmp_path, monkeypatch
+):
+    hide_nncf(monkeypatch)
+    open_fast(model, tmp_path).close()
+    monkeypatch.setattr("gpen_webui.gpen.checkpoint.load_network", None)  # a call would raise
+    with open_fast(model, tmp_path) as engine:
+        assert "in float32" in engine.description
 
 
 def test_auto_leaves_8_bits_to_processors_that_gain_from_them(

@@ -73,8 +73,8 @@ def open_engine(
     """Make `model` ready to run.
 
     device: auto, cpu, cuda or mps. precision: exact (float32), fast or auto, see the README.
-    workers: how many threads will call `run` at once. cache: folder for converted models;
-    None converts anew at each start.
+    workers: how many threads will call `run` at once. cache: folder for compiled models;
+    None compiles anew at each start.
 
     Raises EngineError where the device is missing, and CheckpointError for a bad model file.
     """

@@ -25,8 +25,8 @@ from gpen_webui.gpen.openvino_forms import (
     INT8_BESIDE_BFLOAT16,
     Form,
     FormOpener,
+    MissingExtraError,
 )
-from gpen_webui.gpen.openvino_int8 import MissingExtraError
 from gpen_webui.gpen.quality import Verdicts, perceptual_distance, psnr, real_crops
 
 log = logging.getLogger(__name__)

@@ -13,13 +13,17 @@ import openvino as ov
 
 from gpen_webui.gpen.openvino_bfloat16 import share_bfloat16_weights
 from gpen_webui.gpen.openvino_cache import Compiled, ModelCache
-from gpen_webui.gpen.openvino_int8 import build_int8_model
+from gpen_webui.gpen.openvino_int8 import build_int8_model, can_quantize
 from gpen_webui.gpen.quality import calibration_crops
 
 if TYPE_CHECKING:
     from gpen_webui.gpen.catalog import InstalledModel
 
 log = logging.getLogger(__name__)
+
+
+class MissingExtraError(Exception):
+    """A library that only one form needs is not installed."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ def _build_bfloat16(model: InstalledModel) -> ov.Model:
 
 
 def _build_int8(model: InstalledModel) -> ov.Model:
+    if not can_quantize():  # asked before PyTorch and the network are loaded in vain
+        raise MissingExtraError("NNCF is not installed")
     from gpen_webui.gpen.checkpoint import load_network
 
     return build_int8_model(load_network(model.path), calibration_crops(model.size))

@@ -10,6 +10,7 @@ NNCF is an optional extra (requirements-fast.txt).
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import logging
 from typing import TYPE_CHECKING
@@ -23,19 +24,14 @@ if TYPE_CHECKING:
 FLOAT_OPERATIONS = ["GroupConvolution", "GroupConvolutionBackpropData", "MatMul"]
 
 
-class MissingExtraError(Exception):
-    """A library that only this form needs is not installed."""
+def can_quantize() -> bool:
+    """Whether the optional extra is installed."""
+    return importlib.util.find_spec("nncf") is not None
 
 
 def build_int8_model(network: GPEN, crops: np.ndarray) -> ov.Model:
-    """The model of `network` in 8 bits; crops (N,3,S,S): real ones, to measure ranges on.
-
-    Raises MissingExtraError where NNCF is not installed.
-    """
-    try:
-        import nncf
-    except ImportError as error:
-        raise MissingExtraError("NNCF is not installed") from error
+    """The model of `network` in 8 bits; crops (N,3,S,S): real ones, to measure ranges on."""
+    import nncf
 
     from gpen_webui.gpen.openvino_graph import build_model
 
