@@ -85,8 +85,10 @@ def run_benchmark(settings: Settings, shape: str, plan: Plan) -> Benchmark:
         settings = replace(settings, outputs=scratch / "outputs")
         photos = make_photos(scratch / "photos", plan.photos)
         cache = settings.models / ".cache"
-        bar.total = _count_steps(plan, len(network_sides(model, cache)))
+        sides = len(network_sides(model, cache))
+        bar.total = _count_steps(plan, sides)
         network = measure_network(model, cache, plan.network_rounds, on_step)
+        bar.total -= plan.network_rounds * (sides - len(network.sides))  # those left out
         album = measure_albums(settings, photos, scratch / "results", plan.album_rounds, on_step)
         memory = []
         for size in (plan.photos, plan.large_album):
