@@ -56,7 +56,7 @@ def stand_in(monkeypatch, make_graph) -> list:
 
 
 def faithful(network, crops):
-    return build_model(network, (1, *crops.shape[1:]), for_int8=True)
+    return build_model(network, (1, *crops.shape[1:]), direct=True)
 
 
 def coarse(network, crops):
@@ -157,6 +157,19 @@ def test_a_processor_with_bfloat16_needs_no_extra_to_be_fast(
             crops = random_crops(2)
             with open_fast(model, tmp_path, "exact") as exact:
                 assert psnr(engine.run(crops), exact.run(crops)) >= 38
+
+
+def test_only_a_processor_with_tile_instructions_multiplies_directly(
+    model, tmp_path, monkeypatch, processor
+):
+    hide_nncf(monkeypatch)
+    for flags, direct in (("avx512_bf16", False), ("avx512_bf16 amx_bf16", True)):
+        processor(flags)
+        cache = tmp_path / flags
+        open_fast(model, cache).close()
+        names = [entry.name for entry in cache.iterdir() if "bfloat16" in entry.name]
+        assert names, sorted(cache.iterdir())
+        assert all(("direct" in name) == direct for name in names)
 
 
 def test_bfloat16_goes_before_8_bits_which_are_further_from_float32(

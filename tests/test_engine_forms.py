@@ -81,7 +81,7 @@ def test_winograd_is_left_alone_where_it_does_not_pay(weight):
 
 def test_up_sampling_by_rows_gives_the_transposed_convolution():
     network = UpsamplingConvolution(8, 6)
-    restored, expected = results(network, (1, 6, 10, 12), for_int8=True)
+    restored, expected = results(network, (1, 6, 10, 12), direct=True)
     assert restored.shape == expected.shape == (1, 8, 20, 24)
     assert abs(restored - expected).max() < 1e-5 * expected.std()
 

@@ -1,9 +1,9 @@
 """In which numbers a model is computed: float32, or fewer bits that proved good.
 
-Two reductions compete. In bfloat16 the exact graph itself is computed, by processors that
-multiply such numbers. In 8 bits another graph is, made once per checkpoint by an optional
-tool. Each is compared with the exact result on crops that it was not made with, and what was
-measured is kept in the cache.
+Two reductions compete. In bfloat16 the network itself is computed, by processors that multiply
+such numbers: as Winograd's products, or directly where whole tiles are multiplied at once. In 8
+bits another graph is, made once per checkpoint by an optional tool. Each is compared with the
+exact result on crops that it was not made with, and what was measured is kept in the cache.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import openvino as ov
 from gpen_webui.gpen.openvino_cache import Compiled
 from gpen_webui.gpen.openvino_forms import (
     BFLOAT16,
+    BFLOAT16_IN_TILES,
     FLOAT32,
     INT8,
     INT8_BESIDE_BFLOAT16,
@@ -37,6 +38,7 @@ FAST_PSNR = {"bfloat16": 38.0, "int8": 46.0}
 FAST_DISTANCE = 0.01  # how much further from the true face a restored one may be
 INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+TILE_FLAGS = {"amx_bf16"}
 CPU_INFO = Path("/proc/cpuinfo")
 HOW_TO_GET_FAST = (
     " Fast needs an extra; get it with: .venv/bin/python -m pip install -r requirements-fast.txt"
@@ -78,7 +80,7 @@ def _reductions(precision: str) -> Iterator[Form]:
     """What may be faster than float32 on this processor, the closest to it first."""
     has_bfloat16 = _has(BFLOAT16_FLAGS)
     if has_bfloat16:
-        yield BFLOAT16
+        yield BFLOAT16_IN_TILES if _has(TILE_FLAGS) else BFLOAT16
     if precision == "fast" or _gains_from_bytes():
         yield INT8_BESIDE_BFLOAT16 if has_bfloat16 else INT8
 

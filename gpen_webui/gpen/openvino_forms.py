@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,16 +31,18 @@ class MissingExtraError(Exception):
 class Form:
     """numbers: their kind, for the user. precision_hint: the name by which OpenVINO calls the
     numbers of what is not in 8 bits. version: raise whenever the files that build this graph
-    build a different one. build: makes the graph."""
+    build a different one. build: makes the graph. variant: tells apart forms of the same
+    numbers."""
 
     numbers: str
     precision_hint: str
     version: int
     build: Callable[[InstalledModel], ov.Model]
+    variant: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.numbers}-{self.precision_hint}-{self.version}"
+        return f"{self.numbers}{self.variant}-{self.precision_hint}-{self.version}"
 
 
 class FormOpener:
@@ -85,11 +88,11 @@ class FormOpener:
         return self._core.compile_model(form.build(self.model), "CPU", settings)
 
 
-def _build(model: InstalledModel) -> ov.Model:
+def _build(model: InstalledModel, *, direct: bool = False) -> ov.Model:
     from gpen_webui.gpen.checkpoint import load_network
     from gpen_webui.gpen.openvino_graph import build_model
 
-    return build_model(load_network(model.path), (1, 3, model.size, model.size))
+    return build_model(load_network(model.path), (1, 3, model.size, model.size), direct=direct)
 
 
 def _build_bfloat16(model: InstalledModel) -> ov.Model:
@@ -106,6 +109,8 @@ def _build_int8(model: InstalledModel) -> ov.Model:
 
 FLOAT32 = Form("float32", "f32", 6, _build)
 BFLOAT16 = Form("bfloat16", "bf16", 6, _build_bfloat16)
+# With tile instructions products are so cheap that Winograd's transforms cost more than they save.
+BFLOAT16_IN_TILES = Form("bfloat16", "bf16", 1, partial(_build, direct=True), "-direct")
 INT8 = Form("int8", "f32", 2, _build_int8)
 INT8_BESIDE_BFLOAT16 = Form("int8", "bf16", 2, _build_int8)
-FORMS = (FLOAT32, BFLOAT16, INT8, INT8_BESIDE_BFLOAT16)
+FORMS = (FLOAT32, BFLOAT16, BFLOAT16_IN_TILES, INT8, INT8_BESIDE_BFLOAT16)

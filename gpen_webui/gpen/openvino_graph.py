@@ -27,15 +27,15 @@ from gpen_webui.gpen.openvino_winograd import winograd_conv, winograd_pays
 TO_CHANNELS_LAST, TO_CHANNELS_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
-def build_model(network: nn.Module, shape: tuple[int, ...], *, for_int8: bool = False) -> ov.Model:
+def build_model(network: nn.Module, shape: tuple[int, ...], *, direct: bool = False) -> ov.Model:
     """The OpenVINO model of `network` for one float32 input of the given, fixed shape.
 
-    for_int8: write convolutions in the forms that 8-bit arithmetic is good at; the numbers
-    stay those of float32. Raises NotImplementedError where the network uses an operation that
-    is not known here.
+    direct: write convolutions in the forms that 8-bit and tile instructions are good at; the
+    numbers stay those of float32. Raises NotImplementedError where the network uses an operation
+    that is not known here.
     """
     crops = ops.parameter(list(shape), np.float32, name="crops")
-    chosen = _operations.set(OPERATIONS | INT8_OPERATIONS if for_int8 else OPERATIONS)
+    chosen = _operations.set(OPERATIONS | DIRECT_OPERATIONS if direct else OPERATIONS)
     try:
         with torch.inference_mode():
             restored = network(Picture(crops.output(0)))
@@ -316,5 +316,5 @@ OPERATIONS: dict[str, Callable[..., ov.Node | Traced]] = {
     "flatten": _flatten,
     "unflatten": _unflatten,
 }
-INT8_OPERATIONS = {"conv2d": _direct_conv2d, "conv_transpose2d": _conv_transpose2d_by_rows}
+DIRECT_OPERATIONS = {"conv2d": _direct_conv2d, "conv_transpose2d": _conv_transpose2d_by_rows}
 _operations: ContextVar[dict[str, Callable[..., ov.Node | Traced]]] = ContextVar("operations")

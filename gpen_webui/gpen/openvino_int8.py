@@ -36,7 +36,7 @@ def build_int8_model(network: GPEN, crops: np.ndarray) -> ov.Model:
     from gpen_webui.gpen.openvino_graph import build_model
 
     nncf.set_log_level(logging.ERROR)
-    model = build_model(network, (1, *crops.shape[1:]), for_int8=True)
+    model = build_model(network, (1, *crops.shape[1:]), direct=True)
     first = [
         node.get_friendly_name()
         for node in model.get_ops()
