@@ -214,8 +214,21 @@ def test_an_initial_checkpoint_that_cannot_fit_is_refused(project):
     file = project / "models" / "gpen-mini-256.safetensors"
     with pytest.raises(InitError, match="--size 256"):
         new_network(NetworkConfig(128, 1, 0.25), 0, file)
-    with pytest.raises(InitError, match=r"--narrow 0\.25"):
-        new_network(NetworkConfig(256, 1, 0.5), 0, file)
+
+
+def test_a_network_of_another_width_begins_by_drawing_what_the_old_one_draws(tmp_path):
+    narrow, wide = NetworkConfig(64, 1, 0.0625), NetworkConfig(64, 2, 0.125)
+    network = new_network(narrow, 0, None)
+    save_checkpoint(tmp_path / "narrow.safetensors", network.state_dict())
+    wider = new_network(wide, 1, tmp_path / "narrow.safetensors")
+    save_checkpoint(tmp_path / "wide.safetensors", wider.state_dict())
+    # The channels that nothing listens to yet are the ones that a narrower network leaves out.
+    narrower = new_network(narrow, 2, tmp_path / "wide.safetensors")
+    faces = torch.rand(2, 3, 64, 64) * 2 - 1
+    with torch.inference_mode():
+        expected = network(faces)
+        for other in (wider, narrower):
+            assert (other(faces) - expected).abs().max() < 0.01 * expected.std()
 
 
 def test_the_discriminator_learns_to_tell_results_from_truths():

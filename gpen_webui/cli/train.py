@@ -64,7 +64,9 @@ def _add_run(actions: argparse._SubParsersAction) -> None:
         choices=("fidelity", "perception", "identity", "texture"),
         help="keep to one stage of the recipe; all in turn where not given",
     )
-    run.add_argument("--init", type=Path, help="weights to start from, of this size or smaller")
+    run.add_argument(
+        "--init", type=Path, help="weights to start from, of this size or smaller, of any width"
+    )
     run.add_argument("--device", default="auto", help="cpu, cuda, mps")
     run.add_argument("--threads", type=int, help="of the CPU; all where not given")
     run.add_argument("--seed", type=int, default=0, help="of everything that is drawn")

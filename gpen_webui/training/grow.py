@@ -1,9 +1,10 @@
-"""The network that a training starts from: new, a checkpoint, or a smaller one grown."""
+"""The network that a training starts from: new, a checkpoint, or one of another size or width."""
 
 from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from gpen_webui.errors import UserError
 from gpen_webui.gpen.checkpoint import load_checkpoint
 from gpen_webui.gpen.network import GPEN, NetworkConfig
+from gpen_webui.training.widen import widened
 
 
 class InitError(UserError):
@@ -19,11 +21,11 @@ class InitError(UserError):
 
 
 def new_network(config: NetworkConfig, seed: int, init: Path | None) -> GPEN:
-    """A GPEN to train. From `init` it takes every layer that fits.
+    """A GPEN to train. From `init` it takes every layer that fits, after bringing it to its width.
 
     A new network starts with features injected at half weight: at 0, as StyleGAN2's noise
     begins, the encoder would get no gradient. Raises InitError where the checkpoint is for
-    larger faces or another width, CheckpointError where it is none.
+    larger faces, CheckpointError where it is none.
     """
     torch.manual_seed(seed)
     network = GPEN(config)
@@ -32,7 +34,13 @@ def new_network(config: NetworkConfig, seed: int, init: Path | None) -> GPEN:
             torch.nn.init.constant_(parameter, 0.5)
     if init is not None:
         old, state = load_checkpoint(init)
-        _check_fits(init.name, old, config)
+        if old.size > config.size:
+            raise InitError(
+                f"{init.name} is for {old.size} px; train with --size {old.size} or more."
+            )
+        as_wide = replace(config, size=old.size)
+        if old != as_wide:
+            old, state = as_wide, widened(state, old, GPEN(as_wide))
         network.load_state_dict(grown(state, old, network))
     return network
 
@@ -53,10 +61,3 @@ def grown(state: dict[str, Tensor], old: NetworkConfig, network: GPEN) -> dict[s
 
 def _moved(name: str, shift: int) -> str:
     return re.sub(r"^ecd(\d+)", lambda match: f"ecd{int(match[1]) + shift}", name)
-
-
-def _check_fits(name: str, old: NetworkConfig, new: NetworkConfig) -> None:
-    if old.size > new.size:
-        raise InitError(f"{name} is for {old.size} px; train with --size {old.size} or more.")
-    if old.narrow != new.narrow:
-        raise InitError(f"{name} has another width; train with --narrow {old.narrow:g}.")
