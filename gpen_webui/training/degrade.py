@@ -26,6 +26,8 @@ GREY_SHARE, SEPIA_SHARE, FADED_SHARE = 0.12, 0.08, 0.1
 LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 SEPIA = np.array((1.07, 0.98, 0.78), np.float32)  # tint of an old print, relative to its grey
 MILDNESS = 2.0  # above 1, good photos are more frequent than ruined ones
+# Damage that hides who it is without having destroyed it: there is most to learn.
+MIDDLE_SHARE, MIDDLE = 0.35, (0.25, 0.55)
 MAX_BLUR, MAX_SHRINK, MAX_NOISE, WORST_JPEG = 4.5, 8.0, 18.0, 20  # at severity 1
 
 
@@ -53,6 +55,8 @@ def degrade(face: np.ndarray, rng: Generator) -> np.ndarray:
     if rng.random() < UNDAMAGED_SHARE:
         return face
     severity = rng.uniform(0.1, 1.0) ** MILDNESS
+    if rng.random() < MIDDLE_SHARE:
+        severity = rng.uniform(*MIDDLE)
     steps: list[Callable[[np.ndarray, Generator], np.ndarray]] = [
         lambda x, r: random_blur(x, r, MAX_BLUR * severity * r.uniform(0.4, 1.3)),
         lambda x, r: _random_shrink(x, r, severity),
