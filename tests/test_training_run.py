@@ -17,6 +17,7 @@ import torch
 from gpen_webui.cli import main
 from gpen_webui.gpen.checkpoint import load_checkpoint, load_network, save_checkpoint
 from gpen_webui.gpen.network import GPEN, NetworkConfig
+from gpen_webui.training import likely_person
 from gpen_webui.training.adversary import Adversary
 from gpen_webui.training.faces import FacesError, Samples, list_faces
 from gpen_webui.training.grow import InitError, new_network
@@ -28,6 +29,13 @@ needs_extras = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("stlpips_pytorch", "face_recognition_models"))),
     reason="needs requirements-train.txt",
 )
+
+
+@pytest.fixture(autouse=True)
+def short_teaching(monkeypatch):
+    """The face recogniser learns for minutes otherwise."""
+    monkeypatch.setattr(likely_person, "STEPS", 3)
+    monkeypatch.setattr(likely_person, "BATCH", 2)
 
 
 @pytest.fixture(scope="module")

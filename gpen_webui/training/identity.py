@@ -33,7 +33,7 @@ WEIGHTS = "dlib_face_recognition_resnet_model_v1.dat"
 
 
 class FaceRecogniser(nn.Module):
-    """Aligned faces (N,3,S,S) in [-1,1] -> (N,128) float32.
+    """Aligned faces (N,3,S,S) in [-1,1] -> (N,128) float32. Asks for no gradient of its weights.
 
     Raises TrainingExtrasError where the weights are not installed.
     """
@@ -50,7 +50,7 @@ class FaceRecogniser(nn.Module):
                 self._add_convolution(arrays, width, wider, 3)
                 self._add_convolution(arrays, wider, wider, 3)
                 width = wider
-        self.register_buffer("project", arrays.pop(0).view(width, 128))
+        self.project = nn.Parameter(arrays.pop(0).view(width, 128), requires_grad=False)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
 
     def forward(self, faces: Tensor) -> Tensor:
@@ -71,12 +71,15 @@ class FaceRecogniser(nn.Module):
         bias = weights[-outputs:]
         weight = weights[:-outputs].view(outputs, inputs, kernel, kernel)
         scale, shift = scale_and_shift.view(2, outputs)
-        number = sum(name.startswith("weight") for name, _ in self.named_buffers())
-        self.register_buffer(f"weight{number}", weight * scale.view(-1, 1, 1, 1))
-        self.register_buffer(f"bias{number}", bias * scale + shift)
+        number = sum(name.startswith("weight") for name, _ in self.named_parameters())
+        folded = {"weight": weight * scale.view(-1, 1, 1, 1), "bias": bias * scale + shift}
+        for name, values in folded.items():
+            parameter = nn.Parameter(values, requires_grad=False)
+            self.register_parameter(f"{name}{number}", parameter)
 
     def _convolve(self, x: Tensor, number: int, stride: int, padding: int) -> Tensor:
-        weight, bias = self.get_buffer(f"weight{number}"), self.get_buffer(f"bias{number}")
+        weight = self.get_parameter(f"weight{number}")
+        bias = self.get_parameter(f"bias{number}")
         return F.conv2d(x, weight, bias, stride=stride, padding=padding)
 
 

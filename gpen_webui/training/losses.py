@@ -27,7 +27,7 @@ class Stage:
 
     pixels: squared and plain differences. colour: means of large cells. edges: differences of
     neighbouring small cells. perceptual: ST-LPIPS with the VGG trunk. identity: a face
-    recogniser's features. adversarial: a discriminator.
+    recogniser's distance to the person who can still be told. adversarial: a discriminator.
     """
 
     share: float
@@ -42,8 +42,8 @@ class Stage:
 STAGES = {
     "fidelity": Stage(share=0.5),
     "perception": Stage(share=0.25, edges=1.25, perceptual=16.0),
-    "identity": Stage(share=0.15, edges=1.25, perceptual=32.0, identity=20.0),
-    "texture": Stage(share=0.1, edges=1.25, perceptual=32.0, identity=30.0, adversarial=5.0),
+    "identity": Stage(share=0.15, edges=1.25, perceptual=32.0, identity=30.0),
+    "texture": Stage(share=0.1, edges=1.25, perceptual=32.0, identity=45.0, adversarial=6.0),
 }
 
 

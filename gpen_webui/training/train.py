@@ -7,19 +7,22 @@ import math
 import signal
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gpen_webui.errors import UserError
 from gpen_webui.gpen.network import GPEN, NetworkConfig
 from gpen_webui.heap import keep_freed_memory
+from gpen_webui.training import likely_person
 from gpen_webui.training.adversary import Adversary
 from gpen_webui.training.faces import FacesError, Samples, list_faces
 from gpen_webui.training.feature_losses import IdentityLoss, PerceptualLoss
 from gpen_webui.training.grow import new_network
+from gpen_webui.training.identity import FaceRecogniser
 from gpen_webui.training.losses import (
     STAGES,
     Stage,
@@ -97,12 +100,16 @@ class Training:
         self._forward = torch.compile(self.network) if options.compile else self.network
         self.ema = copy.deepcopy(self.network).requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.network.parameters(), betas=BETAS)
-        self.adversary: Adversary | None = None  # until a stage asks for it
+        # What follows takes memory and time, and is made when a stage first asks for it.
+        self.adversary: Adversary | None = None
+        self.taught: FaceRecogniser | None = None
+        self._perceptual_loss: PerceptualLoss | None = None
+        self._identity_loss: IdentityLoss | None = None
         self.step, self.best = 0, -math.inf
         self._resume()
+        self._training_faces = training
         self.samples = Samples(training, options.size, options.batch, options.seed)
         self._validation = Validation(held_out, options.size, self.device)
-        self._feature_losses: dict[type[nn.Module], nn.Module] = {}
         self._stop = False
 
     def run(self) -> None:
@@ -144,7 +151,7 @@ class Training:
         )
         with self._autocast():
             results = self._forward(inputs)
-            terms = self._losses(stage, results, truths)
+            terms = self._losses(stage, inputs, results, truths)
         total = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(total):
             raise DivergedError(
@@ -160,20 +167,20 @@ class Training:
                 self._opponent().learn(results.detach(), truths, self.step)
         return {name: round(term.item(), 4) for name, term in terms.items()}
 
-    def _losses(self, stage: Stage, results: Tensor, truths: Tensor) -> dict[str, Tensor]:
+    def _losses(
+        self, stage: Stage, inputs: Tensor, results: Tensor, truths: Tensor
+    ) -> dict[str, Tensor]:
         terms = {
             "pixels": stage.pixels * pixel_loss(results, truths),
             "colour": stage.colour * colour_loss(results, truths),
         }
         if stage.edges:
             terms["edges"] = stage.edges * edge_loss(results, truths)
-        feature_terms = {
-            "perceptual": (stage.perceptual, PerceptualLoss),
-            "identity": (stage.identity, IdentityLoss),
-        }
-        for name, (weight, kind) in feature_terms.items():
-            if weight:
-                terms[name] = weight * self._feature_loss(kind)(results, truths, self.step)
+        if stage.perceptual:
+            loss = self._perception()(results, truths, self.step)
+            terms["perceptual"] = stage.perceptual * loss
+        if stage.identity:
+            terms["identity"] = stage.identity * self._identity()(results, truths, inputs)
         if stage.adversarial:
             loss = texture_share(results, truths) * self._opponent().generator_loss(
                 results, self.step
@@ -186,11 +193,24 @@ class Training:
             self.adversary = Adversary(self.options.shape(), self.options.seed, self.device)
         return self.adversary
 
-    def _feature_loss(self, kind: type[nn.Module]) -> nn.Module:
-        """Made when a stage first needs it: their networks take memory."""
-        if kind not in self._feature_losses:
-            self._feature_losses[kind] = kind(self.options.seed).to(self.device)
-        return self._feature_losses[kind]
+    def _perception(self) -> PerceptualLoss:
+        if self._perceptual_loss is None:
+            loss = PerceptualLoss(self.options.seed, compiled=self.options.compile)
+            self._perceptual_loss = loss.to(self.device)
+        return self._perceptual_loss
+
+    def _identity(self) -> IdentityLoss:
+        if self._identity_loss is None:
+            if self.taught is None:
+                self.taught = self._teach()
+            self._identity_loss = IdentityLoss(self.taught).to(self.device)
+        return self._identity_loss
+
+    def _teach(self) -> FaceRecogniser:
+        _say("Teaching the face recogniser to see through damage; done once, takes some minutes.")
+        size, seed = self.options.size, self.options.seed + 1
+        with closing(Samples(self._training_faces, size, likely_person.BATCH, seed)) as samples:
+            return likely_person.taught_recogniser(samples, self.device)
 
     def _average(self) -> None:
         decay = min(EMA_DECAY, (1 + self.step) / (10 + self.step))
@@ -236,6 +256,7 @@ class Training:
                 "ema": self.ema.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "adversary": self.adversary.state_dict() if self.adversary else None,
+                "taught": self.taught.state_dict() if self.taught else None,
             }
         )
         self.folder.save_weights("last", self.ema, self._note())
@@ -255,6 +276,9 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         if state.get("adversary"):
             self._opponent().load_state_dict(state["adversary"])
+        if state.get("taught"):
+            self.taught = FaceRecogniser().to(self.device)
+            self.taught.load_state_dict(state["taught"])
         self.step, self.best = state["step"], state["best"]
         self.folder.forget_log_after(self.step)
 

@@ -1,0 +1,58 @@
+"""Whose face is asked for where damage hides who it is."""
+
+import importlib.util
+
+import cv2
+import pytest
+import torch
+
+from gpen_webui.training import likely_person
+from gpen_webui.training.faces import Samples
+from gpen_webui.training.identity import FaceRecogniser
+from gpen_webui.training.likely_person import person_to_ask_for, taught_recogniser
+from tests.server import ASTRONAUT
+
+needs_extras = pytest.mark.skipif(
+    importlib.util.find_spec("face_recognition_models") is None,
+    reason="needs requirements-train.txt",
+)
+
+
+def numbers(distance: float) -> torch.Tensor:
+    """What a recogniser sees at this distance from 0."""
+    seen = torch.zeros(1, 128)
+    seen[0, 0] = distance
+    return seen
+
+
+def test_the_true_person_is_asked_for_where_it_can_be_seen_and_else_the_likely_one():
+    true, likely = numbers(0.0), numbers(1.0)
+    assert torch.equal(person_to_ask_for(numbers(0.05), true, likely), true)
+    assert torch.equal(person_to_ask_for(numbers(0.6), true, likely), likely)
+    between = person_to_ask_for(numbers(0.2), true, likely)
+    assert 0 < between[0, 0] < 1
+
+
+@needs_extras
+def test_a_taught_recogniser_comes_closer_to_the_true_person_of_a_damaged_face(
+    tmp_path, monkeypatch
+):
+    picture = cv2.imread(str(ASTRONAUT))
+    files = []
+    for number in range(6):  # the same person; what is learned is to see through the damage
+        file = tmp_path / f"{number}.png"
+        left = 110 + 5 * number
+        cv2.imwrite(str(file), cv2.resize(picture[20:240, left : left + 220], (160, 160)))
+        files.append(file)
+    monkeypatch.setattr(likely_person, "STEPS", 40)
+    samples = Samples(files, 128, batch=4, seed=1)
+    taught, exact = taught_recogniser(samples, torch.device("cpu")), FaceRecogniser()
+    pairs = map(samples.batch, range(900, 904))
+    inputs, truths = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+    samples.close()
+    with torch.inference_mode():
+        true = exact(truths)
+        before = (exact(inputs) - true).square().sum(dim=1).mean()
+        after = (taught(inputs) - true).square().sum(dim=1).mean()
+    assert after < 0.8 * before
+    assert not any(parameter.requires_grad for parameter in taught.parameters())
