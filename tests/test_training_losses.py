@@ -4,7 +4,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpen_webui.training.losses import colour_loss, edge_loss, pixel_loss, texture_share
+from gpen_webui.training.losses import (
+    colour_loss,
+    edge_loss,
+    outline_loss,
+    pixel_loss,
+    texture_share,
+)
 
 
 @pytest.fixture
@@ -34,6 +40,16 @@ def test_texture_beside_its_place_is_no_edge(truth):
     texture[..., ::2] = 0.1
     beside = texture.roll(1, dims=-1)
     assert edge_loss(truth + texture, truth + beside) < 0.01
+
+
+def test_a_line_in_a_smooth_background_costs_and_texture_beside_its_place_does_not(truth):
+    outlined = truth.clone()
+    outlined[..., 22] -= 0.2  # ten pixels beside the edge
+    assert outline_loss(outlined, truth) > 0
+    assert outline_loss(truth, truth) == 0
+    texture = 0.1 * torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    beside = outline_loss(truth + texture.roll(1, dims=-1), truth + texture)
+    assert beside < 0.1 * outline_loss(truth + texture, truth)
 
 
 def force(truth: torch.Tensor, error: float) -> float:

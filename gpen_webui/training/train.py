@@ -28,6 +28,7 @@ from gpen_webui.training.losses import (
     Stage,
     colour_loss,
     edge_loss,
+    outline_loss,
     pixel_loss,
     stage_at,
     texture_share,
@@ -176,6 +177,8 @@ class Training:
         }
         if stage.edges:
             terms["edges"] = stage.edges * edge_loss(results, truths)
+        if stage.outlines:
+            terms["outlines"] = stage.outlines * outline_loss(results, truths)
         if stage.perceptual:
             loss = self._perception()(results, truths, self.step)
             terms["perceptual"] = stage.perceptual * loss
