@@ -50,9 +50,12 @@ NAMES = "empty|photo|failed photo|new album|collecting|album|one of the album|ru
 
 
 def settle(page: Page) -> None:
-    """Wait until nothing is being loaded."""
+    """Wait until nothing is being loaded and colours have changed to the last."""
     page.wait_for_load_state("networkidle")
     expect(page.locator("[aria-busy=true]")).to_have_count(0)
+    page.wait_for_function(
+        "() => !document.getAnimations().some(moving => moving instanceof CSSTransition)"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES.split("|"))
