@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -104,8 +105,6 @@ class Training:
         # What follows takes memory and time, and is made when a stage first asks for it.
         self.adversary: Adversary | None = None
         self.taught: FaceRecogniser | None = None
-        self._perceptual_loss: PerceptualLoss | None = None
-        self._identity_loss: IdentityLoss | None = None
         self.step, self.best = 0, -math.inf
         self._resume()
         self._training_faces = training
@@ -180,10 +179,10 @@ class Training:
         if stage.outlines:
             terms["outlines"] = stage.outlines * outline_loss(results, truths)
         if stage.perceptual:
-            loss = self._perception()(results, truths, self.step)
+            loss = self._perception(results, truths, self.step)
             terms["perceptual"] = stage.perceptual * loss
         if stage.identity:
-            terms["identity"] = stage.identity * self._identity()(results, truths, inputs)
+            terms["identity"] = stage.identity * self._identity(results, truths, inputs)
         if stage.adversarial:
             loss = texture_share(results, truths) * self._opponent().generator_loss(
                 results, self.step
@@ -196,18 +195,16 @@ class Training:
             self.adversary = Adversary(self.options.shape(), self.options.seed, self.device)
         return self.adversary
 
+    @cached_property
     def _perception(self) -> PerceptualLoss:
-        if self._perceptual_loss is None:
-            loss = PerceptualLoss(self.options.seed, compiled=self.options.compile)
-            self._perceptual_loss = loss.to(self.device)
-        return self._perceptual_loss
+        loss = PerceptualLoss(self.options.seed, compiled=self.options.compile)
+        return loss.to(self.device)
 
+    @cached_property
     def _identity(self) -> IdentityLoss:
-        if self._identity_loss is None:
-            if self.taught is None:
-                self.taught = self._teach()
-            self._identity_loss = IdentityLoss(self.taught).to(self.device)
-        return self._identity_loss
+        if self.taught is None:
+            self.taught = self._teach()
+        return IdentityLoss(self.taught).to(self.device)
 
     def _teach(self) -> FaceRecogniser:
         _say("Teaching the face recogniser to see through damage; done once, takes some minutes.")
