@@ -173,6 +173,18 @@ def test_a_run_folder_of_another_network_is_refused(faces, tmp_path):
         Training(options(faces, tmp_path / "run", steps=1, size=32))
 
 
+@needs_extras
+def test_a_run_of_a_version_with_another_optimizer_is_refused_with_the_way_to_go_on(
+    faces, tmp_path
+):
+    Training(options(faces, tmp_path / "run", steps=1)).run()
+    state = state_of(tmp_path / "run")
+    state["optimizer"] = {"state": {}, "param_groups": []}
+    torch.save(state, tmp_path / "run" / "state.pt")
+    with pytest.raises(RunFolderError, match=r"--init .*last\.safetensors"):
+        Training(options(faces, tmp_path / "run", steps=2))
+
+
 def test_samples_depend_on_the_step_alone_and_every_face_comes_once_per_round(faces):
     files = sorted(faces.iterdir())
     one, other = (Samples(files, 32, 4, seed=5) for _ in range(2))

@@ -34,10 +34,10 @@ from gpen_webui.training.losses import (
     stage_at,
     texture_share,
 )
+from gpen_webui.training.optimizer import Optimizer
 from gpen_webui.training.run_folder import RunFolder, RunFolderError
 from gpen_webui.training.validate import Validation
 
-BETAS = (0.5, 0.99)
 WARM_UP_STEPS = 100
 LAST_LEARNING_RATE = 0.05  # of the full one, at the end of the cosine
 EMA_DECAY = 0.995
@@ -101,7 +101,7 @@ class Training:
         self.network = _channels_last(network).to(self.device)
         self._forward = torch.compile(self.network) if options.compile else self.network
         self.ema = copy.deepcopy(self.network).requires_grad_(False)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), betas=BETAS)
+        self.optimizer = Optimizer(self.network)
         # What follows takes memory and time, and is made when a stage first asks for it.
         self.adversary: Adversary | None = None
         self.taught: FaceRecogniser | None = None
@@ -143,8 +143,6 @@ class Training:
 
     def _train_step(self, stage: Stage) -> dict[str, float]:
         """One step of the optimizer and of the average; the loss terms by name."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
         inputs, truths = (
             part.to(self.device, memory_format=torch.channels_last)
             for part in self.samples.batch(self.step)
@@ -158,9 +156,7 @@ class Training:
                 f"Training diverged at step {self.step}; start the same command again with a lower "
                 "--learning-rate, it goes on from the last saved step."
             )
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        self.optimizer.step()
+        self.optimizer.step(total, self._learning_rate())
         self._average()
         if stage.adversarial:
             with self._autocast():
@@ -273,7 +269,13 @@ class Training:
                 f"{self.folder.path} holds a training of another network shape; choose another "
                 "folder with -o."
             ) from error
-        self.optimizer.load_state_dict(state["optimizer"])
+        try:
+            self.optimizer.load_state_dict(state["optimizer"])
+        except KeyError as error:
+            raise RunFolderError(
+                f"{self.folder.path} holds a training of an older version; begin a new one with "
+                f"--init {self.folder.path / 'last.safetensors'} and another folder with -o."
+            ) from error
         if state.get("adversary"):
             self._opponent().load_state_dict(state["adversary"])
         if state.get("taught"):
