@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from gpen_webui.training.losses import (
     colour_loss,
     edge_loss,
+    halo_loss,
     outline_loss,
     pixel_loss,
     texture_share,
@@ -50,6 +51,15 @@ def test_a_line_in_a_smooth_background_costs_and_texture_beside_its_place_does_n
     texture = 0.1 * torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     beside = outline_loss(truth + texture.roll(1, dims=-1), truth + texture)
     assert beside < 0.1 * outline_loss(truth + texture, truth)
+
+
+def test_a_contour_drawn_too_hard_costs_and_a_soft_one_or_texture_does_not(truth):
+    soft = F.avg_pool2d(F.pad(truth, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
+    overshooting = truth + 0.4 * (truth - soft)
+    texture = 0.1 * torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    beside = halo_loss(truth + texture.roll(1, dims=-1), truth + texture)
+    assert halo_loss(truth, truth) == halo_loss(soft, truth) == 0
+    assert halo_loss(overshooting, truth) > 10 * beside
 
 
 def force(truth: torch.Tensor, error: float) -> float:

@@ -21,6 +21,7 @@ PIXEL_SCALE = 12.0  # brings the term to the size of the others
 COLOUR_CELL = 8  # share of the side over which colours are averaged
 EDGE_CELLS = 64  # along a side
 OUTLINE_REACH = 2  # pixels; texture may be this far beside its place
+HALO_REACH = 3  # pixels; wider halos are seen as outlines
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class Stage:
     """Weights of the terms. share: part of the training's steps.
 
     pixels: squared and plain differences. colour: means of large cells. edges: differences of
-    neighbouring small cells. outlines: lines where the truth has none. perceptual: ST-LPIPS
-    with the VGG trunk. identity: a face recogniser's distance to the person who can still be
-    told. adversarial: a discriminator.
+    neighbouring small cells. outlines: lines where the truth has none. halos: lighter or darker
+    than all of the truth nearby. perceptual: ST-LPIPS with the VGG trunk. identity: a face
+    recogniser's distance to the person who can still be told. adversarial: a discriminator.
     """
 
     share: float
@@ -38,6 +39,7 @@ class Stage:
     colour: float = 0.25
     edges: float = 0.0
     outlines: float = 0.0
+    halos: float = 0.0
     perceptual: float = 0.0
     identity: float = 0.0
     adversarial: float = 0.0
@@ -46,9 +48,15 @@ class Stage:
 STAGES = {
     "fidelity": Stage(share=0.5),
     "perception": Stage(share=0.25, edges=1.25, outlines=500.0, perceptual=16.0),
-    "identity": Stage(share=0.15, edges=1.25, outlines=500.0, perceptual=32.0, identity=30.0),
+    "identity": Stage(share=0.15, edges=1.25, outlines=500.0, perceptual=32.0, identity=75.0),
     "texture": Stage(
-        share=0.1, edges=1.25, outlines=500.0, perceptual=32.0, identity=45.0, adversarial=5.0
+        share=0.1,
+        edges=1.25,
+        outlines=2000.0,
+        halos=400.0,
+        perceptual=28.0,
+        identity=100.0,
+        adversarial=5.0,
     ),
 }
 
@@ -115,6 +123,24 @@ def outline_loss(result: Tensor, truth: Tensor) -> Tensor:
     """
     near = F.max_pool2d(_slopes(truth), 2 * OUTLINE_REACH + 1, stride=1, padding=OUTLINE_REACH)
     return F.relu(_slopes(result) - near).mean()
+
+
+def halo_loss(result: Tensor, truth: Tensor) -> Tensor:
+    """By how much the result is lighter or darker than all of the truth nearby; like the above.
+
+    A contour that is drawn too hard shoots over on both sides, and for slopes that is a part of
+    the contour. Texture beside its place stays between the lightest and the darkest nearby.
+    """
+    grey, true = (faces.float().mean(dim=1, keepdim=True) for faces in (result, truth))
+    lightest, darkest = _lightest_nearby(true), -_lightest_nearby(-true)
+    return (F.relu(grey - lightest) + F.relu(darkest - grey)).mean()
+
+
+def _lightest_nearby(grey: Tensor) -> Tensor:
+    """The maximum over a square around each pixel; row by row and then column by column."""
+    side = 2 * HALO_REACH + 1
+    rows = F.max_pool2d(grey, (1, side), stride=1, padding=(0, HALO_REACH))
+    return F.max_pool2d(rows, (side, 1), stride=1, padding=(HALO_REACH, 0))
 
 
 def _slopes(faces: Tensor) -> Tensor:

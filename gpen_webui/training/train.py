@@ -29,6 +29,7 @@ from gpen_webui.training.losses import (
     Stage,
     colour_loss,
     edge_loss,
+    halo_loss,
     outline_loss,
     pixel_loss,
     stage_at,
@@ -174,6 +175,8 @@ class Training:
             terms["edges"] = stage.edges * edge_loss(results, truths)
         if stage.outlines:
             terms["outlines"] = stage.outlines * outline_loss(results, truths)
+        if stage.halos:
+            terms["halos"] = stage.halos * halo_loss(results, truths)
         if stage.perceptual:
             loss = self._perception(results, truths, self.step)
             terms["perceptual"] = stage.perceptual * loss
