@@ -67,7 +67,7 @@ CATALOG = (
         16,
         (),
         "Apache-2.0, trained by this project on public-domain portraits",
-        sha256="68b60ef72fdd783e8df3359a4520db335282fc099deb4f65b9a64e86b619a6a0",
+        sha256="d425c30e0369f5206d60f89e560e25d0283eaf2d0fc580c9b5e168758a36b374",
     ),
     PublishedModel("gpen-bfr-256", 256, "Small faces", 76, (f"{OSS}/GPEN-BFR-256.pth",)),
     PublishedModel(
