@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import cv2
@@ -22,8 +23,11 @@ from gpen_webui.training.adversary import Adversary
 from gpen_webui.training.faces import FacesError, Samples, list_faces
 from gpen_webui.training.grow import InitError, new_network
 from gpen_webui.training.losses import STAGES, stage_at
+from gpen_webui.training.precision import Precision
 from gpen_webui.training.run_folder import RunFolderError
 from gpen_webui.training.train import DivergedError, Training, TrainingOptions
+
+CPU = torch.device("cpu")
 
 needs_extras = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("stlpips_pytorch", "face_recognition_models"))),
@@ -128,6 +132,29 @@ def test_a_killed_training_that_is_asked_to_stop_keeps_its_state(faces, tmp_path
     finally:
         process.kill()
     assert state_of(tmp_path / "run")["step"] > 0
+
+
+@needs_extras
+def test_a_training_stops_at_once_while_the_recogniser_is_taught_and_teaches_anew_later(
+    faces, tmp_path, monkeypatch
+):
+    asked = options(faces, tmp_path / "run", steps=2, stage="identity")
+    with monkeypatch.context() as endless:
+        endless.setattr(likely_person, "STEPS", 10**6)
+        training = Training(asked)
+        teach = training._teach
+
+        def interrupted():
+            threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+            return teach()
+
+        endless.setattr(training, "_teach", interrupted)
+        training.run()
+    assert state_of(tmp_path / "run")["step"] == 0
+    Training(asked).run()
+    state = state_of(tmp_path / "run")
+    assert state["step"] == 2
+    assert state["taught"]
 
 
 @needs_extras
@@ -253,7 +280,7 @@ def test_a_network_of_another_width_begins_by_drawing_what_the_old_one_draws(tmp
 
 def test_the_discriminator_learns_to_tell_results_from_truths():
     torch.manual_seed(0)
-    adversary = Adversary(NetworkConfig(32, 1, 0.0625), 0, torch.device("cpu"))
+    adversary = Adversary(NetworkConfig(32, 1, 0.0625), 0, CPU, Precision.best_for(CPU))
     truths = torch.randn(4, 3, 32, 32).clamp(-1, 1)
     results = torch.nn.functional.avg_pool2d(truths, 5, 1, 2)
     before = adversary.generator_loss(results, 0)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from gpen_webui.gpen.network import BiasedLeakyReLU, Blur, EqualConv, EqualLinear, NetworkConfig
 from gpen_webui.training.parts import Parts
+from gpen_webui.training.precision import Precision
 
 PART = 128  # pixels
 LEARNING_RATE = 2e-3
@@ -62,11 +63,13 @@ class Discriminator(nn.Module):
 class Adversary:
     """The discriminator and its optimizer."""
 
-    def __init__(self, config: NetworkConfig, seed: int, device: torch.device):
+    def __init__(
+        self, config: NetworkConfig, seed: int, device: torch.device, precision: Precision
+    ):
         torch.manual_seed(seed)
         self._seed = seed
         network = Discriminator(replace(config, size=min(config.size, PART)))
-        self._network = network.to(device, memory_format=torch.channels_last)
+        self._network = precision.placed(network, device)
         self._optimizer = torch.optim.Adam(
             self._network.parameters(), lr=LEARNING_RATE, betas=BETAS
         )

@@ -9,6 +9,7 @@ the mean is what a recogniser learns that sees only the damaged face, by squared
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -23,16 +24,20 @@ LEARNING_RATE, WARM_UP_STEPS = 3e-5, 100  # higher ones ruin what the recogniser
 CLEAR, LOST = 0.12, 0.27
 
 
-def taught_recogniser(samples: Samples, device: torch.device) -> FaceRecogniser:
+def taught_recogniser(
+    samples: Samples, device: torch.device, watch: Callable[[int], None] = lambda step: None
+) -> FaceRecogniser:
     """A recogniser that tells the true person's numbers from a damaged face.
 
-    samples: batches of (damaged, true) faces, their steps counted from 0. Takes some minutes on
-    a CPU. Raises TrainingExtrasError where the recogniser is not installed.
+    samples: batches of (damaged, true) faces, their steps counted from 0. watch: is told each
+    step before it is made, and may end the lesson by raising. Takes some minutes on a CPU.
+    Raises TrainingExtrasError where the recogniser is not installed.
     """
     exact = FaceRecogniser().to(device)
     taught = FaceRecogniser().to(device).requires_grad_(True)
     optimizer = torch.optim.Adam(taught.parameters())
     for step in range(STEPS):
+        watch(step)
         rise = min(1.0, (step + 1) / WARM_UP_STEPS)
         fall = 0.5 * (1 + math.cos(math.pi * step / STEPS))
         optimizer.param_groups[0]["lr"] = LEARNING_RATE * rise * fall

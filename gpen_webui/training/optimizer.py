@@ -1,8 +1,8 @@
 """How the network's weights move: convolutions by Muon, everything else by Adam.
 
-Adam scales every number of a weight by itself. Muon (Jordan et al., 2024) averages the gradients
-of a whole convolution and gives all of its directions the same length, so that rare ones are
-learned as fast as frequent ones. The rest are biases, colours and the style's layers.
+Adam scales every number of a weight by itself. Muon averages the gradients of a whole convolution
+and gives all of its directions the same length, so that rare ones are learned as fast as frequent
+ones. The rest are biases, colours and the style's layers.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from gpen_webui.training.muon import Muon
 
 ADAM_BETAS = (0.5, 0.99)
 MUON_MOMENTUM = 0.95
@@ -21,18 +23,14 @@ LEAST_WIDTH = 16  # a matrix with fewer rows or columns has too few directions f
 class Optimizer:
     """Moves the parameters along their gradients."""
 
-    def __init__(self, network: nn.Module):
+    def __init__(self, network: nn.Module, precision: torch.dtype = torch.float32):
+        """precision: of Muon's matrices; bfloat16 is enough, and faster where it is computed."""
         parameters = list(network.parameters())
         self._convolutions = [p for p in parameters if p.ndim >= 4 and _width(p) >= LEAST_WIDTH]
         others = set(parameters) - set(self._convolutions)
         # Muon takes matrices: these share the convolutions' memory.
         self._matrices = [nn.Parameter(_matrix(p.detach())) for p in self._convolutions]
-        self._muon = torch.optim.Muon(
-            self._matrices,
-            momentum=MUON_MOMENTUM,
-            weight_decay=0.0,
-            adjust_lr_fn="match_rms_adamw",
-        )
+        self._muon = Muon(self._matrices, MUON_MOMENTUM, precision)
         self._adam = torch.optim.Adam([p for p in parameters if p in others], betas=ADAM_BETAS)
 
     def step(self, loss: Tensor, learning_rate: float) -> None:

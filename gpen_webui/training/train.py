@@ -7,7 +7,7 @@ import math
 import signal
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gpen_webui.errors import UserError
-from gpen_webui.gpen.network import GPEN, NetworkConfig
+from gpen_webui.gpen.network import NetworkConfig
 from gpen_webui.heap import keep_freed_memory
 from gpen_webui.training import likely_person
 from gpen_webui.training.adversary import Adversary
@@ -36,6 +36,7 @@ from gpen_webui.training.losses import (
     texture_share,
 )
 from gpen_webui.training.optimizer import Optimizer
+from gpen_webui.training.precision import Precision
 from gpen_webui.training.run_folder import RunFolder, RunFolderError
 from gpen_webui.training.validate import Validation
 
@@ -79,6 +80,10 @@ class DivergedError(UserError):
     """The loss is no longer a number."""
 
 
+class _TeachingStoppedError(Exception):
+    """Asked to stop while the recogniser was taught, which begins anew the next time."""
+
+
 class Training:
     """One training run. `run` goes on from the folder's state, or begins.
 
@@ -98,11 +103,14 @@ class Training:
         if self.device.type == "cpu":
             keep_freed_memory()
             torch.set_num_threads(options.threads or torch.get_num_threads())
+        self._precision = Precision.best_for(self.device)
         network = new_network(options.shape(), options.seed, options.init)
-        self.network = _channels_last(network).to(self.device)
-        self._forward = torch.compile(self.network) if options.compile else self.network
+        self.network = self._precision.placed(network, self.device)
+        self._forward = self.network
+        if options.compile:
+            self._forward = self._precision.compiled(self.network)
         self.ema = copy.deepcopy(self.network).requires_grad_(False)
-        self.optimizer = Optimizer(self.network)
+        self.optimizer = Optimizer(self.network, self._precision.dtype)
         # What follows takes memory and time, and is made when a stage first asks for it.
         self.adversary: Adversary | None = None
         self.taught: FaceRecogniser | None = None
@@ -119,36 +127,42 @@ class Training:
         Raises DivergedError where the loss becomes infinite.
         """
         handlers = {s: signal.signal(s, self._ask_to_stop) for s in (signal.SIGINT, signal.SIGTERM)}
-        saved = reported = time.monotonic()
-        started, first = saved, self.step
         _say(f"Training in {self.folder.path}: step {self.step} of {self.options.steps}.")
         try:
-            while self.step < self.options.steps and not self._stop:
-                stage = self.options.stage or stage_at(self.step / self.options.steps)
-                loss = self._train_step(STAGES[stage])
-                self.step += 1
-                now = time.monotonic()
-                if now - reported > REPORT_SECONDS:
-                    reported = now
-                    self._report(stage, loss, (now - started) / (self.step - first))
-                if self.step % VALIDATE_STEPS == 0:
-                    self._validate(stage)
-                if now - saved > SAVE_SECONDS:
-                    self._save()
-                    saved = time.monotonic()
+            with suppress(_TeachingStoppedError):
+                self._train()
             self._save()
         finally:
             self.samples.close()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
+    def _train(self) -> None:
+        saved = reported = time.monotonic()
+        first: int | None = None
+        while self.step < self.options.steps and not self._stop:
+            stage = self.options.stage or stage_at(self.step / self.options.steps)
+            loss = self._train_step(STAGES[stage])
+            self.step += 1
+            now = time.monotonic()
+            if first is None:  # it compiles and teaches, and says nothing about the others
+                started, first = now, self.step
+            elif now - reported > REPORT_SECONDS:
+                reported = now
+                self._report(stage, loss, (now - started) / (self.step - first))
+            if self.step % VALIDATE_STEPS == 0:
+                self._validate(stage)
+            if now - saved > SAVE_SECONDS:
+                self._save()
+                saved = time.monotonic()
+
     def _train_step(self, stage: Stage) -> dict[str, float]:
         """One step of the optimizer and of the average; the loss terms by name."""
         inputs, truths = (
-            part.to(self.device, memory_format=torch.channels_last)
+            part.to(self.device, memory_format=self._precision.order)
             for part in self.samples.batch(self.step)
         )
-        with self._autocast():
+        with self._precision.autocast():
             results = self._forward(inputs)
             terms = self._losses(stage, inputs, results, truths)
         total = torch.stack(list(terms.values())).sum()
@@ -160,7 +174,7 @@ class Training:
         self.optimizer.step(total, self._learning_rate())
         self._average()
         if stage.adversarial:
-            with self._autocast():
+            with self._precision.autocast():
                 self._opponent().learn(results.detach(), truths, self.step)
         return {name: round(term.item(), 4) for name, term in terms.items()}
 
@@ -191,7 +205,9 @@ class Training:
 
     def _opponent(self) -> Adversary:
         if self.adversary is None:
-            self.adversary = Adversary(self.options.shape(), self.options.seed, self.device)
+            self.adversary = Adversary(
+                self.options.shape(), self.options.seed, self.device, self._precision
+            )
         return self.adversary
 
     @cached_property
@@ -207,9 +223,21 @@ class Training:
 
     def _teach(self) -> FaceRecogniser:
         _say("Teaching the face recogniser to see through damage; done once, takes some minutes.")
+        began = reported = time.monotonic()
+
+        def watch(step: int) -> None:
+            nonlocal reported
+            if self._stop:
+                raise _TeachingStoppedError
+            now = time.monotonic()
+            if now - reported > REPORT_SECONDS:
+                reported = now
+                left = (likely_person.STEPS - step) * (now - began) / step
+                _say(f"taught {step} of {likely_person.STEPS} steps, {_clock(left)} left")
+
         size, seed = self.options.size, self.options.seed + 1
         with closing(Samples(self._training_faces, size, likely_person.BATCH, seed)) as samples:
-            return likely_person.taught_recogniser(samples, self.device)
+            return likely_person.taught_recogniser(samples, self.device, watch)
 
     def _average(self) -> None:
         decay = min(EMA_DECAY, (1 + self.step) / (10 + self.step))
@@ -238,12 +266,11 @@ class Training:
 
     def _report(self, stage: str, loss: dict[str, float], seconds_per_step: float) -> None:
         left = (self.options.steps - self.step) * seconds_per_step
-        hours, minutes = divmod(round(left / 60), 60)
         entry = {"step": self.step, "stage": stage, "loss": loss, "lr": self._learning_rate()}
         self.folder.log({**entry, "seconds_per_step": round(seconds_per_step, 3)})
         _say(
             f"step {self.step} of {self.options.steps}, {stage}: {loss}, "
-            f"{seconds_per_step:.2f} s per step, {hours} h {minutes:02d} min left"
+            f"{seconds_per_step:.2f} s per step, {_clock(left)} left"
         )
 
     def _save(self) -> None:
@@ -290,10 +317,6 @@ class Training:
     def _note(self) -> dict[str, str]:
         return {"format": "pt", "step": str(self.step)}
 
-    def _autocast(self) -> torch.autocast:
-        kind = self.device.type
-        return torch.autocast(kind, torch.bfloat16, enabled=_has_fast_bfloat16(kind))
-
     def _ask_to_stop(self, *_: object) -> None:
         self._stop = True
 
@@ -307,18 +330,9 @@ def choose_device(wish: str) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def _has_fast_bfloat16(kind: str) -> bool:
-    if kind == "cpu":
-        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-
-
-def _channels_last(network: GPEN) -> GPEN:
-    """Convolution weights in the order that CPUs and tensor cores read."""
-    for parameter in network.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    return network
+def _clock(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min"
 
 
 def _say(sentence: str) -> None:
