@@ -43,6 +43,24 @@ def test_damage_keeps_shape_and_range_and_ranges_from_none_to_heavy(face):
     assert errors[-10] > 12
 
 
+@pytest.mark.parametrize("kind", ["random_blur", "_random_shrink", "random_noise", "jpeg"])
+def test_each_kind_of_damage_is_now_and_then_missing(face, monkeypatch, kind):
+    seen = []
+    monkeypatch.setattr(d, kind, lambda picture, *_: seen.append(1) or picture)
+    missing = 0
+    for seed in range(60):
+        seen.clear()
+        if not np.array_equal(d.degrade(face, rng(seed)), face):
+            missing += not seen
+    assert 2 <= missing <= 15
+
+
+def test_truths_are_flatter_and_crisper_than_the_faces_that_they_are_made_of(face):
+    spreads = [d.change_tonality(face, rng(seed)).std() / face.std() for seed in range(60)]
+    assert min(spreads) < 0.65
+    assert max(spreads) > 1.1
+
+
 def test_fixed_levels_get_worse_and_mild_stays_good(face):
     errors = [error(d.degrade_at(face, level, rng()), face) for level in d.LEVELS.values()]
     assert errors == sorted(errors)

@@ -21,8 +21,10 @@ from numpy.random import Generator
 
 UNDAMAGED_SHARE = 0.08  # of the training faces; the network must give these back as they are
 USUAL_ORDER_SHARE = 0.6  # lens, sensor, file: the rest comes in any order
+LEFT_OUT_SHARE = 0.12  # of each: a soft photo may have no noise, a noisy one be sharp
 DUST_SHARE, SCRATCH_SHARE = 0.1, 0.08
 GREY_SHARE, SEPIA_SHARE, FADED_SHARE = 0.12, 0.08, 0.1
+CONTRAST = (0.6, 1.25)
 LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 SEPIA = np.array((1.07, 0.98, 0.78), np.float32)  # tint of an old print, relative to its grey
 MILDNESS = 2.0  # above 1, good photos are more frequent than ruined ones
@@ -63,12 +65,13 @@ def degrade(face: np.ndarray, rng: Generator) -> np.ndarray:
         lambda x, r: random_noise(x, r, MAX_NOISE * severity * r.uniform(0.1, 1.3)),
         lambda x, r: jpeg(x, 95 - (95 - WORST_JPEG) * min(1, severity * r.uniform(0.4, 1.3))),
     ]
+    steps = [step for step in steps if rng.random() >= LEFT_OUT_SHARE]
     if rng.random() > USUAL_ORDER_SHARE:
         rng.shuffle(steps)
     if rng.random() < DUST_SHARE:
-        steps.insert(rng.integers(5), lambda x, r: dust(x, r, 1 + r.integers(40)))
+        steps.insert(rng.integers(len(steps) + 1), lambda x, r: dust(x, r, 1 + r.integers(40)))
     if rng.random() < SCRATCH_SHARE:
-        steps.insert(rng.integers(5), lambda x, r: scratches(x, r, 1 + r.integers(4)))
+        steps.insert(rng.integers(len(steps) + 1), lambda x, r: scratches(x, r, 1 + r.integers(4)))
     size = face.shape[0]
     for step in steps:
         face = step(face, rng)
@@ -94,6 +97,8 @@ def change_tonality(face: np.ndarray, rng: Generator) -> np.ndarray:
     """Exposure, contrast and colour of another camera; some faces grey, sepia or faded."""
     gain = rng.uniform(0.7, 1.2) * rng.uniform(0.94, 1.06, 3)
     face = 255 * (np.clip(face / 255 * gain, 0, 1) ** rng.uniform(0.75, 1.35))
+    middle = face.mean()
+    face = to_levels(middle + rng.uniform(*CONTRAST) * (face - middle))
     chance = rng.random()
     if chance < GREY_SHARE:
         face = grey(face)

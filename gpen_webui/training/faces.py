@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from gpen_webui.errors import UserError
+from gpen_webui.training.clutter import clutter
 from gpen_webui.training.degrade import change_tonality, degrade
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -23,6 +24,7 @@ PERSON_SEPARATOR = "--"  # `0007--wedding.png`: person 0007; without it every fi
 HELD_OUT_OF_256 = 26  # about a tenth of the people are never trained on
 SPARE = 1.25  # faces are kept larger than the crop, so that turning one loses no detail
 MAX_TURN_DEGREES, MAX_ZOOM, MAX_SHIFT = 8.0, 0.08, 0.03  # a detector's error, and a bit more
+CLUTTERED_SHARE = 0.2  # of the faces
 
 
 class FacesError(UserError):
@@ -107,7 +109,10 @@ class Samples:
 
     def _pair(self, step: int, place: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng((self._seed, step, place))
-        truth = change_tonality(self._crop(self._face_at(step, place), rng), rng)
+        face = self._crop(self._face_at(step, place), rng)
+        if rng.random() < CLUTTERED_SHARE:
+            face = clutter(face, rng)
+        truth = change_tonality(face, rng)
         return degrade(truth, rng), truth
 
     def _face_at(self, step: int, place: int) -> np.ndarray:
