@@ -230,7 +230,7 @@ class Training:
             if self._stop:
                 raise _TeachingStoppedError
             now = time.monotonic()
-            if now - reported > REPORT_SECONDS:
+            if step and now - reported > REPORT_SECONDS:
                 reported = now
                 left = (likely_person.STEPS - step) * (now - began) / step
                 _say(f"taught {step} of {likely_person.STEPS} steps, {_clock(left)} left")
