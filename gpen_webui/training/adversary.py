@@ -1,96 +1,110 @@
 """The discriminator of the last stage: it learns to tell results from truths, and thereby
 what texture is missing.
 
-It does not learn to see: it judges the features that the perceptual term has computed already
-("Projected GANs Converge Faster", Sauer et al., 2021), so that dozens of steps teach it what a
-discriminator from nothing takes thousands for. And it judges pairs, a result beside its own truth
-(the relativistic loss of Jolicoeur-Martineau, 2018): what only differs from face to face, light
-or background, tells it nothing.
+A StyleGAN2 discriminator in the generator's own widths, with R1 (Mescheder et al., 2018): the
+gradient at true faces is kept small, every few steps (Karras et al., 2020). It sees one part of
+each face: texture is local, and whole faces of 256 pixels would cost four times as much.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gpen_webui.gpen.network import BiasedLeakyReLU, EqualConv
-from gpen_webui.training.feature_losses import FeaturePair
+from gpen_webui.gpen.network import BiasedLeakyReLU, Blur, EqualConv, EqualLinear, NetworkConfig
+from gpen_webui.training.parts import Parts
+from gpen_webui.training.precision import Precision
 
-CHANNELS = (64, 128, 256, 512)  # of VGG's features, from fine to coarse
-HIDDEN = 64
-FINEST_STRIDE = 2  # at full size, half the verdicts across and down do
-LEARNING_RATE = 5e-3
+PART = 128  # pixels
+LEARNING_RATE = 2e-3
 BETAS = (0.0, 0.99)
-# R1 (Mescheder et al., 2018), every few steps (Karras et al., 2020), on features, not on pixels.
-R1_WEIGHT, R1_EVERY = 0.02, 4
+R1_WEIGHT, R1_EVERY = 1.0, 16
+R1_FACES = 4  # of the batch; the second derivative costs memory
 
 
-class Head(nn.Module):
-    """Unit-length features (B,C,H,W) -> a verdict for each place (B,1,h,w): high for true ones."""
+class Discriminator(nn.Module):
+    """Faces (B,3,S,S) in [-1,1] -> (B,): high for true ones."""
 
-    def __init__(self, channels: int, stride: int):
+    def __init__(self, config: NetworkConfig):
         super().__init__()
-        self._scale = channels**0.5  # brings single features to about 1
-        first = HIDDEN // stride
-        self.layers = nn.Sequential(
-            EqualConv(channels, first, 1, stride=1, padding=0),
-            BiasedLeakyReLU(first),
-            EqualConv(first, HIDDEN, 3, stride=stride, padding=1),
-            BiasedLeakyReLU(HIDDEN),
-            EqualConv(HIDDEN, 1, 3, stride=1, padding=1),
+        width = config.channels(config.size)
+        layers: list[nn.Module] = [EqualConv(3, width, 1, stride=1, padding=0)]
+        layers.append(BiasedLeakyReLU(width))
+        resolution = config.size
+        while resolution > 4:
+            wider = config.channels(resolution // 2)
+            layers += [
+                EqualConv(width, width, 3, stride=1, padding=1),
+                BiasedLeakyReLU(width),
+                Blur(pad=(2, 2)),
+                EqualConv(width, wider, 3, stride=2, padding=0),
+                BiasedLeakyReLU(wider),
+            ]
+            resolution, width = resolution // 2, wider
+        self.layers = nn.Sequential(*layers)
+        self.last = nn.Sequential(
+            EqualLinear((width + 1) * 16, width, activate=True), EqualLinear(width, 1)
         )
 
-    def forward(self, features: Tensor) -> Tensor:
-        return self.layers(features * self._scale)
+    def forward(self, faces: Tensor) -> Tensor:
+        x = self.layers(faces)
+        # How much the batch varies, as one more channel: a generator that always draws the
+        # same is found out.
+        spread = (x.float().var(dim=0, unbiased=False) + 1e-8).sqrt().mean()
+        x = torch.cat((x, spread.to(x.dtype).expand(len(x), 1, 4, 4)), dim=1)
+        return self.last(x.flatten(1)).squeeze(1)
 
 
 class Adversary:
-    """The discriminator, one head for each depth of the features, and its optimizer."""
+    """The discriminator and its optimizer."""
 
-    def __init__(self, seed: int, device: torch.device):
+    def __init__(
+        self, config: NetworkConfig, seed: int, device: torch.device, precision: Precision
+    ):
         torch.manual_seed(seed)
-        strides = (FINEST_STRIDE, *[1] * (len(CHANNELS) - 1))
-        heads = (Head(*shape) for shape in zip(CHANNELS, strides, strict=True))
-        self._heads = nn.ModuleList(heads).to(device)
-        self._optimizer = torch.optim.Adam(self._heads.parameters(), lr=LEARNING_RATE, betas=BETAS)
+        self._seed = seed
+        network = Discriminator(replace(config, size=min(config.size, PART)))
+        self._network = precision.placed(network, device)
+        self._optimizer = torch.optim.Adam(
+            self._network.parameters(), lr=LEARNING_RATE, betas=BETAS
+        )
 
-    def generator_loss(self, features: FeaturePair) -> Tensor:
-        """Low where it takes the results for truer than their truths; (B,)."""
-        self._heads.requires_grad_(False)
-        losses = [
-            F.softplus(head(truths) - head(results)).mean(dim=(1, 2, 3))
-            for head, results, truths in self._at_each_depth(features)
-        ]
-        self._heads.requires_grad_(True)
-        return torch.stack(losses).mean(dim=0)
+    def generator_loss(self, results: Tensor, step: int) -> Tensor:
+        """Low where the discriminator takes the results (B,3,S,S) for true faces; (B,)."""
+        return F.softplus(-self._network(self._parts(results, step)))
 
-    def learn(self, features: FeaturePair, step: int) -> None:
-        """One step of the discriminator. step: of the training."""
-        regularised = step % R1_EVERY == 0
-        losses = []
-        for head, results, truths in self._at_each_depth(features):
-            truths = truths.detach().requires_grad_(regularised)
-            seen = head(truths)
-            losses.append(F.softplus(head(results.detach()) - seen).mean())
-            if regularised:
-                (slope,) = torch.autograd.grad(seen.sum(), truths, create_graph=True)
-                losses.append(R1_EVERY * R1_WEIGHT / 2 * slope.square().mean())
+    def learn(self, results: Tensor, truths: Tensor, step: int) -> None:
+        """One step of the discriminator; the results must be detached."""
+        results, truths = self._parts(results, step), self._parts(truths, step)
+        loss = F.softplus(self._network(results)) + F.softplus(-self._network(truths))
+        loss = loss.mean()
+        if step % R1_EVERY == 0:
+            with torch.autocast(truths.device.type, enabled=False):
+                loss = loss + R1_EVERY * R1_WEIGHT / 2 * self._r1(truths[:R1_FACES])
+        # The generator's loss has left gradients here as well.
         self._optimizer.zero_grad(set_to_none=True)
-        torch.stack(losses).sum().backward()
+        loss.backward()
         self._optimizer.step()
 
-    def _at_each_depth(self, features: FeaturePair) -> zip:
-        """Head, results and truths; the deepest features, of whole features of a face, have
-        no head: likeness is asked for by other terms."""
-        return zip(self._heads, features.results, features.truths, strict=False)
+    def _parts(self, faces: Tensor, step: int) -> Tensor:
+        """A part of each face, the same of results and truths."""
+        rng = np.random.default_rng((self._seed, step, 1 << 21))
+        return Parts(rng, faces.shape, PART).of(faces)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"heads": self._heads.state_dict(), "optimizer": self._optimizer.state_dict()}
+        return {"network": self._network.state_dict(), "optimizer": self._optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Raises KeyError where the state is of another kind of discriminator."""
-        self._heads.load_state_dict(state["heads"])
+        self._network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
+
+    def _r1(self, truths: Tensor) -> Tensor:
+        truths = truths.detach().requires_grad_()
+        verdict = self._network(truths).sum()
+        (gradient,) = torch.autograd.grad(verdict, truths, create_graph=True)
+        return gradient.square().sum(dim=(1, 2, 3)).mean()

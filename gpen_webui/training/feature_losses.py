@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -16,13 +14,6 @@ from gpen_webui.training.perceptual import StLpips
 PART = 96  # pixels; VGG on whole faces would cost more than all the rest of a step
 
 
-class FeaturePair(NamedTuple):
-    """VGG's features of the same parts of results and truths, each a (B,C,H,W) per depth."""
-
-    results: list[Tensor]
-    truths: list[Tensor]
-
-
 class PerceptualLoss(nn.Module):
     """ST-LPIPS of a part of each face, most often around eyes and mouth."""
 
@@ -32,19 +23,17 @@ class PerceptualLoss(nn.Module):
         self._trunk = StLpips("vgg").requires_grad_(False)
         self._features = torch.compile(self._trunk.features) if compiled else self._trunk.features
 
-    def features(self, results: Tensor, truths: Tensor, step: int) -> FeaturePair:
-        """Of (B,3,S,S) twice, what `forward` compares. Which parts depends on seed and step."""
+    def forward(self, results: Tensor, truths: Tensor, step: int) -> Tensor:
+        """(B,3,S,S) twice -> (). Which parts depends on seed and step.
+
+        The root of the mean square over the faces: those that look worst pull hardest, and good
+        photos, which have little to gain and much to lose, hardly at all.
+        """
         rng = np.random.default_rng((self._seed, step, 1 << 20))
         parts = Parts(rng, results.shape, PART)
         with torch.no_grad():
             wanted = self._features(parts.of(truths))
-        return FeaturePair(self._features(parts.of(results)), wanted)
-
-    def forward(self, features: FeaturePair) -> Tensor:
-        """The root of the mean square over the faces, (): those that look worst pull hardest,
-        and good photos, which have little to gain and much to lose, hardly at all.
-        """
-        distances = self._trunk.between(features.results, features.truths)
+        distances = self._trunk.between(self._features(parts.of(results)), wanted)
         return distances.norm() / len(distances) ** 0.5
 
 

@@ -21,7 +21,7 @@ from gpen_webui.heap import keep_freed_memory
 from gpen_webui.training import likely_person
 from gpen_webui.training.adversary import Adversary
 from gpen_webui.training.faces import FacesError, Samples, list_faces
-from gpen_webui.training.feature_losses import FeaturePair, IdentityLoss, PerceptualLoss
+from gpen_webui.training.feature_losses import IdentityLoss, PerceptualLoss
 from gpen_webui.training.grow import new_network
 from gpen_webui.training.identity import FaceRecogniser
 from gpen_webui.training.losses import (
@@ -164,10 +164,7 @@ class Training:
         )
         with self._precision.autocast():
             results = self._forward(inputs)
-            features = None
-            if stage.perceptual:
-                features = self._perception.features(results, truths, self.step)
-            terms = self._losses(stage, inputs, results, truths, features)
+            terms = self._losses(stage, inputs, results, truths)
         total = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(total):
             raise DivergedError(
@@ -177,16 +174,12 @@ class Training:
         self.optimizer.step(total, self._learning_rate())
         self._average()
         if stage.adversarial:
-            self._opponent().learn(features, self.step)
+            with self._precision.autocast():
+                self._opponent().learn(results.detach(), truths, self.step)
         return {name: round(term.item(), 4) for name, term in terms.items()}
 
     def _losses(
-        self,
-        stage: Stage,
-        inputs: Tensor,
-        results: Tensor,
-        truths: Tensor,
-        features: FeaturePair | None,
+        self, stage: Stage, inputs: Tensor, results: Tensor, truths: Tensor
     ) -> dict[str, Tensor]:
         terms = {
             "pixels": stage.pixels * pixel_loss(results, truths),
@@ -199,17 +192,22 @@ class Training:
         if stage.halos:
             terms["halos"] = stage.halos * halo_loss(results, truths)
         if stage.perceptual:
-            terms["perceptual"] = stage.perceptual * self._perception(features)
+            loss = self._perception(results, truths, self.step)
+            terms["perceptual"] = stage.perceptual * loss
         if stage.identity:
             terms["identity"] = stage.identity * self._identity(results, truths, inputs)
         if stage.adversarial:
-            loss = texture_share(results, truths) * self._opponent().generator_loss(features)
+            loss = texture_share(results, truths) * self._opponent().generator_loss(
+                results, self.step
+            )
             terms["adversarial"] = stage.adversarial * loss.mean()
         return terms
 
     def _opponent(self) -> Adversary:
         if self.adversary is None:
-            self.adversary = Adversary(self.options.seed, self.device)
+            self.adversary = Adversary(
+                self.options.shape(), self.options.seed, self.device, self._precision
+            )
         return self.adversary
 
     @cached_property
@@ -303,13 +301,13 @@ class Training:
             ) from error
         try:
             self.optimizer.load_state_dict(state["optimizer"])
-            if state.get("adversary"):
-                self._opponent().load_state_dict(state["adversary"])
         except KeyError as error:
             raise RunFolderError(
                 f"{self.folder.path} holds a training of an older version; begin a new one with "
                 f"--init {self.folder.path / 'last.safetensors'} and another folder with -o."
             ) from error
+        if state.get("adversary"):
+            self._opponent().load_state_dict(state["adversary"])
         if state.get("taught"):
             self.taught = FaceRecogniser().to(self.device)
             self.taught.load_state_dict(state["taught"])
