@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.jobs_kit import wait_for
 from tests.server import PROJECT, Server, events_of, small_photo
 
 
@@ -254,7 +255,7 @@ def test_a_finished_job_can_be_neither_paused_nor_cancelled(server: Server, albu
 def test_a_job_can_be_paused_and_resumed(server: Server):
     job = server.new_album([(f"{n}.jpg", small_photo(n + 30)) for n in range(6)])
     assert server.post(f"/api/jobs/{job}/pause").json()["state"] == "paused"
-    time.sleep(1)  # those in hand are finished
+    wait_for(lambda: server.job(job)["counts"]["running"] == 0)
     rested = server.job(job)["counts"]
     time.sleep(0.5)
     assert server.job(job)["counts"] == rested
