@@ -79,12 +79,14 @@ function tellIfGone({ status, message }) {
 
 function take(events) {
   const touched = new Set();
+  let over = false; // told by an event: the answer to "cancel" may come before the last photos'
   for (const event of events) {
     job.seq = event.seq;
     job.counts = event.counts;
     job.eta_seconds = event.eta_seconds;
     if (event.type === "job") {
       job.state = event.state;
+      over = ended();
       job.reason = event.error?.message ?? null;
       continue;
     }
@@ -99,7 +101,7 @@ function take(events) {
   }
   drawJob();
   if (touched.size) drawFailures();
-  if (ended()) theEnd();
+  if (over) theEnd();
 }
 
 function theEnd() {
