@@ -172,6 +172,26 @@ def test_a_folder_keeps_its_tree(web: Server, open_page: OpenPage, tmp_path: Pat
     }
 
 
+def test_a_file_beyond_the_limit_is_left_out_without_being_sent(
+    web: Server, open_page: OpenPage, tmp_path: Path
+):
+    huge, small = tmp_path / "huge.tif", tmp_path / "small.jpg"
+    with open(huge, "wb") as file:
+        file.truncate(201_000_000)
+    small.write_bytes(portrait(3, 192))
+    page = open_page(f"{web.url}/batch")
+    sent = []
+    page.on(
+        "request", lambda request: sent.append(request.url) if "/items" in request.url else None
+    )
+    page.set_input_files("#pick", [huge, small])
+    expect(page.locator("#thumbs .cell")).to_have_count(1)
+    page.click("#refused summary")
+    expect(page.locator("#refused-list")).to_contain_text("huge.tif: larger than 200 MB")
+    expect(page.locator("#start")).to_have_text("Start with 1 photo")
+    assert len([address for address in sent if address.endswith("/items")]) == 1
+
+
 def test_a_broken_connection_is_waited_out_and_nothing_is_sent_twice(
     web: Server, open_page: OpenPage, tmp_path: Path
 ):

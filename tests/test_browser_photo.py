@@ -189,6 +189,13 @@ def test_a_damaged_photo_is_explained_and_the_next_one_works(web: Server, open_p
     expect(trouble).to_be_hidden()
 
 
+def test_a_file_that_is_no_photo_is_refused_at_once(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    page.set_input_files("#pick", [upload("letter.txt", b"Dear Mary", "text/plain")])
+    expect(page.get_by_text("letter.txt: not a photo")).to_be_visible()
+    expect(page.locator("#studio")).to_have_attribute("data-state", "empty")
+
+
 def test_the_sample_photo_works_without_a_photo_at_hand(web: Server, open_page: OpenPage):
     page = open_page(web.url)
     page.click("#sample")

@@ -48,6 +48,23 @@ def test_a_request_beyond_its_limit_is_refused_in_words(server: Server):
     assert left_behind(server) == []
 
 
+def test_a_client_that_sends_on_after_the_refusal_still_gets_it_in_words(server: Server):
+    head = b'--x\r\nContent-Disposition: form-data; name="photo"; filename="huge.tif"\r\n\r\n'
+    length = len(head) + 40 * MB
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+        client.sendall(
+            b"POST /enhance HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            b"Content-Type: multipart/form-data; boundary=x\r\n"
+            b"Content-Length: %d\r\n\r\n%b" % (length, head)
+        )
+        client.sendall(bytes(3 * MB))
+        time.sleep(0.5)  # by now the server has refused
+        client.sendall(bytes(37 * MB))
+        answer = client.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"send fewer photos at a time" in answer
+
+
 def test_a_request_of_unknown_length_is_limited_too(server: Server, job: str):
     def parts():
         yield b'--x\r\nContent-Disposition: form-data; name="photo"; filename="a.jpg"\r\n\r\n'

@@ -16,6 +16,7 @@ from contextlib import suppress
 from threading import Thread
 
 from flask import Flask
+from gunicorn import util
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
@@ -32,6 +33,8 @@ THREADS = 640
 CONNECTIONS = 1000
 SILENCE_SECONDS = 30  # that a client may make within a request
 DEAF_SECONDS = 60  # that a client may leave an answer unread
+# An upload that is refused is read on, into nothing: a client that cannot send loses the answer.
+REFUSED_SECONDS, REFUSED_BYTES = 10, 100_000_000
 REQUEST_PATIENCE = 2  # seconds for requests under way when the server stops
 STOP_PATIENCE = 20  # seconds until the process is killed
 CANNOT_LOAD = 4  # gunicorn: do not try again
@@ -129,7 +132,8 @@ class PatientWorker(ThreadWorker):
         keep = super().handle(conn)
         if keep is False:
             with suppress(OSError):  # a WebSocket was closed by its own thread
-                conn.close(graceful=True)  # may take seconds; not in the loop's thread
+                # May take seconds; not in the loop's thread.
+                util.close_graceful(conn.sock, REFUSED_SECONDS, REFUSED_BYTES)
             conn.close = _is_closed
         return keep
 

@@ -23,6 +23,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from gpen_webui.jobs.records import Job
 from gpen_webui.options import RANGES, RestoreOptions
+from gpen_webui.web.context import settings
 
 TRANSLATIONS = Path(__file__).resolve().parent / "translations"
 LANGUAGES = {"en": "English", "zh_Hans": "简体中文"}
@@ -134,6 +135,7 @@ def _for_all_templates() -> dict[str, object]:
         "theme": theme if theme in THEMES else None,
         "presets": {name: preset_options(name) for name in PRESETS},
         "ranges": RANGES,
+        "max_file_mb": settings().max_file_mb,
     }
 
 

@@ -5,7 +5,7 @@
 import { ApiError, get, jobPath, post } from "./api.js";
 import { addSlowly, Cell } from "./cells.js";
 import { find, make, newKey, toast } from "./dom.js";
-import { chosen, isPhoto, receive } from "./files.js";
+import { chosen, receive, refusal } from "./files.js";
 import { permit, title } from "./notify.js";
 import { Options } from "./options.js";
 import { Uploader } from "./upload.js";
@@ -67,13 +67,14 @@ let opening = null;
 async function take(found) {
   const hidden = /(^|\/)(\.|Thumbs\.db$|desktop\.ini$|__MACOSX\/)/i;
   const visible = found.filter(({ name }) => !hidden.test(name));
-  const photos = visible.filter(({ file }) => isPhoto(file));
+  const photos = visible.filter(({ file }) => !refusal(file));
   if (photos.length) state("collecting");
   for (const { file, name } of visible) {
-    if (!isPhoto(file)) refuse(name, say(file ? "refused.type" : "refused.unreadable"));
+    const why = refusal(file);
+    if (why) refuse(name, why);
   }
   if (!photos.length) {
-    if (visible.length && !uploader) toast(say("not.photo", { name: visible[0].name }), "bad");
+    if (visible.length && !uploader) toast(`${visible[0].name}: ${refusal(visible[0].file)}`, "bad");
     return;
   }
   try {

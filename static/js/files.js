@@ -1,8 +1,18 @@
 // Photos from wherever the user gives them: file dialogs, drops of files and folders, the clipboard.
 
+import { bytes, say } from "./words.js";
+
 const PHOTO = /\.(jpe?g|jfif|png|webp|bmp|gif|tiff?|heic|heif|avif)$/i;
 
-export const isPhoto = (file) => file !== null && (file.type.startsWith("image/") || PHOTO.test(file.name));
+const LARGEST = Number(document.documentElement.dataset.maxFileMb) * 1e6; // bytes
+
+/** Why a file is not even sent, in words, or null; file is null where it cannot be read. */
+export function refusal(file) {
+  if (!file) return say("refused.unreadable");
+  if (!file.type.startsWith("image/") && !PHOTO.test(file.name)) return say("refused.type");
+  if (file.size > LARGEST) return say("refused.large", { limit: bytes(LARGEST) });
+  return null;
+}
 
 /** Whether something dragged over the page has files in it. */
 export const carriesFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");

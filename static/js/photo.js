@@ -4,7 +4,7 @@
 
 import { ApiError, get, jobPath, picture, post, remove, upload } from "./api.js";
 import { find, findAll, newKey, toast } from "./dom.js";
-import { chosen, isPhoto, receive } from "./files.js";
+import { chosen, receive, refusal } from "./files.js";
 import { follow } from "./follow.js";
 import { tell, title } from "./notify.js";
 import { Options } from "./options.js";
@@ -72,8 +72,9 @@ function preview(url) {
 
 async function take([first]) {
   if (!first) return;
-  if (!isPhoto(first.file)) {
-    toast(say("not.photo", { name: first.name }), "bad");
+  const why = refusal(first.file);
+  if (why) {
+    toast(`${first.name}: ${why}`, "bad");
     return;
   }
   reset();
