@@ -1,6 +1,7 @@
 """Whose face is asked for where damage hides who it is."""
 
 import importlib.util
+from contextlib import closing
 
 import cv2
 import pytest
@@ -33,26 +34,35 @@ def test_the_true_person_is_asked_for_where_it_can_be_seen_and_else_the_likely_o
     assert 0 < between[0, 0] < 1
 
 
-@needs_extras
-def test_a_taught_recogniser_comes_closer_to_the_true_person_of_a_damaged_face(
-    tmp_path, monkeypatch
-):
+@pytest.fixture
+def samples(tmp_path):
+    """The same person each time; what is learned is to see through the damage."""
     picture = cv2.imread(str(ASTRONAUT))
     files = []
-    for number in range(6):  # the same person; what is learned is to see through the damage
+    for number in range(6):
         file = tmp_path / f"{number}.png"
         left = 110 + 5 * number
         cv2.imwrite(str(file), cv2.resize(picture[20:240, left : left + 220], (160, 160)))
         files.append(file)
+    with closing(Samples(files, 128, batch=4, seed=1)) as samples:
+        yield samples
+
+
+@needs_extras
+@pytest.mark.parametrize("bfloat16", [False, True])  # in which the training's own steps are made
+def test_a_taught_recogniser_comes_closer_to_the_true_person_of_a_damaged_face(
+    samples, monkeypatch, bfloat16
+):
     monkeypatch.setattr(likely_person, "STEPS", 40)
-    samples = Samples(files, 128, batch=4, seed=1)
-    taught, exact = taught_recogniser(samples, torch.device("cpu")), FaceRecogniser()
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        taught = taught_recogniser(samples, torch.device("cpu"))
+    exact = FaceRecogniser()
     pairs = map(samples.batch, range(900, 904))
     inputs, truths = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-    samples.close()
     with torch.inference_mode():
         true = exact(truths)
         before = (exact(inputs) - true).square().sum(dim=1).mean()
         after = (taught(inputs) - true).square().sum(dim=1).mean()
     assert after < 0.8 * before
     assert not any(parameter.requires_grad for parameter in taught.parameters())
+

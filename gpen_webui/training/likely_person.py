@@ -42,7 +42,9 @@ def taught_recogniser(
         fall = 0.5 * (1 + math.cos(math.pi * step / STEPS))
         optimizer.param_groups[0]["lr"] = LEARNING_RATE * rise * fall
         inputs, truths = (part.to(device) for part in samples.batch(step))
-        loss = (taught(inputs) - exact(truths)).square().sum(dim=1).mean()
+        # Within a caller's autocast it would see its weights as they were at the first step.
+        with torch.autocast(device.type, enabled=False):
+            loss = (taught(inputs) - exact(truths)).square().sum(dim=1).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
