@@ -201,12 +201,17 @@ def test_a_run_folder_of_another_network_is_refused(faces, tmp_path):
 
 
 @needs_extras
-def test_a_run_of_a_version_with_another_optimizer_is_refused_with_the_way_to_go_on(
-    faces, tmp_path
-):
+@pytest.mark.parametrize(
+    ("part", "older"),
+    [
+        ("optimizer", {"state": {}, "param_groups": []}),
+        ("adversary", {"network": {"last.0.weight": torch.zeros(1)}, "optimizer": {}}),
+    ],
+)
+def test_a_run_of_an_older_version_is_refused_with_the_way_to_go_on(faces, tmp_path, part, older):
     Training(options(faces, tmp_path / "run", steps=1)).run()
     state = state_of(tmp_path / "run")
-    state["optimizer"] = {"state": {}, "param_groups": []}
+    state[part] = older
     torch.save(state, tmp_path / "run" / "state.pt")
     with pytest.raises(RunFolderError, match=r"--init .*last\.safetensors"):
         Training(options(faces, tmp_path / "run", steps=2))
@@ -283,13 +288,13 @@ def test_the_discriminator_learns_to_tell_results_from_truths():
     adversary = Adversary(NetworkConfig(32, 1, 0.0625), 0, CPU, Precision.best_for(CPU))
     truths = torch.randn(4, 3, 32, 32).clamp(-1, 1)
     results = torch.nn.functional.avg_pool2d(truths, 5, 1, 2)
-    before = adversary.generator_loss(results, 0)
+    before = adversary.generator_loss(results, truths, 0)
     for step in range(40):
         adversary.learn(results, truths, step)
-    after = adversary.generator_loss(results, 0)
+    after = adversary.generator_loss(results, truths, 0)
     assert before.shape == (4,)
     assert after.mean() > before.mean() + 0.5
-    assert adversary.generator_loss(truths, 0).mean() < after.mean()
+    assert adversary.generator_loss(truths, results, 0).mean() < before.mean()
 
 
 def test_the_stages_come_in_turn_and_fill_the_whole_training():

@@ -1,9 +1,15 @@
 """The discriminator of the last stage: it learns to tell results from truths, and thereby
 what texture is missing.
 
-A StyleGAN2 discriminator in the generator's own widths, with R1 (Mescheder et al., 2018): the
-gradient at true faces is kept small, every few steps (Karras et al., 2020). It sees one part of
-each face: texture is local, and whole faces of 256 pixels would cost four times as much.
+A StyleGAN2 discriminator in the generator's own widths. It judges pairs, a result beside its own
+truth (the relativistic loss of Jolicoeur-Martineau, 2018): what only differs from face to face,
+light or background, tells it nothing, and after dozens of steps it knows the truth of nearly every
+pair. The gradient at truths and results is kept small, every few steps (R1 and R2, Mescheder et
+al., 2018; Karras et al., 2020; pairs need both, Huang et al., 2024).
+
+It is shown texture alone: of one part of each face, as whole ones of 256 pixels would cost four
+times as much, the grey without what is constant over a few pixels. Of the rest, colours and
+shading, other terms know the truth, and to it any difference is as good as another.
 """
 
 from __future__ import annotations
@@ -21,19 +27,20 @@ from gpen_webui.training.parts import Parts
 from gpen_webui.training.precision import Precision
 
 PART = 128  # pixels
+TEXTURE_REACH = 8  # pixels
 LEARNING_RATE = 2e-3
 BETAS = (0.0, 0.99)
-R1_WEIGHT, R1_EVERY = 1.0, 16
-R1_FACES = 4  # of the batch; the second derivative costs memory
+SLOPE_WEIGHT, SLOPE_EVERY = 1.0, 16
+SLOPE_FACES = 4  # of the batch; the second derivative costs memory
 
 
 class Discriminator(nn.Module):
-    """Faces (B,3,S,S) in [-1,1] -> (B,): high for true ones."""
+    """Textures (B,1,S,S) -> (B,): higher for the true one of a pair."""
 
     def __init__(self, config: NetworkConfig):
         super().__init__()
         width = config.channels(config.size)
-        layers: list[nn.Module] = [EqualConv(3, width, 1, stride=1, padding=0)]
+        layers: list[nn.Module] = [EqualConv(1, width, 1, stride=1, padding=0)]
         layers.append(BiasedLeakyReLU(width))
         resolution = config.size
         while resolution > 4:
@@ -48,16 +55,11 @@ class Discriminator(nn.Module):
             resolution, width = resolution // 2, wider
         self.layers = nn.Sequential(*layers)
         self.last = nn.Sequential(
-            EqualLinear((width + 1) * 16, width, activate=True), EqualLinear(width, 1)
+            EqualLinear(width * 16, width, activate=True), EqualLinear(width, 1)
         )
 
-    def forward(self, faces: Tensor) -> Tensor:
-        x = self.layers(faces)
-        # How much the batch varies, as one more channel: a generator that always draws the
-        # same is found out.
-        spread = (x.float().var(dim=0, unbiased=False) + 1e-8).sqrt().mean()
-        x = torch.cat((x, spread.to(x.dtype).expand(len(x), 1, 4, 4)), dim=1)
-        return self.last(x.flatten(1)).squeeze(1)
+    def forward(self, textures: Tensor) -> Tensor:
+        return self.last(self.layers(textures).flatten(1)).squeeze(1)
 
 
 class Adversary:
@@ -74,27 +76,37 @@ class Adversary:
             self._network.parameters(), lr=LEARNING_RATE, betas=BETAS
         )
 
-    def generator_loss(self, results: Tensor, step: int) -> Tensor:
-        """Low where the discriminator takes the results (B,3,S,S) for true faces; (B,)."""
-        return F.softplus(-self._network(self._parts(results, step)))
+    def generator_loss(self, results: Tensor, truths: Tensor, step: int) -> Tensor:
+        """Low where results (B,3,S,S) look truer to it than their truths; (B,)."""
+        self._network.requires_grad_(False)
+        loss = F.softplus(-self._margins(results, truths, step))
+        self._network.requires_grad_(True)
+        return loss
 
     def learn(self, results: Tensor, truths: Tensor, step: int) -> None:
         """One step of the discriminator; the results must be detached."""
-        results, truths = self._parts(results, step), self._parts(truths, step)
-        loss = F.softplus(self._network(results)) + F.softplus(-self._network(truths))
-        loss = loss.mean()
-        if step % R1_EVERY == 0:
+        loss = F.softplus(self._margins(results, truths, step)).mean()
+        if step % SLOPE_EVERY == 0:
             with torch.autocast(truths.device.type, enabled=False):
-                loss = loss + R1_EVERY * R1_WEIGHT / 2 * self._r1(truths[:R1_FACES])
-        # The generator's loss has left gradients here as well.
+                for faces in (results, truths):
+                    slope = self._slope(self._textures(faces[:SLOPE_FACES], step))
+                    loss = loss + SLOPE_EVERY * SLOPE_WEIGHT / 2 * slope
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self._optimizer.step()
 
-    def _parts(self, faces: Tensor, step: int) -> Tensor:
-        """A part of each face, the same of results and truths."""
+    def _margins(self, results: Tensor, truths: Tensor, step: int) -> Tensor:
+        """By how much it holds each result for truer than its truth, (B,)."""
+        pairs = torch.cat((self._textures(results, step), self._textures(truths, step)))
+        of_results, of_truths = self._network(pairs).chunk(2)
+        return of_results - of_truths
+
+    def _textures(self, faces: Tensor, step: int) -> Tensor:
+        """The texture of a part of each face, the same part of results and truths."""
         rng = np.random.default_rng((self._seed, step, 1 << 21))
-        return Parts(rng, faces.shape, PART).of(faces)
+        grey = Parts(rng, faces.shape, PART).of(faces).float().mean(dim=1, keepdim=True)
+        side, reach = 2 * TEXTURE_REACH + 1, TEXTURE_REACH
+        return grey - F.avg_pool2d(grey, side, 1, reach, count_include_pad=False)
 
     def state_dict(self) -> dict[str, Any]:
         return {"network": self._network.state_dict(), "optimizer": self._optimizer.state_dict()}
@@ -103,8 +115,8 @@ class Adversary:
         self._network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
 
-    def _r1(self, truths: Tensor) -> Tensor:
-        truths = truths.detach().requires_grad_()
-        verdict = self._network(truths).sum()
-        (gradient,) = torch.autograd.grad(verdict, truths, create_graph=True)
+    def _slope(self, textures: Tensor) -> Tensor:
+        textures = textures.detach().requires_grad_()
+        verdict = self._network(textures).sum()
+        (gradient,) = torch.autograd.grad(verdict, textures, create_graph=True)
         return gradient.square().sum(dim=(1, 2, 3)).mean()

@@ -52,11 +52,11 @@ STAGES = {
     "texture": Stage(
         share=0.1,
         edges=1.25,
-        outlines=2000.0,
-        halos=400.0,
+        outlines=3000.0,
+        halos=1500.0,
         perceptual=28.0,
         identity=100.0,
-        adversarial=5.0,
+        adversarial=16.0,
     ),
 }
 

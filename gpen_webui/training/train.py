@@ -198,7 +198,7 @@ class Training:
             terms["identity"] = stage.identity * self._identity(results, truths, inputs)
         if stage.adversarial:
             loss = texture_share(results, truths) * self._opponent().generator_loss(
-                results, self.step
+                results, truths, self.step
             )
             terms["adversarial"] = stage.adversarial * loss.mean()
         return terms
@@ -301,13 +301,13 @@ class Training:
             ) from error
         try:
             self.optimizer.load_state_dict(state["optimizer"])
-        except KeyError as error:
+            if state.get("adversary"):
+                self._opponent().load_state_dict(state["adversary"])
+        except (KeyError, RuntimeError) as error:
             raise RunFolderError(
                 f"{self.folder.path} holds a training of an older version; begin a new one with "
                 f"--init {self.folder.path / 'last.safetensors'} and another folder with -o."
             ) from error
-        if state.get("adversary"):
-            self._opponent().load_state_dict(state["adversary"])
         if state.get("taught"):
             self.taught = FaceRecogniser().to(self.device)
             self.taught.load_state_dict(state["taught"])
