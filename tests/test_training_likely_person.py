@@ -65,4 +65,3 @@ def test_a_taught_recogniser_comes_closer_to_the_true_person_of_a_damaged_face(
         after = (taught(inputs) - true).square().sum(dim=1).mean()
     assert after < 0.8 * before
     assert not any(parameter.requires_grad for parameter in taught.parameters())
-

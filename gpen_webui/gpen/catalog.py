@@ -67,7 +67,7 @@ CATALOG = (
         16,
         (),
         "Apache-2.0, trained by this project on public-domain portraits",
-        sha256="d425c30e0369f5206d60f89e560e25d0283eaf2d0fc580c9b5e168758a36b374",
+        sha256="b954511d0229cd6d8a3aa6fdcb7acbb5fc347f8a26e408858943f4ba14bea3b8",
     ),
     PublishedModel("gpen-bfr-256", 256, "Small faces", 76, (f"{OSS}/GPEN-BFR-256.pth",)),
     PublishedModel(
