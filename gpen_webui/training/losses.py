@@ -56,7 +56,7 @@ STAGES = {
         halos=1500.0,
         perceptual=28.0,
         identity=100.0,
-        adversarial=16.0,
+        adversarial=11.0,
     ),
 }
 
