@@ -36,6 +36,7 @@ def test_a_file_beyond_its_limit_is_refused_in_words(server: Server, job: str):
     answer = send(server, job, bytes(3 * MB), "huge.tif")
     assert answer.status_code == 413
     assert "huge.tif is larger than 2 MB" in answer.json()["error"]["message"]
+    assert answer.headers["Connection"] == "close"  # or the next request would be lost
     assert server.job(job)["counts"]["total"] == 0
     assert left_behind(server) == []
 

@@ -20,6 +20,7 @@ from gunicorn import util
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
+from gunicorn.http.message import Request
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from gpen_webui.errors import UserError
@@ -70,6 +71,7 @@ class Application(BaseApplication):
             "keepalive": 15,
             "logger_class": FileLogger,
             "control_socket_disable": True,
+            "pre_request": end_connection_after_post,
             "post_worker_init": self._begin,
             "worker_exit": self._end_worker,
         }
@@ -149,6 +151,13 @@ class FileLogger(Logger):
         """Addresses lose their query, which may hold the token."""
         shown = [arg.partition("?")[0] if isinstance(arg, str) else arg for arg in args]
         super().exception(msg, *shown, **options)
+
+
+def end_connection_after_post(worker: ThreadWorker, request: Request) -> None:
+    """Before a request is served: what is refused is not read to its end, and its connection must
+    be closed. An answer that promised otherwise would lose the client's next request."""
+    if request.method == "POST":
+        request.force_close()
 
 
 def limit_silence(sock: socket.socket) -> None:
