@@ -2,11 +2,13 @@
 
 import io
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pillow_heif
 import pytest
 from PIL import ExifTags, Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from gpen_webui.photo import Photo, PhotoError, encode_photo, open_photo, thumbnail
 
@@ -142,6 +144,87 @@ def test_exif_is_carried_over_whole(tmp_path: Path, name: str):
         taken = exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal]
         assert taken == "1927:10:29 12:00:00"
         assert exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] == "N"
+
+
+def save_with_xmp(path: Path, xmp: bytes, **options) -> Path:
+    """Each format has its own place for it."""
+    if path.suffix == ".png":
+        options["pnginfo"] = PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
+    elif path.suffix == ".tif":
+        options["exif"] = Image.Exif()
+        options["exif"][700] = xmp
+    else:
+        options["xmp"] = xmp
+    return save(picture(), path, **options)
+
+
+def xmp_with(properties: str = "", attributes: str = "") -> bytes:
+    spaces = " ".join(f'xmlns:{prefix}="{space}"' for prefix, space in XMP_SPACES.items())
+    return (
+        f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta {spaces}><rdf:RDF>'
+        f'<rdf:Description rdf:about="" {attributes}>{properties}</rdf:Description>'
+        '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+    ).encode()
+
+
+XMP_SPACES = {
+    "x": "adobe:ns:meta/",
+    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "xmp": "http://ns.adobe.com/xap/1.0/",
+    "tiff": "http://ns.adobe.com/tiff/1.0/",
+    "GCamera": "http://ns.google.com/photos/1.0/camera/",
+    "mwg-rs": "http://www.metadataworkinggroup.com/schemas/regions/",
+}
+CAPTION = (
+    '<dc:description><rdf:Alt><rdf:li xml:lang="x-default">Tante Zoë, 1961</rdf:li></rdf:Alt>'
+    "</dc:description>"
+)
+PERSON = '<mwg-rs:Regions rdf:parseType="Resource"><mwg-rs:Name>Zoë</mwg-rs:Name></mwg-rs:Regions>'
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp", "tiff", "avif", "heif"])
+def test_caption_rating_and_people_in_the_xmp_are_carried_over(tmp_path: Path, name: str):
+    xmp = xmp_with(CAPTION + PERSON, 'xmp:Rating="4"')
+    photo = open_photo(save_with_xmp(tmp_path / f"a{FORMATS[name]}", xmp))
+    for format in ("same", "png", "jpeg", "webp"):
+        xmp = ElementTree.fromstring(reopened(photo, format=format).info["xmp"])
+        description = xmp.find("rdf:RDF/rdf:Description", XMP_SPACES)
+        caption = description.find("dc:description/rdf:Alt/rdf:li", XMP_SPACES)
+        assert caption.text == "Tante Zoë, 1961"
+        assert description.find("mwg-rs:Regions/mwg-rs:Name", XMP_SPACES).text == "Zoë"
+        assert description.get(f"{{{XMP_SPACES['xmp']}}}Rating") == "4"
+
+
+def test_xmp_that_tells_of_the_file_and_not_of_the_picture_is_left_out(tmp_path: Path):
+    of_the_file = 'tiff:Orientation="6" GCamera:MicroVideo="1" dc:format="image/jpeg"'
+    photo = open_photo(save_with_xmp(tmp_path / "a.jpg", xmp_with(CAPTION, of_the_file)))
+    assert b"Tante" in photo.xmp
+    assert not any(word in photo.xmp for word in (b"Orientation", b"MicroVideo", b"format"))
+    alone = save_with_xmp(tmp_path / "b.jpg", xmp_with(attributes=of_the_file))
+    assert open_photo(alone).xmp is None
+
+
+def test_a_photo_that_is_turned_loses_the_places_of_its_people_and_says_so(tmp_path: Path):
+    path = save_with_xmp(tmp_path / "a.jpg", xmp_with(CAPTION + PERSON), exif=exif_with(6))
+    photo = open_photo(path)
+    assert b"Tante" in photo.xmp
+    assert b"Regions" not in photo.xmp
+    assert photo.warnings == ("a.jpg is turned upright; the places of marked faces are left out.",)
+
+
+def test_broken_xmp_is_left_out_and_the_photo_opens(tmp_path: Path):
+    path = save_with_xmp(tmp_path / "a.jpg", xmp_with(CAPTION)[:-40])
+    photo = open_photo(path)
+    assert photo.xmp is None
+    assert reopened(photo).size == (96, 64)
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "tiff", "bmp"])
+def test_the_resolution_of_a_scan_is_carried_over(tmp_path: Path, name: str):
+    photo = open_photo(save(picture(), tmp_path / f"a{FORMATS[name]}", dpi=(600, 600)))
+    assert [round(along) for along in reopened(photo).info["dpi"]] == [600, 600]
 
 
 @pytest.mark.parametrize("name", ["jpeg", "png", "webp", "tiff", "avif", "heif"])

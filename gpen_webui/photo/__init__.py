@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from gpen_webui.photo.decode import PhotoError, on_white
 from gpen_webui.photo.guard import shared_guard
@@ -29,6 +30,7 @@ SUFFIX_OF = {
     "avif": (".avif",),
 }
 WITHOUT_ALPHA = ("jpeg", "bmp")
+XMP_TAG = 700  # of TIFF
 SUBSAMPLING_BELOW = 90  # JPEG quality from which on colour keeps its full resolution
 
 
@@ -38,7 +40,8 @@ class Photo:
 
     pixels: (H,W,3) uint8 RGB. alpha: (H,W) uint8 or None. grey: the file had no colour, and
     its result will have none. format: jpeg, png, webp, tiff, bmp, heif or avif. icc, exif: as
-    in the file, with the orientation reset. name: what messages call it.
+    in the file, with the orientation reset. xmp: what describes the picture. dpi: dots per inch,
+    across and down. name: what messages call it.
     """
 
     pixels: np.ndarray
@@ -48,6 +51,8 @@ class Photo:
     grey: bool = False
     icc: bytes | None = None
     exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -59,7 +64,8 @@ def open_photo(path: Path, *, name: str | None = None, max_megapixels: int = 100
     name = name or path.name
     answer = shared_guard.ask(path, name, max_megapixels)
     height, width = answer.fields["size"]
-    icc, exif = (answer.parts.get(block) for block in ("icc", "exif"))
+    blocks = {block: answer.parts.get(block) for block in ("icc", "exif", "xmp")}
+    dpi = answer.fields["dpi"]
     alpha = answer.parts.get("alpha")
     return Photo(
         pixels=answer.parts["pixels"].reshape(height, width, 3),
@@ -67,8 +73,8 @@ def open_photo(path: Path, *, name: str | None = None, max_megapixels: int = 100
         format=answer.fields["format"],
         alpha=None if alpha is None else alpha.reshape(height, width),
         grey=answer.fields["grey"],
-        icc=None if icc is None else icc.tobytes(),
-        exif=None if exif is None else exif.tobytes(),
+        **{name: None if data is None else data.tobytes() for name, data in blocks.items()},
+        dpi=None if dpi is None else tuple(dpi),
         warnings=tuple(answer.fields["warnings"]),
     )
 
@@ -84,9 +90,11 @@ def encode_photo(
     """
     target = photo.format if format == "same" else format
     image = _to_image(photo, pixels, keep_alpha=target not in WITHOUT_ALPHA)
-    options: dict[str, object] = {"icc_profile": photo.icc, "exif": photo.exif}
+    options: dict[str, object] = {"icc_profile": photo.icc, "exif": photo.exif, "dpi": photo.dpi}
+    if target in ("jpeg", "webp", "heif", "avif"):
+        options["xmp"] = photo.xmp
     if target == "bmp":
-        options = {}
+        options = {"dpi": photo.dpi}
     elif target == "jpeg":
         subsampling = 0 if quality >= SUBSAMPLING_BELOW else 2
         options |= {"quality": quality, "subsampling": subsampling, "optimize": True}
@@ -97,8 +105,9 @@ def encode_photo(
     elif target == "tiff":
         # libtiff, which compresses, cannot write the blocks that EXIF has inside it.
         options |= {"compression": "raw" if photo.exif else "tiff_deflate"}
+        options["exif"] = _exif_around(photo.xmp, photo.exif) if photo.xmp else photo.exif
     elif target == "png":
-        options |= {"compress_level": 4}
+        options |= {"compress_level": 4, "pnginfo": _png_text(photo.xmp) if photo.xmp else None}
     options = {key: value for key, value in options.items() if value is not None}
     buffer = io.BytesIO()
     try:
@@ -108,6 +117,21 @@ def encode_photo(
             f"{photo.name} cannot be saved as {target.upper()} ({error}); choose another format."
         ) from error
     return buffer.getvalue(), suffix_for(photo.name, target)
+
+
+def _exif_around(xmp: bytes, exif: bytes | None) -> Image.Exif:
+    """TIFF has XMP as one of its tags."""
+    tags = Image.Exif()
+    if exif:
+        tags.load(exif)
+    tags[XMP_TAG] = xmp
+    return tags
+
+
+def _png_text(xmp: bytes) -> PngInfo:
+    text = PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    return text
 
 
 def suffix_for(name: str, format: str) -> str:

@@ -67,11 +67,13 @@ def _answer(question: dict, on_size: OnSize) -> tuple[dict, dict[str, memoryview
         "alpha": None if decoded.alpha is None else _flat(decoded.alpha),
         "icc": decoded.icc,
         "exif": decoded.exif,
+        "xmp": decoded.xmp,
     }
     answer = {
         "size": decoded.pixels.shape[:2],
         "format": decoded.format,
         "grey": decoded.grey,
+        "dpi": decoded.dpi,
         "warnings": decoded.warnings,
     }
     return answer, {part: memoryview(data) for part, data in parts.items() if data is not None}

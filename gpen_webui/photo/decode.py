@@ -24,6 +24,7 @@ import pillow_heif
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from gpen_webui.errors import UserError
+from gpen_webui.photo import metadata
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,6 @@ Image.MAX_IMAGE_PIXELS = None
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "HEIF", "AVIF")  # MPO opens as a JPEG does
 SAVED_AS = {"mpo": "jpeg"}
 MAX_SIDE = 65_500  # what JPEG can hold
-MAX_EXIF = 65_000  # bytes; what JPEG can hold
 BAND = 1 << 21  # pixels converted at a time
 # No photo is packed so well; a file that claims so many pixels in so few bytes is a bomb.
 LARGE = 25_000_000
@@ -71,6 +71,8 @@ class Decoded:
     grey: bool
     icc: bytes | None
     exif: bytes | None
+    xmp: bytes | None
+    dpi: tuple[float, float] | None
     warnings: list[str]
 
 
@@ -203,10 +205,14 @@ def _to_rgb(image: Image.Image, path: Path, name: str) -> Decoded:
         pixels, alpha = _fill(image, lambda band: band.convert("RGB")), None
     if image.mode in ("P", "PA"):
         grey = _is_grey(pixels)
-    exif = _exif_without_orientation(image)
-    if exif and len(exif) > MAX_EXIF:
+    turned = _orientation(image) in ORIENTATIONS
+    if turned and metadata.marks_people(image):
+        warnings.append(f"{name} is turned upright; the places of marked faces are left out.")
+    exif = metadata.exif_without_orientation(image)
+    xmp = metadata.describing_xmp(image, turned)
+    if any(block and len(block) > metadata.MAX_BLOCK for block in (exif, xmp)):
         warnings.append(f"{name} has more metadata than a photo can carry; it is left out.")
-        exif = None
+        exif = xmp = None
     return Decoded(
         pixels=pixels,
         alpha=alpha,
@@ -214,6 +220,8 @@ def _to_rgb(image: Image.Image, path: Path, name: str) -> Decoded:
         grey=grey,
         icc=icc,
         exif=exif,
+        xmp=xmp,
+        dpi=metadata.resolution(image),
         warnings=warnings,
     )
 
@@ -326,39 +334,6 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
         return pixels
     mirrored, turns = ORIENTATIONS[orientation]
     return np.ascontiguousarray(np.rot90(np.fliplr(pixels) if mirrored else pixels, turns))
-
-
-def _exif_without_orientation(image: Image.Image) -> bytes | None:
-    """The EXIF block with its orientation reset; None where there is none or it is broken."""
-    try:
-        exif = image.getexif()
-        # TIFF keeps its picture's layout among these tags; that of the result is another.
-        kept = Image.Exif()
-        for tag, value in exif.items():
-            if image.format != "TIFF" or tag in DESCRIPTIVE_TAGS:
-                kept[tag] = value
-        kept.pop(ExifTags.Base.Orientation, None)
-        for block in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-            kept.pop(block, None)  # where it lay in the file
-            if values := exif.get_ifd(block):
-                kept[block] = dict(values)
-        return kept.tobytes() if kept else None
-    except Exception as error:
-        log.info("broken EXIF left out", exc_info=error)
-        return None
-
-
-DESCRIPTIVE_TAGS = (
-    ExifTags.Base.ImageDescription,
-    ExifTags.Base.Make,
-    ExifTags.Base.Model,
-    ExifTags.Base.Software,
-    ExifTags.Base.DateTime,
-    ExifTags.Base.Artist,
-    ExifTags.Base.Copyright,
-    ExifTags.Base.ExifOffset,
-    ExifTags.Base.GPSInfo,
-)
 
 
 @contextmanager

@@ -116,6 +116,6 @@ def _encoded(path: Path, name: str, side: int | None) -> tuple[bytes, str]:
     limit = settings().max_megapixels
     if side:
         return thumbnail(path, side, max_megapixels=limit), "image/jpeg"
-    photo = replace(open_photo(path, name=name, max_megapixels=limit), exif=None)
+    photo = replace(open_photo(path, name=name, max_megapixels=limit), exif=None, xmp=None)
     form = "jpeg" if photo.alpha is None else "png"
     return encode_photo(photo, photo.pixels, form, QUALITY)[0], f"image/{form}"
