@@ -214,11 +214,21 @@ def test_a_photo_that_is_turned_loses_the_places_of_its_people_and_says_so(tmp_p
     assert photo.warnings == ("a.jpg is turned upright; the places of marked faces are left out.",)
 
 
-def test_broken_xmp_is_left_out_and_the_photo_opens(tmp_path: Path):
-    path = save_with_xmp(tmp_path / "a.jpg", xmp_with(CAPTION)[:-40])
-    photo = open_photo(path)
-    assert photo.xmp is None
+BROKEN_XMP = {
+    "cut": xmp_with(CAPTION)[:-40],
+    "deep": xmp_with("<dc:description>" * 1_500 + "</dc:description>" * 1_500),
+    "strange encoding": b'<?xml version="1.0" encoding="Klingon"?>' + xmp_with(CAPTION),
+    "other encoding": xmp_with(CAPTION).decode().encode("utf-16"),
+    "without RDF": b"<x>4</x>",
+    "not XML": bytes(range(1, 256)),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN_XMP)
+def test_a_photo_with_broken_xmp_opens_and_is_saved(tmp_path: Path, broken: str):
+    photo = open_photo(save_with_xmp(tmp_path / "a.jpg", BROKEN_XMP[broken]))
     assert reopened(photo).size == (96, 64)
+    assert photo.warnings == ()
 
 
 @pytest.mark.parametrize("name", ["jpeg", "png", "tiff", "bmp"])

@@ -90,28 +90,35 @@ def describing_xmp(image: Image.Image, turned: bool) -> bytes | None:
 
     turned: the result is, against the file, and faces marked in it are not where they were.
     """
+    block = _xmp(image)
+    if not block:
+        return None
     try:
-        rdf = next(ElementTree.fromstring(_xmp(image).rstrip(b"\0")).iter(f"{{{RDF}}}RDF"))
-    except (ElementTree.ParseError, StopIteration) as error:
-        log.info("no or broken XMP left out", exc_info=error)
+        return _describing(ElementTree.fromstring(block.rstrip(b"\0")), turned)
+    except Exception as error:  # broken metadata is no reason to refuse a photo
+        log.info("broken XMP left out", exc_info=error)
         return None
-    kept = ElementTree.Element(f"{{{RDF}}}Description", {f"{{{RDF}}}about": ""})
-    for description in rdf.findall(f"{{{RDF}}}Description"):
-        for name, value in description.attrib.items():
-            if _describes(name, turned):
-                kept.set(name, value)
-        kept.extend(part for part in description if _describes(part.tag, turned))
-    if len(kept.attrib) == 1 and not len(kept):
-        return None
-    packet, inner = ElementTree.Element(f"{{{X}}}xmpmeta"), ElementTree.Element(f"{{{RDF}}}RDF")
-    inner.append(kept)
-    packet.append(inner)
-    return PACKET % ElementTree.tostring(packet, "utf-8")
 
 
 def marks_people(image: Image.Image) -> bool:
     """Faces are marked in the picture, by their place."""
     return any(namespace.encode() in _xmp(image) for namespace in PEOPLE.values())
+
+
+def _describing(packet: ElementTree.Element, turned: bool) -> bytes | None:
+    about, description = f"{{{RDF}}}about", f"{{{RDF}}}Description"
+    kept = ElementTree.Element(description, {about: ""})
+    rdf = next(packet.iter(f"{{{RDF}}}RDF"))  # not always within an xmpmeta
+    for found in rdf.findall(description):
+        kept.attrib |= {
+            name: value for name, value in found.attrib.items() if _describes(name, turned)
+        }
+        kept.extend(part for part in found if _describes(part.tag, turned))
+    if len(kept.attrib) == 1 and not len(kept):
+        return None
+    result = ElementTree.Element(f"{{{X}}}xmpmeta")
+    ElementTree.SubElement(result, f"{{{RDF}}}RDF").append(kept)
+    return PACKET % ElementTree.tostring(result, "utf-8")
 
 
 def _xmp(image: Image.Image) -> bytes:
