@@ -214,6 +214,14 @@ def test_a_photo_that_is_turned_loses_the_places_of_its_people_and_says_so(tmp_p
     assert photo.warnings == ("a.jpg is turned upright; the places of marked faces are left out.",)
 
 
+def test_more_xmp_than_a_photo_can_carry_does_not_take_the_exif_with_it(tmp_path: Path):
+    xmp = xmp_with(f"<dc:title>{'x' * 70_000}</dc:title>")
+    photo = open_photo(save_with_xmp(tmp_path / "a.png", xmp, exif=exif_with()))
+    assert photo.xmp is None
+    assert reopened(photo).getexif()[ExifTags.Base.Make] == "Leica"
+    assert photo.warnings == ("a.png has more metadata than a photo can carry; it is left out.",)
+
+
 BROKEN_XMP = {
     "cut": xmp_with(CAPTION)[:-40],
     "deep": xmp_with("<dc:description>" * 1_500 + "</dc:description>" * 1_500),

@@ -90,9 +90,12 @@ def encode_photo(
     """
     target = photo.format if format == "same" else format
     image = _to_image(photo, pixels, keep_alpha=target not in WITHOUT_ALPHA)
-    options: dict[str, object] = {"icc_profile": photo.icc, "exif": photo.exif, "dpi": photo.dpi}
-    if target in ("jpeg", "webp", "heif", "avif"):
-        options["xmp"] = photo.xmp
+    options: dict[str, object] = {
+        "icc_profile": photo.icc,
+        "exif": photo.exif,
+        "xmp": photo.xmp,
+        "dpi": photo.dpi,
+    }
     if target == "bmp":
         options = {"dpi": photo.dpi}
     elif target == "jpeg":
@@ -105,9 +108,12 @@ def encode_photo(
     elif target == "tiff":
         # libtiff, which compresses, cannot write the blocks that EXIF has inside it.
         options |= {"compression": "raw" if photo.exif else "tiff_deflate"}
-        options["exif"] = _exif_around(photo.xmp, photo.exif) if photo.xmp else photo.exif
+        if photo.xmp:
+            options["exif"] = _exif_around(photo.xmp, photo.exif)
     elif target == "png":
-        options |= {"compress_level": 4, "pnginfo": _png_text(photo.xmp) if photo.xmp else None}
+        options |= {"compress_level": 4}
+        if photo.xmp:
+            options["pnginfo"] = _png_text(photo.xmp)
     options = {key: value for key, value in options.items() if value is not None}
     buffer = io.BytesIO()
     try:
@@ -117,21 +123,6 @@ def encode_photo(
             f"{photo.name} cannot be saved as {target.upper()} ({error}); choose another format."
         ) from error
     return buffer.getvalue(), suffix_for(photo.name, target)
-
-
-def _exif_around(xmp: bytes, exif: bytes | None) -> Image.Exif:
-    """TIFF has XMP as one of its tags."""
-    tags = Image.Exif()
-    if exif:
-        tags.load(exif)
-    tags[XMP_TAG] = xmp
-    return tags
-
-
-def _png_text(xmp: bytes) -> PngInfo:
-    text = PngInfo()
-    text.add_itxt("XML:com.adobe.xmp", xmp.decode())
-    return text
 
 
 def suffix_for(name: str, format: str) -> str:
@@ -160,3 +151,17 @@ def _to_image(photo: Photo, pixels: np.ndarray, keep_alpha: bool) -> Image.Image
     alpha = Image.fromarray(photo.alpha).resize(image.size)
     image.putalpha(alpha)
     return image if keep_alpha else on_white(image)
+
+
+def _exif_around(xmp: bytes, exif: bytes | None) -> Image.Exif:
+    """TIFF has XMP as one of its tags."""
+    tags = Image.Exif()
+    tags.load(exif or b"")
+    tags[XMP_TAG] = xmp
+    return tags
+
+
+def _png_text(xmp: bytes) -> PngInfo:
+    text = PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    return text

@@ -70,10 +70,10 @@ class Decoded:
     format: str
     grey: bool
     icc: bytes | None
-    exif: bytes | None
-    xmp: bytes | None
-    dpi: tuple[float, float] | None
     warnings: list[str]
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
 
 
 def decode(path: Path, name: str, max_megapixels: int, on_size: OnSize) -> Decoded:
@@ -90,6 +90,7 @@ def decode(path: Path, name: str, max_megapixels: int, on_size: OnSize) -> Decod
             _check(image, path, name, max_megapixels)  # some know their size only now
             decoded = _to_rgb(image, path, name)
             orientation = _orientation(image)
+            _add_metadata(decoded, image, name, turned=orientation in ORIENTATIONS)
         decoded.pixels = _upright(decoded.pixels, orientation)
         if decoded.alpha is not None:
             decoded.alpha = _upright(decoded.alpha, orientation)
@@ -175,7 +176,7 @@ def _count_scans(path: Path) -> int:
 
 
 def _to_rgb(image: Image.Image, path: Path, name: str) -> Decoded:
-    """The decoded picture, as it lies in the file, and what goes with it."""
+    """The decoded picture, as it lies in the file, without its metadata."""
     file_format = image.format.lower()
     warnings = []
     if getattr(image, "is_animated", False) and file_format != "mpo":
@@ -205,25 +206,28 @@ def _to_rgb(image: Image.Image, path: Path, name: str) -> Decoded:
         pixels, alpha = _fill(image, lambda band: band.convert("RGB")), None
     if image.mode in ("P", "PA"):
         grey = _is_grey(pixels)
-    turned = _orientation(image) in ORIENTATIONS
-    if turned and metadata.marks_people(image):
-        warnings.append(f"{name} is turned upright; the places of marked faces are left out.")
-    exif = metadata.exif_without_orientation(image)
-    xmp = metadata.describing_xmp(image, turned)
-    if any(block and len(block) > metadata.MAX_BLOCK for block in (exif, xmp)):
-        warnings.append(f"{name} has more metadata than a photo can carry; it is left out.")
-        exif = xmp = None
     return Decoded(
         pixels=pixels,
         alpha=alpha,
         format=SAVED_AS.get(file_format, file_format),
         grey=grey,
         icc=icc,
-        exif=exif,
-        xmp=xmp,
-        dpi=metadata.resolution(image),
         warnings=warnings,
     )
+
+
+def _add_metadata(decoded: Decoded, image: Image.Image, name: str, turned: bool) -> None:
+    if turned and metadata.marks_people(image):
+        decoded.warnings.append(
+            f"{name} is turned upright; the places of marked faces are left out."
+        )
+    exif = metadata.exif_without_orientation(image)
+    xmp = metadata.describing_xmp(image, turned)
+    if any(metadata.is_oversized(block) for block in (exif, xmp)):
+        decoded.warnings.append(f"{name} has more metadata than a photo can carry; it is left out.")
+    decoded.exif = None if metadata.is_oversized(exif) else exif
+    decoded.xmp = None if metadata.is_oversized(xmp) else xmp
+    decoded.dpi = metadata.resolution(image)
 
 
 def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:

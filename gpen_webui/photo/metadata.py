@@ -105,6 +105,17 @@ def marks_people(image: Image.Image) -> bool:
     return any(namespace.encode() in _xmp(image) for namespace in PEOPLE.values())
 
 
+def resolution(image: Image.Image) -> tuple[float, float] | None:
+    """Dots per inch across and down, where the file has some that make sense."""
+    dpi = tuple(float(along) for along in image.info.get("dpi", ()))
+    sensible = len(dpi) == 2 and all(1 <= along <= MOST_DPI for along in dpi)
+    return dpi if sensible else None
+
+
+def is_oversized(block: bytes | None) -> bool:
+    return block is not None and len(block) > MAX_BLOCK
+
+
 def _describing(packet: ElementTree.Element, turned: bool) -> bytes | None:
     about, description = f"{{{RDF}}}about", f"{{{RDF}}}Description"
     kept = ElementTree.Element(description, {about: ""})
@@ -132,10 +143,3 @@ def _describes(name: str, turned: bool) -> bool:
         return False
     namespace = name.partition("}")[0][1:]
     return namespace in DESCRIBING.values() and not (turned and namespace in PEOPLE.values())
-
-
-def resolution(image: Image.Image) -> tuple[float, float] | None:
-    """Dots per inch across and down, where the file has some that make sense."""
-    dpi = tuple(float(along) for along in image.info.get("dpi", ()))
-    sensible = len(dpi) == 2 and all(1 <= along <= MOST_DPI for along in dpi)
-    return dpi if sensible else None
