@@ -67,7 +67,7 @@ CATALOG = (
         16,
         (),
         "Apache-2.0, trained by this project on public-domain portraits",
-        sha256="b954511d0229cd6d8a3aa6fdcb7acbb5fc347f8a26e408858943f4ba14bea3b8",
+        sha256="518b7cf6aa5f670da59ab6bf6cbd31ee6ed0e0129625f1224930467445483e7a",
     ),
     PublishedModel("gpen-bfr-256", 256, "Small faces", 76, (f"{OSS}/GPEN-BFR-256.pth",)),
     PublishedModel(

@@ -15,7 +15,7 @@ PART = 96  # pixels; VGG on whole faces would cost more than all the rest of a s
 
 
 class PerceptualLoss(nn.Module):
-    """ST-LPIPS of a part of each face, most often around eyes and mouth."""
+    """ST-LPIPS of a part of each face."""
 
     def __init__(self, seed: int, *, compiled: bool = False):
         super().__init__()

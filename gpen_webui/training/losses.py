@@ -3,11 +3,16 @@
 Faces are damaged to very different degrees, and a network that repairs the ruined ones easily
 overdoes the good ones. So pixels count the more the smaller a face's error is, which keeps good
 photos, and the perceptual term counts the more the worse a face looks, which changes ruined ones.
+
+The gradients of the perceptual term, identity and discriminator differ from batch to batch far more
+than those of pixels. Their weights are such that pixels prevail: where they do not, the network
+learns little of what faces look like, and draws lines.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -16,10 +21,12 @@ from torch import Tensor
 # In [-1,1]. The root's gradient would be infinite at no error; a square error of 1e-4 is 46 dB.
 SQUARE_FLOOR, COLOUR_FLOOR = 1e-4, 4e-3
 USUAL_ERROR, MOST_COUNT = 0.08, 6.0  # 28 dB counts once; from 36 dB on, six times
+# Eyes, nose and mouth: row and column, standard deviation in parts of the crop, and how much a
+# pixel in their middle counts beside one of the background.
+FEATURES_CENTRE, FEATURES_REACH, FEATURES_COUNT = (0.58, 0.5), 0.15, 10.0
 BLURRED_ERROR = 0.065  # 30 dB: from here on, a face has lost its texture
 PIXEL_SCALE = 12.0  # brings the term to the size of the others
 COLOUR_CELL = 8  # share of the side over which colours are averaged
-EDGE_CELLS = 64  # along a side
 OUTLINE_REACH = 2  # pixels; texture may be this far beside its place
 HALO_REACH = 3  # pixels; wider halos are seen as outlines
 
@@ -28,16 +35,15 @@ HALO_REACH = 3  # pixels; wider halos are seen as outlines
 class Stage:
     """Weights of the terms. share: part of the training's steps.
 
-    pixels: squared and plain differences. colour: means of large cells. edges: differences of
-    neighbouring small cells. outlines: lines where the truth has none. halos: lighter or darker
-    than all of the truth nearby. perceptual: ST-LPIPS with the VGG trunk. identity: a face
-    recogniser's distance to the person who can still be told. adversarial: a discriminator.
+    pixels: squared and plain differences. colour: means of large cells. outlines: lines where the
+    truth has none. halos: lighter or darker than all of the truth nearby. perceptual: ST-LPIPS
+    with the VGG trunk. identity: a face recogniser's distance to the person who can still be told.
+    adversarial: a discriminator.
     """
 
     share: float
     pixels: float = 1.0
     colour: float = 0.25
-    edges: float = 0.0
     outlines: float = 0.0
     halos: float = 0.0
     perceptual: float = 0.0
@@ -46,17 +52,16 @@ class Stage:
 
 
 STAGES = {
-    "fidelity": Stage(share=0.5),
-    "perception": Stage(share=0.25, edges=1.25, outlines=500.0, perceptual=16.0),
-    "identity": Stage(share=0.15, edges=1.25, outlines=500.0, perceptual=32.0, identity=75.0),
+    "fidelity": Stage(share=0.7),
+    "perception": Stage(share=0.05, outlines=1500.0, halos=750.0, perceptual=3.0),
+    "identity": Stage(share=0.1, outlines=1500.0, halos=750.0, perceptual=3.0, identity=8.0),
     "texture": Stage(
-        share=0.1,
-        edges=1.25,
-        outlines=3000.0,
-        halos=1500.0,
-        perceptual=28.0,
-        identity=100.0,
-        adversarial=11.0,
+        share=0.15,
+        outlines=1500.0,
+        halos=750.0,
+        perceptual=7.0,
+        identity=4.0,
+        adversarial=2.5,
     ),
 }
 
@@ -76,14 +81,25 @@ def pixel_loss(result: Tensor, truth: Tensor) -> Tensor:
 
     A face counts in inverse proportion to its square error: the better a photo, the more of it
     there is to lose, and the less the other terms may change it. Only the gradient is so
-    weighted; the value stays the error itself, which the log can show falling.
+    weighted; the value stays the error itself, which the log can show falling. Within a face,
+    features count more than their small area.
     """
-    difference = result - truth
+    difference = feature_weights(result.shape[-1]).to(result) * (result - truth)
     square = difference.square().mean(dim=(1, 2, 3)) + SQUARE_FLOOR
     root = square.sqrt()
     error = root + difference.abs().mean(dim=(1, 2, 3))
     counted = (USUAL_ERROR**2 / square.detach()).clamp(max=MOST_COUNT) * error
     return PIXEL_SCALE * (counted + (error - counted).detach()).mean()
+
+
+@lru_cache(maxsize=4)
+def feature_weights(size: int) -> Tensor:
+    """By what a difference is multiplied at each place of a crop, (size,size); mean square 1."""
+    places = (torch.arange(size) + 0.5) / size
+    down, across = ((places - centre) / FEATURES_REACH for centre in FEATURES_CENTRE)
+    near = torch.exp(-0.5 * (down[:, None] ** 2 + across**2))
+    square = 1 + (FEATURES_COUNT - 1) * near
+    return (square / square.mean()).sqrt()
 
 
 def colour_loss(result: Tensor, truth: Tensor) -> Tensor:
@@ -100,19 +116,6 @@ def texture_share(result: Tensor, truth: Tensor) -> Tensor:
     """
     square = (result - truth).detach().square().mean(dim=(1, 2, 3))
     return (square / BLURRED_ERROR**2).square().clamp(max=1)
-
-
-def edge_loss(result: Tensor, truth: Tensor) -> Tensor:
-    """Differences of slopes, across and down; (B,3,S,S) -> ().
-
-    The perceptual term forgives an edge that lies a few pixels beside the true one, and so asks
-    for outlines around everything; this one does not. It looks at small cells, not at pixels,
-    whose slopes are texture: asked for texture in its exact place, the network draws none.
-    """
-    cell = max(1, result.shape[-1] // EDGE_CELLS)
-    difference = F.avg_pool2d(result - truth, cell)
-    across, down = (difference.diff(dim=dimension).abs().mean() for dimension in (2, 3))
-    return PIXEL_SCALE * (across + down)
 
 
 def outline_loss(result: Tensor, truth: Tensor) -> Tensor:

@@ -1,5 +1,4 @@
-"""Parts of faces, most often around eyes and mouth: for terms that would cost too much on whole
-faces."""
+"""Parts of faces: for terms that would cost too much on whole ones."""
 
 from __future__ import annotations
 
@@ -7,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-FACE_CENTRE, FACE_SPREAD = (0.56, 0.5), 0.23  # row and column, in parts of the crop
+SPREAD = 0.45  # standard deviation of their middles around the crop's, in parts of the crop
 
 
 class Parts:
@@ -30,6 +29,6 @@ class Parts:
 
     def _place(self, size: int, rng: np.random.Generator) -> tuple[int, int]:
         """Top and left of a part."""
-        centre = (np.array(FACE_CENTRE) + rng.normal(0, FACE_SPREAD, 2)) * size
+        centre = rng.normal(0.5, SPREAD, 2) * size
         top, left = np.clip(np.rint(centre - self.side / 2), 0, size - self.side).astype(int)
         return int(top), int(left)

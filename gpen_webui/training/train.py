@@ -28,7 +28,6 @@ from gpen_webui.training.losses import (
     STAGES,
     Stage,
     colour_loss,
-    edge_loss,
     halo_loss,
     outline_loss,
     pixel_loss,
@@ -185,8 +184,6 @@ class Training:
             "pixels": stage.pixels * pixel_loss(results, truths),
             "colour": stage.colour * colour_loss(results, truths),
         }
-        if stage.edges:
-            terms["edges"] = stage.edges * edge_loss(results, truths)
         if stage.outlines:
             terms["outlines"] = stage.outlines * outline_loss(results, truths)
         if stage.halos:
