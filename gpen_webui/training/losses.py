@@ -12,7 +12,6 @@ learns little of what faces look like, and draws lines.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -21,8 +20,8 @@ from torch import Tensor
 # In [-1,1]. The root's gradient would be infinite at no error; a square error of 1e-4 is 46 dB.
 SQUARE_FLOOR, COLOUR_FLOOR = 1e-4, 4e-3
 USUAL_ERROR, MOST_COUNT = 0.08, 6.0  # 28 dB counts once; from 36 dB on, six times
-# Eyes, nose and mouth: row and column, standard deviation in parts of the crop, and how much a
-# pixel in their middle counts beside one of the background.
+# Eyes, nose and mouth: row and column, standard deviation in parts of the crop, and how much the
+# square of a difference in their middle counts beside one of the background.
 FEATURES_CENTRE, FEATURES_REACH, FEATURES_COUNT = (0.58, 0.5), 0.15, 10.0
 BLURRED_ERROR = 0.065  # 30 dB: from here on, a face has lost its texture
 PIXEL_SCALE = 12.0  # brings the term to the size of the others
@@ -84,22 +83,12 @@ def pixel_loss(result: Tensor, truth: Tensor) -> Tensor:
     weighted; the value stays the error itself, which the log can show falling. Within a face,
     features count more than their small area.
     """
-    difference = feature_weights(result.shape[-1]).to(result) * (result - truth)
+    difference = _feature_weights(result.shape[-1], result.device) * (result - truth)
     square = difference.square().mean(dim=(1, 2, 3)) + SQUARE_FLOOR
     root = square.sqrt()
     error = root + difference.abs().mean(dim=(1, 2, 3))
     counted = (USUAL_ERROR**2 / square.detach()).clamp(max=MOST_COUNT) * error
     return PIXEL_SCALE * (counted + (error - counted).detach()).mean()
-
-
-@lru_cache(maxsize=4)
-def feature_weights(size: int) -> Tensor:
-    """By what a difference is multiplied at each place of a crop, (size,size); mean square 1."""
-    places = (torch.arange(size) + 0.5) / size
-    down, across = ((places - centre) / FEATURES_REACH for centre in FEATURES_CENTRE)
-    near = torch.exp(-0.5 * (down[:, None] ** 2 + across**2))
-    square = 1 + (FEATURES_COUNT - 1) * near
-    return (square / square.mean()).sqrt()
 
 
 def colour_loss(result: Tensor, truth: Tensor) -> Tensor:
@@ -137,6 +126,15 @@ def halo_loss(result: Tensor, truth: Tensor) -> Tensor:
     grey, true = (faces.float().mean(dim=1, keepdim=True) for faces in (result, truth))
     lightest, darkest = _lightest_nearby(true), -_lightest_nearby(-true)
     return (F.relu(grey - lightest) + F.relu(darkest - grey)).mean()
+
+
+def _feature_weights(size: int, device: torch.device) -> Tensor:
+    """By what a difference is multiplied at each place of a crop, (size,size); mean square 1."""
+    places = (torch.arange(size, device=device) + 0.5) / size
+    down, across = ((places - centre) / FEATURES_REACH for centre in FEATURES_CENTRE)
+    near = torch.exp(-0.5 * (down[:, None] ** 2 + across**2))
+    square = 1 + (FEATURES_COUNT - 1) * near
+    return (square / square.mean()).sqrt()
 
 
 def _lightest_nearby(grey: Tensor) -> Tensor:
