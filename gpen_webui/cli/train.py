@@ -61,7 +61,7 @@ def _add_run(actions: argparse._SubParsersAction) -> None:
     run.add_argument("--learning-rate", type=float, default=1e-3, help="at its highest")
     run.add_argument(
         "--stage",
-        choices=("fidelity", "perception", "identity", "texture"),
+        choices=("fidelity", "perception", "texture", "identity"),
         help="keep to one stage of the recipe; all in turn where not given",
     )
     run.add_argument(

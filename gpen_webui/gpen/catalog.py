@@ -67,7 +67,7 @@ CATALOG = (
         16,
         (),
         "Apache-2.0, trained by this project on public-domain portraits",
-        sha256="518b7cf6aa5f670da59ab6bf6cbd31ee6ed0e0129625f1224930467445483e7a",
+        sha256="8db3bcb4956155d20513ddc4f3365e52e4e039e8acc82a0dbcccf83e5d7f701b",
     ),
     PublishedModel("gpen-bfr-256", 256, "Small faces", 76, (f"{OSS}/GPEN-BFR-256.pth",)),
     PublishedModel(

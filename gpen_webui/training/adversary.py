@@ -1,4 +1,4 @@
-"""The discriminator of the last stage: it learns to tell results from truths, and thereby
+"""The discriminator of the last stages: it learns to tell results from truths, and thereby
 what texture is missing.
 
 A StyleGAN2 discriminator in the generator's own widths. It judges pairs, a result beside its own

@@ -1,4 +1,4 @@
-"""What the network is asked for, stage by stage: fidelity, then perception, identity, texture.
+"""What the network is asked for, stage by stage: fidelity, perception, texture, identity.
 
 Faces are damaged to very different degrees, and a network that repairs the ruined ones easily
 overdoes the good ones. So pixels count the more the smaller a face's error is, which keeps good
@@ -53,9 +53,10 @@ class Stage:
 STAGES = {
     "fidelity": Stage(share=0.7),
     "perception": Stage(share=0.05, outlines=1500.0, halos=750.0, perceptual=3.0),
-    "identity": Stage(share=0.1, outlines=1500.0, halos=750.0, perceptual=3.0, identity=8.0),
-    "texture": Stage(
-        share=0.15,
+    "texture": Stage(share=0.15, outlines=1500.0, halos=750.0, perceptual=7.0, adversarial=2.5),
+    # Short and last: a recogniser soon asks for softer faces, which may be more people.
+    "identity": Stage(
+        share=0.1,
         outlines=1500.0,
         halos=750.0,
         perceptual=7.0,

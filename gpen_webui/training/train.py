@@ -192,7 +192,8 @@ class Training:
             loss = self._perception(results, truths, self.step)
             terms["perceptual"] = stage.perceptual * loss
         if stage.identity:
-            terms["identity"] = stage.identity * self._identity(results, truths, inputs)
+            loss = self._identity(results, truths, inputs, self.step)
+            terms["identity"] = stage.identity * loss
         if stage.adversarial:
             loss = texture_share(results, truths) * self._opponent().generator_loss(
                 results, truths, self.step
@@ -216,7 +217,7 @@ class Training:
     def _identity(self) -> IdentityLoss:
         if self.taught is None:
             self.taught = self._teach()
-        return IdentityLoss(self.taught).to(self.device)
+        return IdentityLoss(self.taught, self.options.seed).to(self.device)
 
     def _teach(self) -> FaceRecogniser:
         _say("Teaching the face recogniser to see through damage; done once, takes some minutes.")
