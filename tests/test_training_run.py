@@ -1,6 +1,5 @@
 """`train run`: end to end on drawn faces, exact resume, growing, held-out people."""
 
-import importlib.util
 import itertools
 import json
 import os
@@ -22,17 +21,13 @@ from gpen_webui.training import likely_person
 from gpen_webui.training.adversary import Adversary
 from gpen_webui.training.faces import FacesError, Samples, list_faces
 from gpen_webui.training.grow import InitError, new_network
-from gpen_webui.training.losses import STAGES, stage_at
 from gpen_webui.training.precision import Precision
 from gpen_webui.training.run_folder import RunFolderError
+from gpen_webui.training.stages import STAGES, stage_at
 from gpen_webui.training.train import DivergedError, Training, TrainingOptions
+from tests.extras import needs_extras
 
 CPU = torch.device("cpu")
-
-needs_extras = pytest.mark.skipif(
-    not all(map(importlib.util.find_spec, ("stlpips_pytorch", "face_recognition_models"))),
-    reason="needs requirements-train.txt",
-)
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from gpen_webui.jobs.walk import find_photos
 from gpen_webui.settings import Settings
+from gpen_webui.training.stages import STAGES
 
 
 def add_train_parser(commands: argparse._SubParsersAction) -> None:
@@ -61,7 +62,7 @@ def _add_run(actions: argparse._SubParsersAction) -> None:
     run.add_argument("--learning-rate", type=float, default=1e-3, help="at its highest")
     run.add_argument(
         "--stage",
-        choices=("fidelity", "perception", "texture", "identity"),
+        choices=tuple(STAGES),
         help="keep to one stage of the recipe; all in turn where not given",
     )
     run.add_argument(

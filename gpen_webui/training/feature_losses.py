@@ -68,7 +68,7 @@ class IdentityLoss(nn.Module):
 
 
 class _Views:
-    """How each face of a batch (B,3,S,S) is shown to the recogniser, the same for all batches."""
+    """How each face (B,3,S,S) is shown to the recogniser: result, truth and input alike."""
 
     def __init__(self, rng: np.random.Generator, faces: Tensor):
         count, size = len(faces), faces.shape[-1]

@@ -1,17 +1,11 @@
-"""What the network is asked for, stage by stage: fidelity, perception, texture, identity.
+"""Terms that compare faces pixel by pixel.
 
 Faces are damaged to very different degrees, and a network that repairs the ruined ones easily
 overdoes the good ones. So pixels count the more the smaller a face's error is, which keeps good
-photos, and the perceptual term counts the more the worse a face looks, which changes ruined ones.
-
-The gradients of the perceptual term, identity and discriminator differ from batch to batch far more
-than those of pixels. Their weights are such that pixels prevail: where they do not, the network
-learns little of what faces look like, and draws lines.
+photos, and only blurred faces follow the discriminator.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -28,52 +22,6 @@ PIXEL_SCALE = 12.0  # brings the term to the size of the others
 COLOUR_CELL = 8  # share of the side over which colours are averaged
 OUTLINE_REACH = 2  # pixels; texture may be this far beside its place
 HALO_REACH = 3  # pixels; wider halos are seen as outlines
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Weights of the terms. share: part of the training's steps.
-
-    pixels: squared and plain differences. colour: means of large cells. outlines: lines where the
-    truth has none. halos: lighter or darker than all of the truth nearby. perceptual: ST-LPIPS
-    with the VGG trunk. identity: a face recogniser's distance to the person who can still be told.
-    adversarial: a discriminator.
-    """
-
-    share: float
-    pixels: float = 1.0
-    colour: float = 0.25
-    outlines: float = 0.0
-    halos: float = 0.0
-    perceptual: float = 0.0
-    identity: float = 0.0
-    adversarial: float = 0.0
-
-
-STAGES = {
-    "fidelity": Stage(share=0.7),
-    "perception": Stage(share=0.05, outlines=1500.0, halos=750.0, perceptual=3.0),
-    "texture": Stage(share=0.15, outlines=1500.0, halos=750.0, perceptual=7.0, adversarial=2.5),
-    # Short and last: a recogniser soon asks for softer faces, which may be more people.
-    "identity": Stage(
-        share=0.1,
-        outlines=1500.0,
-        halos=750.0,
-        perceptual=7.0,
-        identity=4.0,
-        adversarial=2.5,
-    ),
-}
-
-
-def stage_at(progress: float) -> str:
-    """The name of the stage when this part (0-1) of the steps is done."""
-    until = 0.0
-    for name, stage in STAGES.items():
-        until += stage.share
-        if progress < until:
-            return name
-    return name
 
 
 def pixel_loss(result: Tensor, truth: Tensor) -> Tensor:

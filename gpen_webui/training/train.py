@@ -25,18 +25,16 @@ from gpen_webui.training.feature_losses import IdentityLoss, PerceptualLoss
 from gpen_webui.training.grow import new_network
 from gpen_webui.training.identity import FaceRecogniser
 from gpen_webui.training.losses import (
-    STAGES,
-    Stage,
     colour_loss,
     halo_loss,
     outline_loss,
     pixel_loss,
-    stage_at,
     texture_share,
 )
 from gpen_webui.training.optimizer import Optimizer
 from gpen_webui.training.precision import Precision
 from gpen_webui.training.run_folder import RunFolder, RunFolderError
+from gpen_webui.training.stages import STAGES, Stage, stage_at
 from gpen_webui.training.validate import Validation
 
 WARM_UP_STEPS = 100
