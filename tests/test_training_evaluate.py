@@ -1,6 +1,5 @@
 """`train evaluate` and its judges: sane numbers, known answers, the product's own engine."""
 
-import importlib.util
 import json
 
 import cv2
@@ -16,12 +15,10 @@ from gpen_webui.training.faces import read_face, to_tensor
 from gpen_webui.training.identity import FaceRecogniser
 from gpen_webui.training.perceptual import StLpips
 from gpen_webui.training.validate import degraded, psnr
+from tests.extras import needs_extras
 from tests.tiny_gpen import make_tiny_model
 
-pytestmark = pytest.mark.skipif(
-    not all(map(importlib.util.find_spec, ("stlpips_pytorch", "face_recognition_models"))),
-    reason="needs requirements-train.txt",
-)
+pytestmark = needs_extras
 
 
 @pytest.fixture(scope="module")

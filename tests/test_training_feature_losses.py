@@ -1,20 +1,18 @@
 """What the recogniser's term asks of a restored face."""
 
-import importlib.util
-
 import cv2
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from gpen_webui.training.faces import to_tensor
 from gpen_webui.training.feature_losses import IdentityLoss
 from gpen_webui.training.identity import FaceRecogniser
+from tests.extras import needs_extras
 from tests.server import ASTRONAUT
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("face_recognition_models") is None,
-    reason="needs requirements-train.txt",
-)
+pytestmark = needs_extras
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +24,7 @@ def loss() -> IdentityLoss:
 def truths() -> torch.Tensor:
     """Four times the same face, (4,3,160,160)."""
     picture = cv2.cvtColor(cv2.imread(str(ASTRONAUT)), cv2.COLOR_BGR2RGB)
-    face = torch.from_numpy(cv2.resize(picture[20:240, 110:330], (160, 160)))
-    return (face.permute(2, 0, 1).float() / 127.5 - 1).repeat(4, 1, 1, 1)
+    return to_tensor(np.stack(4 * [cv2.resize(picture[20:240, 110:330], (160, 160))]))
 
 
 def test_nothing_is_asked_of_the_true_face_and_more_of_a_blurred_one(loss, truths):

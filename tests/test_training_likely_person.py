@@ -1,6 +1,5 @@
 """Whose face is asked for where damage hides who it is."""
 
-import importlib.util
 from contextlib import closing
 
 import cv2
@@ -11,12 +10,8 @@ from gpen_webui.training import likely_person
 from gpen_webui.training.faces import Samples
 from gpen_webui.training.identity import FaceRecogniser
 from gpen_webui.training.likely_person import person_to_ask_for, taught_recogniser
+from tests.extras import needs_extras
 from tests.server import ASTRONAUT
-
-needs_extras = pytest.mark.skipif(
-    importlib.util.find_spec("face_recognition_models") is None,
-    reason="needs requirements-train.txt",
-)
 
 
 def numbers(distance: float) -> torch.Tensor:

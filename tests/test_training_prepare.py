@@ -12,11 +12,9 @@ from gpen_webui.faces.align import crop_matrix
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.training.faces import FacesError
 from gpen_webui.training.prepare import LOOKED_AT, Preparer, difference_hash, sharpness
+from tests.extras import needs_extras
 
-pytestmark = pytest.mark.skipif(
-    not all(map(importlib.util.find_spec, ("stlpips_pytorch", "face_recognition_models"))),
-    reason="needs requirements-train.txt",
-)
+pytestmark = needs_extras
 
 
 @pytest.fixture(scope="module")
