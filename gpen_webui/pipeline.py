@@ -28,9 +28,11 @@ from gpen_webui.errors import UserError
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.heap import share_one_heap
 from gpen_webui.options import RestoreOptions
-from gpen_webui.photo import Photo, encode_photo, open_photo, suffix_for
-from gpen_webui.restore import NetworkResult, Restoration, Restorer
+from gpen_webui.photo.encode import encode_photo
+from gpen_webui.photo.formats import suffix_for
+from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.settings import Settings
+from gpen_webui.stages.restorer import NetworkResult, Restoration, Restorer
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +98,7 @@ class RestoredFile:
 
 def choose_workers(settings: Settings) -> int:
     """How many photos to have in work at once: as the settings say, or as suits the machine."""
-    from gpen_webui.gpen.engine import auto_workers
+    from gpen_webui.engines.open import auto_workers
 
     return settings.workers or auto_workers(settings.device)
 
@@ -107,8 +109,9 @@ def open_restorer(settings: Settings, workers: int) -> Restorer:
     workers: how many threads will call it at once. Raises UserError where the model or the
     device cannot be used.
     """
-    from gpen_webui.gpen.catalog import find_model
-    from gpen_webui.gpen.engine import cpu_cores, open_engine
+    from gpen_webui.engines.cores import cpu_cores
+    from gpen_webui.engines.open import open_engine
+    from gpen_webui.models.installed import find_model
 
     share_one_heap()
     # Each worker also resizes and blends; together they get the cores once, not each.

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from gpen_webui.jobs.saving import Saver
-from gpen_webui.jobs.store_work import Work
+from gpen_webui.jobs.runner.saving import Saver
+from gpen_webui.jobs.store.claims import ClaimQueue
 from tests.jobs_kit import STAGES, Bench, start, wait_for
 
 
@@ -39,9 +39,9 @@ def dying_after(method: Callable, is_it: Callable[[object], bool]) -> Callable:
 def main(outputs: Path, point: str, name: str) -> None:
     bench = Bench(outputs, workers=2)
     moments = {
-        "claimed": (Work, "claim"),
+        "claimed": (ClaimQueue, "claim"),
         "placed": (Saver, "save_result"),
-        "recorded": (Work, "finish"),
+        "recorded": (ClaimQueue, "finish"),
         "reported": (Saver, "save_report"),
     }
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from gpen_webui.adjust import adjust_face, apply_mode, finish, keep_skin_tone
 from gpen_webui.options import RestoreOptions
+from gpen_webui.stages.adjust import adjust_face, apply_mode, finish, keep_skin_tone
 
 SIDE = 256
 SKIN = (205, 160, 140)

@@ -16,7 +16,7 @@ import pytest
 import requests
 import torch
 
-from gpen_webui.gpen.download import DownloadError, download_model
+from gpen_webui.models.download import DownloadError, download_model
 from gpen_webui.web import gunicorn_server
 from tests.file_server import FileServer
 from tests.hostile.card import CARD, encode
@@ -274,7 +274,7 @@ def test_a_public_model_source_cannot_point_into_the_local_network(tmp_path: Pat
     with FileServer(b"secret").running() as inner, FileServer(b"").running() as outer:
         outer.redirect_to = inner.url("whole")
         is_local = {outer.url("away"): False}
-        ours = "gpen_webui.gpen.download._is_local"
+        ours = "gpen_webui.models.download._is_local"
         monkeypatch.setattr(ours, lambda address: is_local.get(address, True))
         with pytest.raises(DownloadError, match="local network"):
             download_model("gpen-bfr-256", tmp_path, sources=[outer.url("away")])

@@ -9,19 +9,19 @@ import pytest
 import torch
 
 from gpen_webui.bench.busy import WatchedEngine
-from gpen_webui.bench.drawn_model import SHAPES
 from gpen_webui.bench.flops import count_flops
 from gpen_webui.bench.machine import describe_machine, instruction_set, processor_name
 from gpen_webui.bench.memory import AlbumFailedError, measure_memory
 from gpen_webui.bench.network import numbers_of
 from gpen_webui.bench.photos import make_photos
+from gpen_webui.bench.random_model import SHAPES
 from gpen_webui.bench.reference_engine import ReferenceEngine
 from gpen_webui.bench.reference_form import to_reference_form
-from gpen_webui.bench.spread import Spread, alternate
+from gpen_webui.bench.summary import Summary, alternate
 from gpen_webui.cli import main
+from gpen_webui.engines.base import Engine
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.gpen.checkpoint import load_network
-from gpen_webui.gpen.engine import Engine
 from gpen_webui.gpen.network import GPEN
 from gpen_webui.settings import Settings
 from tests.tiny_gpen import make_tiny_model, random_crops
@@ -62,8 +62,8 @@ def test_the_512_network_has_276_billion_operations():
 
 
 def test_a_spread_holds_middle_and_ends():
-    assert Spread.of([5.0, 1.0, 3.0]) == Spread(median=3.0, low=1.0, high=5.0, count=3)
-    assert Spread.of([4.0, 2.0]).median == 3.0
+    assert Summary.of([5.0, 1.0, 3.0]) == Summary(median=3.0, low=1.0, high=5.0, count=3)
+    assert Summary.of([4.0, 2.0]).median == 3.0
 
 
 def test_sides_take_turns_and_go_back_and_forth():

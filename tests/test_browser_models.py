@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from gpen_webui.gpen.catalog import EMBEDDED
+from gpen_webui.models.published import EMBEDDED
 from tests.browser import OpenPage, portrait, upload
 from tests.server import PROJECT, Server
 

@@ -6,18 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from gpen_webui.gpen.catalog import (
-    CATALOG,
-    EMBEDDED,
-    NO_LICENCE,
+from gpen_webui.models.installed import (
     ModelError,
     default_name,
     find_model,
     hash_file,
     list_models,
-    published_model,
     verify_models,
 )
+from gpen_webui.models.published import CATALOG, EMBEDDED, NO_LICENCE, published_model
 from tests.tiny_gpen import make_tiny_model
 
 

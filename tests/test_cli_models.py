@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from gpen_webui.cli import main
-from gpen_webui.gpen import catalog
+from gpen_webui.models import published
 from tests.file_server import FileServer
 from tests.tiny_gpen import make_tiny_model
 
@@ -28,11 +28,11 @@ def models(tmp_path: Path, monkeypatch) -> Path:
 def test_list_names_every_model_its_state_and_its_licence(models: Path, capsys):
     assert main(["models", "list"]) == 0
     said = capsys.readouterr().out
-    for entry in catalog.CATALOG:
+    for entry in published.CATALOG:
         assert entry.name in said
     assert "installed, the default" in said
-    assert "not wired yet" in said
-    assert said.count(catalog.NO_LICENCE) == 1
+    assert "not supported yet" in said
+    assert said.count(published.NO_LICENCE) == 1
     assert str(models) in said
 
 
@@ -71,8 +71,8 @@ def test_download_fetches_from_the_catalogs_sources_in_order(
     torch.save({"g_ema": load_file(tiny)}, tmp_path / "official.pth")
     with FileServer((tmp_path / "official.pth").read_bytes()).running() as server:
         sources = (server.url("missing"), server.url("whole"))
-        entry = catalog.PublishedModel("gpen-test", 32, "A test", 1, sources)
-        monkeypatch.setattr(catalog, "CATALOG", (*catalog.CATALOG, entry))
+        entry = published.PublishedModel("gpen-test", 32, "A test", 1, sources)
+        monkeypatch.setattr(published, "CATALOG", (*published.CATALOG, entry))
         assert main(["models", "download", "gpen-test"]) == 0
     said = capsys.readouterr()
     assert str(models / "gpen-test.pth") in said.out

@@ -4,7 +4,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from gpen_webui.jobs.walk import NothingToRestoreError, find_photos
+from gpen_webui.files.find_photos import NothingToRestoreError, find_photos
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from gpen_webui.gpen.catalog import find_model
 from gpen_webui.gpen.checkpoint import load_checkpoint
-from gpen_webui.gpen.download import (
+from gpen_webui.models.download import (
     CHUNK,
     DownloadCancelled,
     DownloadError,
     download_model,
     import_model,
 )
+from gpen_webui.models.installed import find_model
 from tests.drawn_checkpoint import ReferenceCase
 from tests.file_server import FileServer
 

@@ -5,15 +5,15 @@ import sys
 import numpy as np
 import pytest
 
-from gpen_webui.gpen.catalog import find_model
-from gpen_webui.gpen.quality import calibration_crops, perceptual_distance, psnr, real_crops
+from gpen_webui.engines.quality import calibration_crops, perceptual_distance, psnr, real_crops
+from gpen_webui.models.installed import find_model
 from tests.tiny_gpen import make_tiny_model, random_crops
 
 pytest.importorskip("openvino")
 
+from gpen_webui.engines.openvino.engine import OpenVinoEngine
+from gpen_webui.engines.openvino.graph import build_model
 from gpen_webui.gpen import openvino_fast, openvino_forms
-from gpen_webui.gpen.engine_openvino import OpenVinoEngine
-from gpen_webui.gpen.openvino_graph import build_model
 
 
 @pytest.fixture(scope="module")

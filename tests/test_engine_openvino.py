@@ -9,14 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gpen_webui.gpen.quality import psnr, real_crops
+from gpen_webui.engines.quality import psnr, real_crops
 from tests.tiny_gpen import make_tiny_model, random_crops
 
 pytest.importorskip("openvino")
 
+from gpen_webui.engines.openvino.engine import OpenVinoEngine
+from gpen_webui.engines.torch_engine import TorchEngine
 from gpen_webui.gpen import openvino_fast, openvino_forms
-from gpen_webui.gpen.engine_openvino import OpenVinoEngine
-from gpen_webui.gpen.engine_torch import TorchEngine
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,9 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads(model, cache, monkeypa
     crops = random_crops(2)
     results = set()
     for cores in (1, 2, 4):
-        monkeypatch.setattr("gpen_webui.gpen.engine_openvino.cpu_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(
+            "gpen_webui.engines.openvino.engine.cpu_cores", lambda cores=cores: cores
+        )
         with open_openvino(model, cache) as engine:
             assert engine.threads == cores
             results.add(engine.run(crops).tobytes())
@@ -76,14 +78,14 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads(model, cache, monkeypa
 
 
 def test_never_more_streams_than_cores(model, cache, monkeypatch):
-    monkeypatch.setattr("gpen_webui.gpen.engine_openvino.cpu_cores", lambda: 2)
+    monkeypatch.setattr("gpen_webui.engines.openvino.engine.cpu_cores", lambda: 2)
     with open_openvino(model, cache, workers=8) as engine:
         assert engine.streams == 2
         assert engine.threads == 2
 
 
 def test_one_stream_only_where_feature_maps_are_large():
-    from gpen_webui.gpen.engine_openvino import _streams_in_memory
+    from gpen_webui.engines.openvino.engine import _streams_in_memory
 
     assert _streams_in_memory(256, "float32") >= 4
     assert _streams_in_memory(512, "float32") == 1
@@ -116,8 +118,8 @@ def test_a_later_start_needs_no_pytorch(model, cache):
     script = (
         "import sys, numpy\n"
         "from pathlib import Path\n"
-        "from gpen_webui.gpen.catalog import InstalledModel\n"
-        "from gpen_webui.gpen.engine import open_engine\n"
+        "from gpen_webui.models.installed import InstalledModel\n"
+        "from gpen_webui.engines.base import open_engine\n"
         f"model = InstalledModel('m', Path({str(model.path)!r}), {model.sha256!r}, 64)\n"
         f"engine = open_engine(model, device='cpu', cache=Path({str(cache)!r}))\n"
         "crops = numpy.frombuffer(sys.stdin.buffer.read(), numpy.float32).reshape(1, 3, 64, 64)\n"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from gpen_webui.engines.quality import MeasurementCache, psnr, real_crops
+from gpen_webui.engines.torch_engine import HALF_PRECISION_PSNR, TorchEngine
 from gpen_webui.gpen.checkpoint import load_network
-from gpen_webui.gpen.engine_torch import HALF_PRECISION_PSNR, TorchEngine
-from gpen_webui.gpen.quality import Verdicts, psnr, real_crops
 from tests.tiny_gpen import make_tiny_model, random_crops
 
 
@@ -117,7 +117,7 @@ def test_a_closed_engine_refuses_work(engine):
 
 def test_sixteen_bits_are_measured_once_and_used_only_if_good_enough(model, tmp_path, monkeypatch):
     engine = TorchEngine(model, "cpu", precision="exact", cache=None)
-    verdicts = Verdicts(tmp_path, model.sha256)
+    verdicts = MeasurementCache(tmp_path, model.sha256)
     worse = []
     measure = TorchEngine._half_precision_psnr
 
@@ -130,11 +130,11 @@ def test_sixteen_bits_are_measured_once_and_used_only_if_good_enough(model, tmp_
     assert engine._dtype == torch.float32
     assert len(worse) == 2  # float16, then bfloat16
     assert all(20 < value < 100 for value in worse), "a real difference was measured"
-    engine._choose_precision(Verdicts(tmp_path, model.sha256))
+    engine._choose_precision(MeasurementCache(tmp_path, model.sha256))
     assert len(worse) == 2, "the verdict is remembered"
 
     monkeypatch.setattr(TorchEngine, "_half_precision_psnr", lambda self, dtype: 60.0)
-    assert "float16" in engine._choose_precision(Verdicts(None, model.sha256))
+    assert "float16" in engine._choose_precision(MeasurementCache(None, model.sha256))
     assert engine._dtype == torch.float16
 
 

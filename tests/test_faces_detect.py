@@ -9,7 +9,7 @@ import pytest
 
 from gpen_webui.faces.align import crop_matrix, template
 from gpen_webui.faces.detect import DetectorError, FaceDetector
-from gpen_webui.photo import open_photo
+from gpen_webui.photo.photo import open_photo
 
 
 @pytest.fixture(scope="module")

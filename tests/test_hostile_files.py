@@ -11,7 +11,8 @@ import numpy as np
 import psutil
 import pytest
 
-from gpen_webui.photo import Photo, PhotoError, open_photo, thumbnail
+from gpen_webui.photo.errors import PhotoError
+from gpen_webui.photo.photo import Photo, open_photo, thumbnail
 from tests.hostile.card import BLOCK, largest_difference
 from tests.hostile.corpus import make_corpus
 from tests.hostile.file import HostileFile
@@ -141,8 +142,9 @@ def test_no_file_takes_more_memory_than_it_may(folder: Path):
 OPEN_ALL = """
 import json, resource, sys
 from pathlib import Path
-from gpen_webui.photo import PhotoError, open_photo
-from gpen_webui.photo.guard import shared_guard
+from gpen_webui.photo.errors import PhotoError
+from gpen_webui.photo.photo import open_photo
+from gpen_webui.photo.decoder_pool import shared_decoders
 
 def peak(who):
     return resource.getrusage(who).ru_maxrss * 1024
@@ -153,6 +155,6 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
         open_photo(path)
     except PhotoError:
         pass
-shared_guard.close()
+shared_decoders.close()
 print(json.dumps([idle, peak(resource.RUSAGE_SELF), peak(resource.RUSAGE_CHILDREN)]))
 """

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from gpen_webui.photo import PhotoError, encode_photo, open_photo, thumbnail
+from gpen_webui.photo.encode import encode_photo
+from gpen_webui.photo.errors import PhotoError
+from gpen_webui.photo.photo import open_photo, thumbnail
 from tests.hostile.card import CARD
 from tests.hostile.damage import originals
 

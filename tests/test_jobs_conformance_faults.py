@@ -198,7 +198,7 @@ def test_a_model_that_cannot_be_loaded_pauses_the_job_with_the_reason(bench: Ben
 
 
 def killed(outputs: Path, point: str, name: str) -> None:
-    """Work on the album 0.jpg ... 4.jpg in a process of its own until it is killed."""
+    """ClaimQueue on the album 0.jpg ... 4.jpg in a process of its own until it is killed."""
     command = [sys.executable, "-m", "tests.jobs_child", str(outputs), point, name]
     root = Path(__file__).resolve().parent.parent
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)

@@ -8,15 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpen_webui.jobs.results import (
-    new_run_folder,
-    place_result,
-    plan_results,
-    remove_temporaries,
-    safe_name,
-    safe_path,
-    write_report,
-)
+from gpen_webui.files.atomic import new_run_folder, place_result, remove_temporaries, write_report
+from gpen_webui.files.names import plan_results, safe_name, safe_path
 
 
 def plan(*names: str, format: str = "same") -> list[str]:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from gpen_webui.jobs import store_database
 from gpen_webui.jobs.records import (
     JobConflictError,
     StoreError,
     UnknownJobError,
 )
 from gpen_webui.jobs.service import JobService
+from gpen_webui.jobs.store import database
 from gpen_webui.options import RestoreOptions
 from tests.jobs_kit import (
     Bench,
@@ -200,8 +200,8 @@ def test_what_a_dead_process_left_half_done_is_swept_away(bench: Bench):
 
 
 def test_a_locked_store_is_told_in_words_and_work_goes_on_when_it_is_free(bench, monkeypatch):
-    monkeypatch.setattr(store_database, "BUSY_SECONDS", 0.1)
-    monkeypatch.setattr("gpen_webui.jobs.runner.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("gpen_webui.jobs.runner.local_pool.RETRY_SECONDS", 0.05)
     service = bench.open()
     gate = bench.play.hold("0.jpg", "adjust")
     job = start(service, [f"{n}.jpg" for n in range(4)])

@@ -10,7 +10,9 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from gpen_webui.photo import Photo, PhotoError, encode_photo, open_photo, thumbnail
+from gpen_webui.photo.encode import encode_photo
+from gpen_webui.photo.errors import PhotoError
+from gpen_webui.photo.photo import Photo, open_photo, thumbnail
 
 pillow_heif.register_heif_opener()
 

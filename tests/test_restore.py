@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gpen_webui.engines.base import Engine, check_shape
 from gpen_webui.faces.detect import FaceDetector
-from gpen_webui.gpen.catalog import InstalledModel
-from gpen_webui.gpen.engine import Engine, check_shape
+from gpen_webui.models.installed import InstalledModel
 from gpen_webui.options import RestoreOptions
-from gpen_webui.photo import Photo, open_photo
-from gpen_webui.restore import FACES_PER_RUN, NetworkError, Restorer
+from gpen_webui.photo.photo import Photo, open_photo
+from gpen_webui.stages.restorer import FACES_PER_RUN, NetworkError, Restorer
 
 SIZE = 128
 

@@ -14,10 +14,10 @@ import torch
 from safetensors.torch import load_file
 
 from gpen_webui.errors import UserError
-from gpen_webui.gpen.download import download_model
 from gpen_webui.jobs.service import open_jobs
+from gpen_webui.models.download import download_model
 from gpen_webui.settings import PROJECT, Settings
-from gpen_webui.web.model_desk import ChosenModel, ModelDesk
+from gpen_webui.web.model_manager import ChosenModel, ModelManager
 from tests.server import Server, small_photo
 from tests.tiny_gpen import make_tiny_model
 
@@ -152,7 +152,7 @@ class Shop:
         self.models = settings.models
         self.jobs = open_jobs(settings)
         fetch = functools.partial(download_model, sources=[source])
-        self.desk = ModelDesk(settings, self.jobs, ChosenModel(settings), fetch)
+        self.desk = ModelManager(settings, self.jobs, ChosenModel(settings), fetch)
 
     def download_until(self, state: str) -> dict:
         deadline = time.monotonic() + 30

@@ -8,7 +8,7 @@ import time
 import pytest
 import websocket
 
-from gpen_webui.web import watchers
+from gpen_webui.web import websockets
 from tests.server import Server, events_of, small_photo
 
 
@@ -111,9 +111,9 @@ def test_the_threads_of_those_who_have_gone_end(server: Server):
 
 
 def test_sending_to_a_client_that_never_reads_ends(monkeypatch):
-    monkeypatch.setattr(watchers, "SEND_SECONDS", 0.3)
+    monkeypatch.setattr(websockets, "SEND_SECONDS", 0.3)
     ours, theirs = socket.socketpair()
-    steady = watchers.SteadySocket(ours)
+    steady = websockets.SteadySocket(ours)
     started = time.monotonic()
     with pytest.raises(OSError):  # noqa: PT011 - whatever the system calls it
         steady.send(bytes(50_000_000))
@@ -127,7 +127,7 @@ def test_sending_to_a_client_that_never_reads_ends(monkeypatch):
 def test_a_client_that_does_not_answer_pings_is_cut_off(server: Server):
     job = server.new_album(photos(1), start=False)
     deaf = server.watch(f"/ws/jobs/{job}")
-    deadline = time.monotonic() + 3 * watchers.PING_SECONDS
+    deadline = time.monotonic() + 3 * websockets.PING_SECONDS
     while server.get("/api/health").json()["watchers"]:
         assert time.monotonic() < deadline
         time.sleep(1)

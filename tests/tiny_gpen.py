@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gpen_webui.gpen.catalog import InstalledModel, hash_file
 from gpen_webui.gpen.checkpoint import save_checkpoint
 from gpen_webui.gpen.network import GPEN, NetworkConfig
+from gpen_webui.models.installed import InstalledModel, hash_file
 
 
 def make_tiny_model(folder: Path, size: int = 64, seed: int = 0) -> InstalledModel:

@@ -16,16 +16,16 @@ import numpy as np
 
 from gpen_webui.bench.busy import WatchedEngine
 from gpen_webui.bench.reference_engine import ReferenceEngine
-from gpen_webui.bench.spread import Spread, alternate
+from gpen_webui.bench.summary import Summary, alternate
+from gpen_webui.engines.cores import cpu_cores
+from gpen_webui.engines.torch_engine import gpu_device
 from gpen_webui.faces.detect import FaceDetector
-from gpen_webui.gpen.catalog import find_model, hash_file
-from gpen_webui.gpen.engine import cpu_cores
-from gpen_webui.gpen.engine_torch import gpu_device
-from gpen_webui.jobs.results import place_result
+from gpen_webui.files.atomic import place_result
+from gpen_webui.models.installed import find_model, hash_file
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport, open_restorer, restore_file, run_workers
-from gpen_webui.restore import Restorer
 from gpen_webui.settings import Settings
+from gpen_webui.stages.restorer import Restorer
 
 WORKERS = (1, 2, 4, 8)
 REFERENCE = "reference form, one after the other"
@@ -58,8 +58,8 @@ class AlbumSide:
     """
 
     workers: int
-    seconds: Spread
-    total: Spread
+    seconds: Summary
+    total: Summary
     speed_up: float
     psnr: float
     not_in_network: float
@@ -170,19 +170,19 @@ def _restore(restorer: Restorer, folder: Path, source: Path) -> tuple[ItemReport
 
 
 def _summary(workers: int, runs: list[AlbumRun], reference: list[AlbumRun]) -> AlbumSide:
-    total = Spread.of(run.seconds for run in runs)
+    total = Summary.of(run.seconds for run in runs)
     work = sum((Counter(run.stages) for run in runs), Counter())
     expected = reference[0].pixels
     return AlbumSide(
         workers,
-        Spread.of(run.seconds / len(run.pixels) for run in runs),
+        Summary.of(run.seconds / len(run.pixels) for run in runs),
         total,
-        speed_up=Spread.of(run.seconds for run in reference).median / total.median,
+        speed_up=Summary.of(run.seconds for run in reference).median / total.median,
         psnr=min(
             psnr_of_photos(pixels, expected[name])
             for run in runs
             for name, pixels in run.pixels.items()
         ),
-        not_in_network=1 - Spread.of(run.busy for run in runs).median,
+        not_in_network=1 - Summary.of(run.busy for run in runs).median,
         stages={stage: seconds / work.total() for stage, seconds in work.items()},
     )

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from gpen_webui.gpen.engine import Engine
+from gpen_webui.engines.base import Engine
 
 
 class WatchedEngine(Engine):

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from gpen_webui.bench.report import Benchmark
-from gpen_webui.bench.spread import Spread
+from gpen_webui.bench.summary import Summary
 
 OURS, BASELINE, INK, FAINT = "#2f6f9f", "#b8bec6", "#22262b", "#e3e6ea"
 
@@ -79,6 +79,6 @@ def _draw_album(axes: Axes, result: Benchmark) -> None:
     axes.grid(axis="y", color=FAINT)
 
 
-def _bars(spreads: list[Spread]) -> list[list[float]]:
+def _bars(spreads: list[Summary]) -> list[list[float]]:
     """How far the ends of each spread lie from its middle."""
     return [[s.median - s.low for s in spreads], [s.high - s.median for s in spreads]]

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from gpen_webui.bench.spread import seconds_per_call
+from gpen_webui.bench.summary import seconds_per_call
 from gpen_webui.gpen.checkpoint import load_checkpoint
 from gpen_webui.gpen.network import GPEN
 

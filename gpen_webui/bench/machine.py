@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from gpen_webui.gpen.engine import cpu_cores
+from gpen_webui.engines.cores import cpu_cores
 
 CPU_INFO = Path("/proc/cpuinfo")
 # The widest vectors, then what multiplies small numbers faster, as /proc/cpuinfo names them.

@@ -14,11 +14,13 @@ import numpy as np
 
 from gpen_webui.bench.flops import SgemmPeak, flops_per_face
 from gpen_webui.bench.reference_engine import ReferenceEngine
-from gpen_webui.bench.spread import Spread, alternate, seconds_per_call
-from gpen_webui.gpen.catalog import InstalledModel
-from gpen_webui.gpen.engine import Engine, cpu_cores, open_engine
-from gpen_webui.gpen.engine_torch import TorchEngine, gpu_device
-from gpen_webui.gpen.quality import psnr, real_crops
+from gpen_webui.bench.summary import Summary, alternate, seconds_per_call
+from gpen_webui.engines.base import Engine
+from gpen_webui.engines.cores import cpu_cores
+from gpen_webui.engines.open import open_engine
+from gpen_webui.engines.quality import psnr, real_crops
+from gpen_webui.engines.torch_engine import TorchEngine, gpu_device
+from gpen_webui.models.installed import InstalledModel
 
 REFERENCE = "reference form (PyTorch)"
 STATIC = "static form (PyTorch)"
@@ -31,7 +33,7 @@ FACES_PER_STREAM = 2
 
 
 @dataclass(frozen=True)
-class Side:
+class Variant:
     """One way to run the network.
 
     seconds: per face. speed_up: over the reference form, of medians. share_of_peak: nominal
@@ -42,7 +44,7 @@ class Side:
 
     name: str
     description: str
-    seconds: Spread
+    seconds: Summary
     speed_up: float
     share_of_peak: float
     psnr: float
@@ -56,12 +58,12 @@ class NetworkResult:
     """
 
     flops: int
-    peak: Spread
+    peak: Summary
     peak_library: str
-    sides: list[Side]
+    sides: list[Variant]
     fast: str
 
-    def fastest(self) -> Side:
+    def fastest(self) -> Variant:
         """The float32 side that takes the least time per face."""
         exact = [side for side in self.sides if numbers_of(side.description) == "float32"]
         return min(exact, key=lambda side: side.seconds.median)
@@ -119,17 +121,17 @@ def measure_network(
         measured = alternate({PEAK: peak.seconds, **sides}, rounds, on_step)
 
     flops = flops_per_face(model.path)
-    peak_rate = Spread.of(peak.flops / seconds for seconds in measured.pop(PEAK))
-    reference = Spread.of(measured[REFERENCE]).median
+    peak_rate = Summary.of(peak.flops / seconds for seconds in measured.pop(PEAK))
+    reference = Summary.of(measured[REFERENCE]).median
     return NetworkResult(
         flops,
         peak_rate,
         peak.library,
         [
-            Side(
+            Variant(
                 name,
                 descriptions[name],
-                seconds := Spread.of(values),
+                seconds := Summary.of(values),
                 speed_up=reference / seconds.median,
                 share_of_peak=flops / seconds.median / peak_rate.median,
                 psnr=psnr(answers[name], answers[REFERENCE]),

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gpen_webui.gpen.quality import FACE
+from gpen_webui.engines.quality import FACE
 
 SIDE = 1080  # pixels, of the photos
 FACE_SIDE = (440, 620)  # pixels, of the pasted picture, of which the face takes the middle half

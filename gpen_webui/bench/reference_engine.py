@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from gpen_webui.bench.reference_form import to_reference_form
-from gpen_webui.gpen.catalog import InstalledModel
+from gpen_webui.engines.base import Engine, check_shape
+from gpen_webui.engines.cores import cpu_cores
 from gpen_webui.gpen.checkpoint import load_network
-from gpen_webui.gpen.engine import Engine, check_shape, cpu_cores
+from gpen_webui.models.installed import InstalledModel
 
 
 class ReferenceEngine(Engine):

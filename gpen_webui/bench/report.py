@@ -11,12 +11,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from gpen_webui.bench.album import WORKERS, AlbumResult, measure_albums
-from gpen_webui.bench.drawn_model import draw_model
 from gpen_webui.bench.machine import describe_machine
 from gpen_webui.bench.memory import MemoryUse, measure_memory
 from gpen_webui.bench.network import NetworkResult, measure_network, network_sides
 from gpen_webui.bench.photos import make_photos
-from gpen_webui.gpen.catalog import find_model
+from gpen_webui.bench.random_model import draw_model
+from gpen_webui.models.installed import find_model
 from gpen_webui.settings import Settings
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gpen_webui.bench.album import REFERENCE, AlbumSide
 from gpen_webui.bench.network import FAST
 from gpen_webui.bench.report import Benchmark
-from gpen_webui.bench.spread import Spread
+from gpen_webui.bench.summary import Summary
 
 
 def describe(result: Benchmark) -> str:
@@ -74,7 +74,7 @@ def _album_row(name: str, side: AlbumSide) -> list[str]:
     ]
 
 
-def _seconds(spread: Spread) -> list[str]:
+def _seconds(spread: Summary) -> list[str]:
     return [f"{spread.median:.3f}", f"({spread.low:.3f} - {spread.high:.3f})"]
 
 

@@ -12,8 +12,9 @@ from typing import TypeVar
 from gpen_webui.cli.progress import Progress
 from gpen_webui.cli.run_record import RunRecord
 from gpen_webui.cli.sidecars import save_comparison, save_faces
-from gpen_webui.jobs.results import place_result, plan_results
-from gpen_webui.jobs.walk import FoundPhoto
+from gpen_webui.files.atomic import place_result
+from gpen_webui.files.find_photos import FoundPhoto
+from gpen_webui.files.names import plan_results
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import (
     Interrupted,
@@ -22,7 +23,7 @@ from gpen_webui.pipeline import (
     restore_file,
     run_workers,
 )
-from gpen_webui.restore import Restorer
+from gpen_webui.stages.restorer import Restorer
 
 Thing = TypeVar("Thing")
 Task = tuple[FoundPhoto, PurePath]

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _folder(chosen: Path | None, outputs: Path) -> Path:
-    from gpen_webui.jobs.results import new_run_folder
+    from gpen_webui.files.atomic import new_run_folder
 
     try:
         if chosen is None:

@@ -25,7 +25,8 @@ def add_models_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from gpen_webui.gpen.catalog import NO_LICENCE, list_models
+    from gpen_webui.models.installed import list_models
+    from gpen_webui.models.published import NO_LICENCE
 
     settings = Settings.from_environment()
     for state in list_models(settings.models):
@@ -46,8 +47,8 @@ def _list(arguments: argparse.Namespace) -> int:
 def _download(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from gpen_webui.gpen.catalog import published_model
-    from gpen_webui.gpen.download import download_model
+    from gpen_webui.models.download import download_model
+    from gpen_webui.models.published import published_model
 
     settings = Settings.from_environment()
     entry = published_model(arguments.name)
@@ -65,8 +66,8 @@ def _download(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from gpen_webui.gpen.catalog import AUTHORS_PAGE
-    from gpen_webui.gpen.download import import_model
+    from gpen_webui.models.download import import_model
+    from gpen_webui.models.published import AUTHORS_PAGE
 
     model = import_model(arguments.file, Settings.from_environment().models)
     print(f"{model.name} is installed: {model.size} px, SHA-256 {model.sha256}.")
@@ -75,7 +76,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from gpen_webui.gpen.catalog import verify_models
+    from gpen_webui.models.installed import verify_models
 
     verdicts = verify_models(Settings.from_environment().models)
     for name, problem in verdicts.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gpen_webui.cli.machine_options import add_machine_options
 from gpen_webui.errors import UserError
-from gpen_webui.jobs.results import new_run_folder
+from gpen_webui.files.atomic import new_run_folder
 from gpen_webui.options import MODES, RestoreOptions
 from gpen_webui.settings import Settings
 
@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from gpen_webui.cli.album import Album
     from gpen_webui.cli.progress import Progress
-    from gpen_webui.jobs.walk import find_photos
+    from gpen_webui.files.find_photos import find_photos
     from gpen_webui.logs import log_to_file
     from gpen_webui.pipeline import choose_workers, open_restorer
 

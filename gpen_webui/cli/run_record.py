@@ -16,8 +16,8 @@ from pathlib import Path, PurePath
 from threading import Lock
 
 from gpen_webui.errors import UserError
-from gpen_webui.jobs.lock import try_lock
-from gpen_webui.jobs.results import remove_temporaries, write_report
+from gpen_webui.files.atomic import remove_temporaries, write_report
+from gpen_webui.files.lock import try_lock
 
 JOURNAL = ".gpen-webui-journal.jsonl"
 STATES = ("done", "no_face", "failed", "cancelled")

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 import cv2
 import numpy as np
 
-from gpen_webui.jobs.results import place_result
+from gpen_webui.files.atomic import place_result
 from gpen_webui.pipeline import RestoredFile
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from gpen_webui.jobs.walk import find_photos
+from gpen_webui.files.find_photos import find_photos
 from gpen_webui.settings import Settings
 from gpen_webui.training.stages import STAGES
 
@@ -102,7 +102,7 @@ def _add_evaluate(actions: argparse._SubParsersAction) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from gpen_webui.gpen.catalog import find_model
+    from gpen_webui.models.installed import find_model
     from gpen_webui.training.evaluate import Evaluator, restore_with
 
     model = find_model(arguments.model, Settings.from_environment().models)

@@ -12,21 +12,21 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from gpen_webui.jobs.events import Bell, Events
-from gpen_webui.jobs.lock import OutputsLock
+from gpen_webui.jobs.outputs_lock import OutputsLock
 from gpen_webui.jobs.records import StoreError
-from gpen_webui.jobs.runner import RestoreFile, ThreadRunner
-from gpen_webui.jobs.saving import Saver
-from gpen_webui.jobs.shared_restorer import LoadRestorer
-from gpen_webui.jobs.store import Store
-from gpen_webui.jobs.store_control import Control
-from gpen_webui.jobs.store_database import Database
-from gpen_webui.jobs.store_files import StoreFiles
-from gpen_webui.jobs.store_work import Work
+from gpen_webui.jobs.runner.local_pool import RestoreFile, ThreadRunner
+from gpen_webui.jobs.runner.saving import Saver
+from gpen_webui.jobs.runner.shared_restorer import LoadRestorer
+from gpen_webui.jobs.store.claims import ClaimQueue
+from gpen_webui.jobs.store.commands import JobCommands
+from gpen_webui.jobs.store.database import Database
+from gpen_webui.jobs.store.events import EventNotifier, Events
+from gpen_webui.jobs.store.files import StoreFiles
+from gpen_webui.jobs.store.jobs import Store
 from gpen_webui.logs import log_to_file
 from gpen_webui.pipeline import choose_workers, open_restorer, restore_file
-from gpen_webui.restore import Restorer
 from gpen_webui.settings import Settings
+from gpen_webui.stages.restorer import Restorer
 
 log = logging.getLogger(__name__)
 
@@ -42,15 +42,15 @@ class JobService:
         with ExitStack() as opened:
             files = _open_files(settings.outputs)
             opened.callback(_open_lock(files).close)
-            bell = Bell()
+            bell = EventNotifier()
             database = Database(files.database, on_commit=bell.ring)
             opened.callback(database.close)
-            work = Work(files, database)
+            work = ClaimQueue(files, database)
             self.store = Store(files, database)
             self.events = Events(self.store, bell)
             self.runner = ThreadRunner(
                 self.store,
-                Control(files, database),
+                JobCommands(files, database),
                 work,
                 Saver(files, database, self.store),
                 load_restorer,

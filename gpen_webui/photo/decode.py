@@ -1,7 +1,7 @@
 """Make pixels of a photo file's bytes: formats, orientation, colours, transparency, limits.
 
-child.py runs this in a process of its own, so that what a hostile file does to a decoder it
-does to that process and to no other.
+decoder_process.py runs this in a process of its own, so that what a hostile file does to a
+decoder it does to that process and to no other.
 
 Rules: 16-bit and float pictures are reduced to 8 bits. Of animations and many-page files the
 first picture is taken. CMYK and Lab are converted to sRGB, CMYK through its own profile. Other
@@ -23,8 +23,8 @@ import numpy as np
 import pillow_heif
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from gpen_webui.errors import UserError
 from gpen_webui.photo import metadata
+from gpen_webui.photo.errors import PhotoError
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +55,6 @@ ORIENTATIONS = {  # EXIF value: mirrored left to right first?, then quarter turn
 MIN_IS_WHITE, TAG_BITS, TAG_PHOTOMETRIC = 0, 258, 262  # of TIFF
 
 OnSize = Callable[[int], None]
-
-
-class PhotoError(UserError):
-    """A file cannot be opened as a photo, or a photo not saved."""
 
 
 @dataclass(eq=False)

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gpen_webui.gpen.catalog import InstalledModel
-from gpen_webui.gpen.engine import open_engine
+from gpen_webui.engines.open import open_engine
+from gpen_webui.models.installed import InstalledModel
 from gpen_webui.training.classical import CLASSICAL, tuned
 from gpen_webui.training.degrade import LEVELS
 from gpen_webui.training.faces import FacesError, list_faces

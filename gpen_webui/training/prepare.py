@@ -19,7 +19,8 @@ import torch
 
 from gpen_webui.faces.align import crop_matrix, extract_crop, scale_of
 from gpen_webui.faces.detect import FaceDetector
-from gpen_webui.photo import PhotoError, open_photo
+from gpen_webui.photo.errors import PhotoError
+from gpen_webui.photo.photo import open_photo
 from gpen_webui.training.faces import PERSON_SEPARATOR, FacesError, to_tensor
 from gpen_webui.training.identity import FaceRecogniser
 

@@ -10,7 +10,7 @@ from gpen_webui.web.context import (
     job_json,
     job_service,
     json_body,
-    model_desk,
+    model_manager,
     parse_options,
     request_key,
     text_of,
@@ -123,7 +123,7 @@ def health() -> Answer:
     """Whether photos can be restored, or why not."""
     status = job_service().runner.status()
     state = status.pop("state")
-    model = status.pop("model") or model_desk().active
+    model = status.pop("model") or model_manager().active
     answer = {"status": state, **status, "model": model, "watchers": watchers().count}
     return jsonify(answer), 503 if state == "failed" else 200
 

@@ -17,7 +17,7 @@ from gpen_webui.web import (
     progress,
     uploads,
 )
-from gpen_webui.web.model_desk import ChosenModel, ModelDesk
+from gpen_webui.web.model_manager import ChosenModel, ModelManager
 
 
 def build_app(settings: Settings) -> Flask:
@@ -39,7 +39,7 @@ def build_app(settings: Settings) -> Flask:
     chosen = ChosenModel(settings)
     jobs = open_jobs(settings, chosen)
     app.extensions["jobs"] = jobs
-    app.extensions["models"] = ModelDesk(settings, jobs, chosen)
+    app.extensions["models"] = ModelManager(settings, jobs, chosen)
     return app
 
 

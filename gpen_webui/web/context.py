@@ -13,8 +13,8 @@ from gpen_webui.settings import Settings
 
 if TYPE_CHECKING:
     from gpen_webui.jobs.service import JobService
-    from gpen_webui.web.model_desk import ModelDesk
-    from gpen_webui.web.watchers import Watchers
+    from gpen_webui.web.model_manager import ModelManager
+    from gpen_webui.web.websockets import WebSocketRegistry
 
 NOT_OPTIONS = ("name", "key", "wait", "token")  # fields that a form may have beside the options
 
@@ -33,12 +33,12 @@ def settings() -> Settings:
     return current_app.extensions["settings"]
 
 
-def model_desk() -> ModelDesk:
+def model_manager() -> ModelManager:
     """The models of this application."""
     return current_app.extensions["models"]
 
 
-def watchers() -> Watchers:
+def watchers() -> WebSocketRegistry:
     """The open WebSockets of this application."""
     return current_app.extensions["watchers"]
 

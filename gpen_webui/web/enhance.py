@@ -6,9 +6,9 @@ from pathlib import Path, PurePath
 
 from flask import Blueprint, Response, jsonify, request
 
+from gpen_webui.files.find_photos import FoundPhoto, find_photos
 from gpen_webui.jobs.records import RESTORED_ITEMS, Item, JobConflictError, StoreError
-from gpen_webui.jobs.walk import FoundPhoto, find_photos
-from gpen_webui.photo import PhotoError
+from gpen_webui.photo.errors import PhotoError
 from gpen_webui.web.context import (
     BadRequestError,
     can_be_stored,

@@ -9,11 +9,11 @@ from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from gpen_webui.errors import UserError
-from gpen_webui.gpen.catalog import ModelError
 from gpen_webui.jobs.records import JobConflictError, StoreError, UnknownJobError
-from gpen_webui.photo import PhotoError
+from gpen_webui.models.installed import ModelError
+from gpen_webui.photo.errors import PhotoError
 from gpen_webui.web.guard import ForbiddenError, NoAccessError
-from gpen_webui.web.model_desk import UnknownModelError
+from gpen_webui.web.model_manager import UnknownModelError
 from gpen_webui.web.uploads import NoRoomError, TooBusyError, TooLargeError
 
 log = logging.getLogger(__name__)

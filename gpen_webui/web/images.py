@@ -13,7 +13,8 @@ from threading import BoundedSemaphore
 from flask import Blueprint, Response, request, send_file
 
 from gpen_webui.jobs.records import Item, UnknownJobError
-from gpen_webui.photo import encode_photo, open_photo, thumbnail
+from gpen_webui.photo.encode import encode_photo
+from gpen_webui.photo.photo import open_photo, thumbnail
 from gpen_webui.web.album_zip import stream_zip
 from gpen_webui.web.context import job_service, settings, whole_number
 

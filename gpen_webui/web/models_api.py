@@ -9,10 +9,10 @@ from pathlib import Path
 
 from flask import Blueprint, Response, jsonify, request
 
-from gpen_webui.gpen.catalog import SUFFIXES
-from gpen_webui.gpen.download import MAX_BYTES, import_model
-from gpen_webui.jobs.results import safe_name
-from gpen_webui.web.context import BadRequestError, model_desk, settings
+from gpen_webui.files.names import safe_name
+from gpen_webui.models.download import MAX_BYTES, import_model
+from gpen_webui.models.installed import SUFFIXES
+from gpen_webui.web.context import BadRequestError, model_manager, settings
 from gpen_webui.web.uploads import uploaded
 
 SECRET = ("token",)
@@ -23,29 +23,29 @@ blueprint = Blueprint("models_api", __name__, url_prefix="/api/models")
 @blueprint.get("")
 def list_all() -> Response:
     """Every model with its state, the engine, and the settings of this server."""
-    desk = model_desk()
+    desk = model_manager()
     return jsonify(desk.state() | {"settings": _settings_json(), "last_speed": desk.last_speed()})
 
 
 @blueprint.post("/<name>/activate")
 def activate(name: str) -> Response:
     """Restore the next photos with this model."""
-    model_desk().activate(name)
-    return jsonify(model_desk().state())
+    model_manager().activate(name)
+    return jsonify(model_manager().state())
 
 
 @blueprint.post("/<name>/download")
 def start_download(name: str) -> tuple[Response, int]:
     """Fetch it; how far it is, is told by the list and by /ws/models."""
-    model_desk().start_download(name)
-    return jsonify(model_desk().state()), 202
+    model_manager().start_download(name)
+    return jsonify(model_manager().state()), 202
 
 
 @blueprint.delete("/<name>/download")
 def cancel_download(name: str) -> Response:
     """Stop fetching it."""
-    model_desk().cancel_download(name)
-    return jsonify(model_desk().state())
+    model_manager().cancel_download(name)
+    return jsonify(model_manager().state())
 
 
 @blueprint.post("/import")
@@ -62,7 +62,7 @@ def bring_in() -> tuple[Response, int]:
         file = Path(folder) / name
         shutil.move(upload, file)
         model = import_model(file, models)
-    return jsonify(model_desk().imported(model)), 201
+    return jsonify(model_manager().imported(model)), 201
 
 
 def _settings_json() -> dict:

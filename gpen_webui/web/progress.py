@@ -9,8 +9,14 @@ from flask import Blueprint, Flask, g, request
 from flask_sock import Sock
 from simple_websocket import Server
 
-from gpen_webui.web.context import BadRequestError, job_service, model_desk, watchers, whole_number
-from gpen_webui.web.watchers import OPTIONS, Watchers
+from gpen_webui.web.context import (
+    BadRequestError,
+    job_service,
+    model_manager,
+    watchers,
+    whole_number,
+)
+from gpen_webui.web.websockets import OPTIONS, WebSocketRegistry
 
 HEARTBEAT = 3.0  # seconds between looks whether a silent client is still there
 MODELS_EVERY = 0.5  # seconds
@@ -22,7 +28,7 @@ sock = Sock()
 def init_app(app: Flask) -> None:
     """Prepare the application for its sockets."""
     app.config["SOCK_SERVER_OPTIONS"] = OPTIONS
-    app.extensions["watchers"] = Watchers()
+    app.extensions["watchers"] = WebSocketRegistry()
 
 
 @blueprint.before_request
@@ -66,7 +72,7 @@ def model_changes(ws: Server) -> None:
         told = None
         while True:
             watchers().check(ws)
-            state = json.dumps(model_desk().state())
+            state = json.dumps(model_manager().state())
             if state != told:
                 ws.send(state)
                 told = state

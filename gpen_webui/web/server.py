@@ -22,11 +22,11 @@ from threading import Thread, Timer
 from types import FrameType
 
 from gpen_webui.errors import UserError
-from gpen_webui.gpen.catalog import default_name
-from gpen_webui.jobs.lock import OutputsLock
+from gpen_webui.jobs.outputs_lock import OutputsLock
 from gpen_webui.jobs.records import StoreError
-from gpen_webui.jobs.store_files import StoreFiles
+from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.logs import log_to_file
+from gpen_webui.models.installed import default_name
 from gpen_webui.settings import Settings
 from gpen_webui.web.guard import is_loopback
 

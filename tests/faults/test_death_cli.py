@@ -43,7 +43,7 @@ class KilledRun:
             photo = json.loads(line)
             if "name" not in photo or photo.get("skipped"):
                 continue
-            self._tell(photo)
+            self._wake_workers(photo)
             count -= 1
             if count <= 0:
                 break
@@ -74,9 +74,9 @@ class KilledRun:
         process.kill()
         for line in process.communicate()[0].splitlines(keepends=True):
             if line.endswith("\n") and "name" in (photo := json.loads(line)):
-                self._tell(photo)
+                self._wake_workers(photo)
 
-    def _tell(self, photo: dict) -> None:
+    def _wake_workers(self, photo: dict) -> None:
         if not photo.get("skipped"):
             assert photo["name"] not in self.told, "it was restored twice"
             self.told.add(photo["name"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gpen_webui.gpen.download import download_model
+from gpen_webui.models.download import download_model
 from tests.drawn_checkpoint import ReferenceCase
 from tests.faults.album import album, contents_of
 from tests.faults.test_disk import COUNT, check_all_done, wait_for_some
@@ -130,7 +130,7 @@ def test_a_download_cut_at_any_byte_is_completed(weights, tmp_path: Path, figure
 DOWNLOAD = """
 import sys
 from pathlib import Path
-from gpen_webui.gpen.download import download_model
+from gpen_webui.models.download import download_model
 tell = lambda done, total: print(done, flush=True)
 download_model(sys.argv[1], Path(sys.argv[2]), sources=[sys.argv[3]], on_progress=tell)
 """

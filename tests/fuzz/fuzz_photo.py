@@ -18,7 +18,8 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["PIL", "pillow_heif", "gpen_webui.photo"]):
-    from gpen_webui.photo.decode import PhotoError, decode
+    from gpen_webui.photo.decode import decode
+    from gpen_webui.photo.errors import PhotoError
 
 from tests.hostile.card import CARD
 from tests.hostile.damage import originals

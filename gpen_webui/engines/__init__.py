@@ -1,0 +1,1 @@
+"""Engines run a network: degraded crops in, restored crops out."""

@@ -1,0 +1,120 @@
+"""The variants in which a model is computed on a CPU, and how each is made ready: from the cache,
+or else built from our own network, compiled and kept there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import openvino as ov
+
+from gpen_webui.engines.openvino.bfloat16 import share_bfloat16_weights
+from gpen_webui.engines.openvino.cache import Compiled, ModelCache
+from gpen_webui.engines.openvino.int8 import build_int8_model, can_quantize
+from gpen_webui.engines.quality import calibration_crops
+
+if TYPE_CHECKING:
+    from gpen_webui.models.installed import InstalledModel
+
+log = logging.getLogger(__name__)
+
+
+class MissingExtraError(Exception):
+    """A library that only one variant needs is not installed."""
+
+
+@dataclass(frozen=True)
+class GraphVariant:
+    """numbers: their kind, for the user. precision_hint: the name by which OpenVINO calls the
+    numbers of what is not in 8 bits. version: raise whenever the files that build this graph
+    build a different one. build: makes the graph. variant: tells apart variants of the same
+    numbers."""
+
+    numbers: str
+    precision_hint: str
+    version: int
+    build: Callable[[InstalledModel], ov.Model]
+    variant: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.numbers}{self.variant}-{self.precision_hint}-{self.version}"
+
+
+class VariantOpener:
+    """Makes variants of one model ready to compute.
+
+    settings: what OpenVINO is told of a variant, besides the numbers. cache: folder of compiled
+    models, or None.
+    """
+
+    def __init__(
+        self, model: InstalledModel, cache: Path | None, settings: Callable[[GraphVariant], dict]
+    ):
+        self.model, self.cache = model, cache
+        self._settings = settings
+        self._core = ov.Core()
+
+    def open(self, variant: GraphVariant) -> Compiled:
+        """Raises MissingExtraError where the variant must be built and an optional tool is not
+        there, CheckpointError for a bad model file."""
+        settings = {**self._settings(variant), "INFERENCE_PRECISION_HINT": variant.precision_hint}
+        if self.cache is None:
+            return Compiled(self._compile(variant, settings))
+        names = tuple(variant.name for variant in VARIANTS)
+        entry = ModelCache(self.cache, self._core, self.model.sha256, variant.name, names)
+        # Loaded also right after it was made: what was just compiled keeps the graph's weights
+        # in memory besides its own.
+        return (
+            entry.load(settings)
+            or self._compile_and_keep(variant, settings, entry)
+            or entry.load(settings)
+            or Compiled(self._compile(variant, settings))
+        )
+
+    def _compile_and_keep(
+        self, variant: GraphVariant, settings: dict, entry: ModelCache
+    ) -> Compiled | None:
+        """None where it is in the cache now."""
+        compiled = self._compile(variant, settings)
+        try:
+            entry.save(compiled)
+        except OSError as error:
+            log.warning("The compiled model could not be kept in %s: %s", self.cache, error)
+            return Compiled(compiled)
+        return None
+
+    def _compile(self, variant: GraphVariant, settings: dict) -> ov.CompiledModel:
+        return self._core.compile_model(variant.build(self.model), "CPU", settings)
+
+
+def _build(model: InstalledModel, *, direct: bool = False) -> ov.Model:
+    from gpen_webui.engines.openvino.graph import build_model
+    from gpen_webui.gpen.checkpoint import load_network
+
+    return build_model(load_network(model.path), (1, 3, model.size, model.size), direct=direct)
+
+
+def _build_bfloat16(model: InstalledModel) -> ov.Model:
+    return share_bfloat16_weights(_build(model))
+
+
+def _build_int8(model: InstalledModel) -> ov.Model:
+    if not can_quantize():  # asked before PyTorch and the network are loaded in vain
+        raise MissingExtraError("NNCF is not installed")
+    from gpen_webui.gpen.checkpoint import load_network
+
+    return build_int8_model(load_network(model.path), calibration_crops(model.size))
+
+
+FLOAT32 = GraphVariant("float32", "f32", 6, _build)
+BFLOAT16 = GraphVariant("bfloat16", "bf16", 6, _build_bfloat16)
+# With tile instructions products are so cheap that Winograd's transforms cost more than they save.
+BFLOAT16_IN_TILES = GraphVariant("bfloat16", "bf16", 1, partial(_build, direct=True), "-direct")
+INT8 = GraphVariant("int8", "f32", 2, _build_int8)
+INT8_BESIDE_BFLOAT16 = GraphVariant("int8", "bf16", 2, _build_int8)
+VARIANTS = (FLOAT32, BFLOAT16, BFLOAT16_IN_TILES, INT8, INT8_BESIDE_BFLOAT16)

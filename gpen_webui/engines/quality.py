@@ -1,0 +1,111 @@
+"""Checks of a reduced precision against float32, on real crops, with remembered verdicts."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+# Eileen Collins, NASA, public domain: the face of scikit-image's `astronaut`, aligned.
+FACE = Path(__file__).with_name("check_face.jpg")
+
+
+def psnr(image: np.ndarray, reference: np.ndarray) -> float:
+    """Peak signal-to-noise ratio in dB of images in [-1,1]; 0 where a value is not finite."""
+    if not np.isfinite(image).all():
+        return 0.0
+    difference = np.clip(image, -1, 1).astype(np.float64) - np.clip(reference, -1, 1)
+    error = np.square(difference).mean()
+    return 10 * math.log10(4 / error) if error > 0 else math.inf
+
+
+def real_crops(size: int) -> np.ndarray:
+    """A real face as good, small, noisy and grey photos show it: (4,3,size,size) in [-1,1]."""
+    face = cv2.imread(str(FACE))
+    face = cv2.resize(face, (size, size), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(face, (size // 6, size // 6), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC)
+    noise = np.random.default_rng(0).normal(0, 18, face.shape)
+    noisy = np.clip(cv2.GaussianBlur(face, (0, 0), size / 200) + noise, 0, 255).astype(np.uint8)
+    grey = cv2.cvtColor(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    photos = np.stack([face, small, noisy, grey])[..., ::-1]
+    return np.ascontiguousarray(photos.transpose(0, 3, 1, 2), np.float32) / 127.5 - 1
+
+
+def calibration_crops(size: int) -> np.ndarray:
+    """The face as no check shows it, mirrored, turned and lit otherwise: (8,3,size,size)."""
+    crops = []
+    for number, crop in enumerate(np.concatenate([real_crops(size)] * 2)):
+        picture = np.ascontiguousarray(crop.transpose(1, 2, 0)[:, ::-1])
+        turn = cv2.getRotationMatrix2D((size / 2, size / 2), 3 * (number - 4), 1 + number / 40)
+        picture = cv2.warpAffine(picture, turn, (size, size), borderMode=cv2.BORDER_REFLECT_101)
+        light = 0.7 + 0.08 * number
+        crops.append(np.clip((picture.transpose(2, 0, 1) + 1) * light - 1, -1, 1))
+    return np.stack(crops).astype(np.float32)
+
+
+def perceptual_distance(image: np.ndarray, reference: np.ndarray) -> float:
+    """How different two crops (3,S,S) in [-1,1] look: 0 for equal, towards 1.
+
+    One minus the structural similarity of their luminance (Wang et al., 2004), the mean over
+    three scales. It sees lost or invented structure, which PSNR forgives where it is faint.
+    """
+    a, b = ((np.clip(x, -1, 1).transpose(1, 2, 0) + 1) * 127.5 for x in (image, reference))
+    a, b = (cv2.cvtColor(x.astype(np.float32), cv2.COLOR_RGB2GRAY) for x in (a, b))
+    distances = []
+    for _ in range(3):
+        distances.append(1 - _structural_similarity(a, b))
+        a, b = cv2.pyrDown(a), cv2.pyrDown(b)
+    return float(np.mean(distances))
+
+
+def _structural_similarity(a: np.ndarray, b: np.ndarray) -> float:
+    def local_mean(x: np.ndarray) -> np.ndarray:
+        return cv2.GaussianBlur(x, (11, 11), 1.5)
+
+    mean_a, mean_b = local_mean(a), local_mean(b)
+    variances = local_mean(a * a) - mean_a**2 + local_mean(b * b) - mean_b**2
+    covariance = local_mean(a * b) - mean_a * mean_b
+    brightness = (2 * mean_a * mean_b + 6.5) / (mean_a**2 + mean_b**2 + 6.5)
+    structure = (2 * covariance + 58.5) / (variances + 58.5)
+    return float((brightness * structure).mean())
+
+
+class MeasurementCache:
+    """What earlier checks of one checkpoint measured, in a JSON file of the cache folder."""
+
+    def __init__(self, folder: Path | None, checkpoint_sha256: str):
+        self._path = folder and folder / f"{checkpoint_sha256[:16]}-verdicts.json"
+
+    def recall(self, check: str, measure: Callable[[], float]) -> float:
+        """The remembered result of `check`, or else that of `measure()`, remembered."""
+        known = self._read()
+        if check not in known:
+            known[check] = measure()
+            self._write(known)
+        return known[check]
+
+    def _read(self) -> dict[str, float]:
+        if self._path is None:
+            return {}
+        try:
+            known = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
+
+    def _write(self, known: dict[str, float]) -> None:
+        if self._path is None:
+            return
+        temporary = self._path.with_suffix(f".{os.getpid()}.part")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(known, indent=1), encoding="utf-8")
+            os.replace(temporary, self._path)
+        except OSError:
+            temporary.unlink(missing_ok=True)  # measured anew at the next start

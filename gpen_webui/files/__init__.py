@@ -1,0 +1,1 @@
+"""Files and their names; knows no job and no photo."""

@@ -1,0 +1,1 @@
+"""Weight files: which are published, which are installed, and how they are fetched."""

@@ -1,0 +1,319 @@
+"""Fetch published models: resumable, from the next source when one fails, whole or not at all.
+
+A download grows as NAME.part beside a note of where it comes from. It goes on with an HTTP
+Range request, guarded by If-Range, so that parts of different files are never joined. The
+finished file is accepted only if it loads strictly with finite values.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from gpen_webui.errors import UserError
+from gpen_webui.models.installed import (
+    SUFFIXES,
+    InstalledModel,
+    ModelError,
+    accept,
+    find_model,
+    hash_file,
+    installed_file,
+)
+from gpen_webui.models.published import published_model
+
+CHUNK = 1 << 18
+STALL_SECONDS = 30.0
+MAX_REDIRECTS = 5
+ATTEMPTS = 5  # at one source, as long as each brings something
+MAX_BYTES = 4 << 30
+
+
+class DownloadError(ModelError):
+    """A model could not be fetched; what has arrived is kept for the next try."""
+
+
+class DownloadCancelled(DownloadError):  # noqa: N818 - the user's wish, not a failure
+    """The user stopped the download."""
+
+
+class _SourceError(Exception):
+    """This source does not work; the next one may."""
+
+
+class _BrokenOff(_SourceError):  # noqa: N818 - may go on
+    """The connection ended early."""
+
+
+def download_model(
+    name: str,
+    models: Path,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
+    sources: Sequence[str] | None = None,
+    stall_seconds: float = STALL_SECONDS,
+) -> InstalledModel:
+    """Fetch a model of the catalog into the models folder; at once if it is there already.
+
+    on_progress: called with bytes so far and in all (0 where the server does not say).
+    cancelled: asked between chunks. sources: addresses to try in order, instead of the
+    catalog's.
+
+    Raises DownloadError where no source worked, DownloadCancelled where the user stopped it.
+    """
+    entry = published_model(name)
+    if entry is None or not entry.supported or not (sources or entry.sources):
+        raise DownloadError(f"{name} cannot be downloaded; `./run.sh models list` shows what can.")
+    try:
+        models.mkdir(parents=True, exist_ok=True)
+        with _only_one(name, models):
+            if there := _unchanged(name, models):
+                return there
+            problems = []
+            for source in sources or entry.sources:
+                try:
+                    part = _fetch_whole(source, name, models, on_progress, cancelled, stall_seconds)
+                    return _land(part, name, models, entry.sha256)
+                except DownloadCancelled:
+                    raise
+                except (_SourceError, requests.RequestException, UserError) as problem:
+                    problems.append(f"{urlsplit(source).hostname}: {_words(problem)}")
+    except OSError as error:
+        raise _disk_error(error, name, models) from error
+    raise DownloadError(
+        f"{name} could not be downloaded ({'; '.join(problems)}); check the network and try "
+        "again: what has arrived is kept."
+    )
+
+
+def import_model(file: Path, models: Path) -> InstalledModel:
+    """Copy a weight file into the models folder, after the same checks as a download.
+
+    A file that already lies there is checked and put on record anew. Raises UserError.
+    """
+    from gpen_webui.gpen.checkpoint import load_checkpoint
+
+    if file.suffix.lower() not in SUFFIXES:
+        raise ModelError(f"{file.name} must end in {', '.join(SUFFIXES)}; rename it.")
+    load_checkpoint(file)
+    models.mkdir(parents=True, exist_ok=True)
+    target = models / file.name
+    if target.exists() and target.samefile(file):
+        return accept(target, models)
+    if target.exists():
+        raise ModelError(f"{target} exists already; rename the file or remove the old one.")
+    temporary = models / f".{file.name}.import"
+    try:
+        with open(file, "rb") as source, open(temporary, "wb") as copy:
+            while chunk := source.read(CHUNK):
+                copy.write(chunk)
+            copy.flush()
+            os.fsync(copy.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise _disk_error(error, file.name, models) from error
+    return accept(target, models)
+
+
+def _unchanged(name: str, models: Path) -> InstalledModel | None:
+    """The model, if it is installed and still what was accepted."""
+    if installed_file(name, models) is None:
+        return None
+    try:
+        return find_model(name, models)
+    except UserError:
+        return None
+
+
+def _fetch_whole(
+    source: str,
+    name: str,
+    models: Path,
+    on_progress: Callable[[int, int], None],
+    cancelled: Callable[[], bool],
+    stall_seconds: float,
+) -> Path:
+    """Bring one source into NAME.part, going on where the connection breaks off."""
+    part, arrived = models / f".{name}.part", -1
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _fetch(source, name, models, on_progress, cancelled, stall_seconds)
+        except (_BrokenOff, requests.RequestException):
+            have = part.stat().st_size if part.exists() else 0
+            if (
+                attempt == ATTEMPTS
+                or have <= arrived
+                or not _read_note(models, name).get("version")
+            ):
+                raise
+            arrived = have
+    raise AssertionError("unreachable")
+
+
+def _fetch(
+    source: str,
+    name: str,
+    models: Path,
+    on_progress: Callable[[int, int], None],
+    cancelled: Callable[[], bool],
+    stall_seconds: float,
+) -> Path:
+    """Ask one source once for what is missing of NAME.part; return its path when it is whole."""
+    part = models / f".{name}.part"
+    known = _read_note(models, name)
+    have = part.stat().st_size if part.exists() and known.get("source") == source else 0
+    headers = {"Accept-Encoding": "identity"}
+    if have and known.get("version"):
+        headers |= {"Range": f"bytes={have}-", "If-Range": known["version"]}
+    with _open(source, headers, stall_seconds) as answer:
+        if answer.status_code == 416:  # the part is as long as the file, or longer
+            if answer.headers.get("Content-Range") == f"bytes */{have}":
+                return part
+            part.unlink(missing_ok=True)
+            raise _SourceError("the server's file has changed")
+        if answer.status_code not in (200, 206):
+            raise _SourceError(f"answered {answer.status_code}")
+        if "html" in answer.headers.get("Content-Type", ""):
+            raise _SourceError("sent a web page instead of the file")
+        resumed = answer.status_code == 206
+        if resumed and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+            part.unlink(missing_ok=True)
+            raise _SourceError("sent another part than was asked for")
+        have = have if resumed else 0
+        length = int(answer.headers.get("Content-Length") or 0)
+        total = have + length if length else 0
+        if total > MAX_BYTES:
+            raise _SourceError("offers a file far larger than any model")
+        version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
+        _note_file(models, name).write_text(
+            json.dumps({"source": source, "version": version}), encoding="utf-8"
+        )
+        with open(part, "ab" if resumed else "wb") as file:
+            for chunk in answer.iter_content(CHUNK):
+                if cancelled():
+                    raise DownloadCancelled(f"The download of {name} was stopped.")
+                file.write(chunk)
+                have += len(chunk)
+                if have > MAX_BYTES:
+                    raise _SourceError("sends more than any model holds")
+                on_progress(have, total)
+            file.flush()
+            os.fsync(file.fileno())
+    if total and have != total:
+        raise _BrokenOff("the connection broke off")
+    return part
+
+
+@contextmanager
+def _open(source: str, headers: dict, stall_seconds: float) -> Iterator[requests.Response]:
+    """Ask for a file, following redirects only to other public web servers."""
+    local_allowed = _is_local(source)
+    with requests.Session() as session:
+        for _ in range(MAX_REDIRECTS):
+            answer = session.get(
+                source, headers=headers, stream=True, timeout=stall_seconds, allow_redirects=False
+            )
+            if not answer.is_redirect:
+                yield answer
+                return
+            source = urljoin(source, answer.headers["Location"])
+            if urlsplit(source).scheme not in ("http", "https"):
+                raise _SourceError("redirects to something that is no web address")
+            if not local_allowed and _is_local(source):
+                raise _SourceError("redirects into the local network")
+    raise _SourceError("redirects in circles")
+
+
+def _is_local(address: str) -> bool:
+    """Whether a web address lies on this machine or in a private network."""
+    host = urlsplit(address).hostname or ""
+    try:
+        found = {info[4][0] for info in socket.getaddrinfo(host, None)}
+    except OSError:
+        return False
+    return any(not ipaddress.ip_address(text.split("%")[0]).is_global for text in found)
+
+
+def _land(part: Path, name: str, models: Path, sha256: str | None) -> InstalledModel:
+    """Check a finished download and give it its name; a bad one is thrown away."""
+    from gpen_webui.gpen.checkpoint import CheckpointError, load_checkpoint
+
+    try:
+        if sha256 and hash_file(part) != sha256:
+            raise CheckpointError("not the published file")
+        load_checkpoint(part)
+    except CheckpointError as error:
+        part.unlink(missing_ok=True)
+        raise _SourceError("sent a file that is not the model, or is damaged") from error
+    finally:
+        _note_file(models, name).unlink(missing_ok=True)
+    if (changed := installed_file(name, models)) is not None:
+        changed.unlink()
+    target = models / f"{name}.pth"
+    os.replace(part, target)
+    return accept(target, models)
+
+
+@contextmanager
+def _only_one(name: str, models: Path) -> Iterator[None]:
+    """Refuse a second download of the same model; a lock whose owner has died is taken over."""
+    lock = models / f".{name}.lock"
+    try:
+        handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    except FileExistsError:
+        if _owner_lives(lock):
+            raise DownloadError(f"{name} is being downloaded already; wait for that.") from None
+        handle = os.open(lock, os.O_WRONLY | os.O_TRUNC)
+    except OSError as error:
+        raise _disk_error(error, name, models) from error
+    try:
+        os.write(handle, str(os.getpid()).encode())
+        os.close(handle)
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _owner_lives(lock: Path) -> bool:
+    try:
+        os.kill(int(lock.read_text()), 0)
+    except (ValueError, ProcessLookupError, FileNotFoundError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _note_file(models: Path, name: str) -> Path:
+    return models / f".{name}.part.json"
+
+
+def _read_note(models: Path, name: str) -> dict:
+    try:
+        return json.loads(_note_file(models, name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _disk_error(error: OSError, name: str, models: Path) -> DownloadError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DownloadError(f"The disk is full; make room in {models} and fetch {name} again.")
+    return DownloadError(f"{models} cannot be written ({error.strerror}); check the folder.")
+
+
+def _words(problem: Exception) -> str:
+    if isinstance(problem, requests.Timeout):
+        return "sent nothing for too long"
+    if isinstance(problem, requests.RequestException):
+        return "cannot be reached or broke off"
+    return str(problem).rstrip(".")

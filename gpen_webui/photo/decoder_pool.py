@@ -1,0 +1,182 @@
+"""Photos are decoded in child processes, so that no file can take the program with it.
+
+Decoders are native code that reads bytes from anywhere. A file on which one crashes, or that
+takes it minutes or gigabytes, costs a child, which is replaced, and its own item fails with
+words. Children are started when they are first needed and kept: a photo costs the transport
+of its pixels, not the start of a process. There are never more than the machine has cores;
+who comes when all are busy waits.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import stat
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from signal import Signals
+
+import numpy as np
+
+from gpen_webui.photo.errors import PhotoError
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+PATIENCE = 120.0  # seconds by the clock, where a disk or a network share does not answer
+REMEDY = "open it in another program and save it anew, or try another copy."
+
+
+class ChildDied(Exception):  # noqa: N818 - caught here, never seen outside
+    """The child ended in the middle of an answer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What the child said, and the bytes that came with it, by their names."""
+
+    fields: dict
+    parts: dict[str, np.ndarray]
+
+
+class Child:
+    """One process that decodes, one question at a time."""
+
+    def __init__(self) -> None:
+        environment = os.environ | {
+            "PYTHONPATH": str(PROJECT),
+            "OPENBLAS_NUM_THREADS": "1",
+            "MALLOC_ARENA_MAX": "2",
+        }
+        self._process = subprocess.Popen(
+            # -P: a folder of photos may hold a file called json.py, and we may stand in it.
+            [sys.executable, "-P", "-m", "gpen_webui.photo.decoder_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        )
+        self._too_late = False
+
+    def ask(self, question: dict) -> Answer:
+        """Raises ChildDied, or MemoryError where the answer does not fit this process."""
+        clock = threading.Timer(PATIENCE, self._kill_late)
+        clock.daemon = True
+        clock.start()
+        try:
+            self._process.stdin.write(json.dumps(question).encode() + b"\n")
+            self._process.stdin.flush()
+            fields = json.loads(self._process.stdout.readline() or b"null")
+            if fields is None:
+                raise ChildDied
+            return Answer(
+                fields, {part: self._read(size) for part, size in fields["parts"].items()}
+            )
+        except (BrokenPipeError, ValueError) as error:
+            raise ChildDied from error
+        finally:
+            clock.cancel()
+
+    def lives(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
+    def why_dead(self) -> str:
+        """What a user is told of the file in hand."""
+        code = self._process.wait()
+        signal = Signals(-code).name if code < 0 else None
+        if self._too_late or signal == "SIGPROF":
+            return "takes far too long to decode"
+        if signal == "SIGKILL":
+            return "needs more memory than is free"
+        return "is damaged, and decoding it crashed"
+
+    def close(self) -> None:
+        """End the process, gently where it is at rest."""
+        self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+    def _read(self, size: int) -> np.ndarray:
+        data = np.empty(size, np.uint8)
+        if self._process.stdout.readinto(memoryview(data)) != size:
+            raise ChildDied
+        return data
+
+    def _kill_late(self) -> None:
+        self._too_late = True
+        self._process.kill()
+
+
+class DecoderPool:
+    """A few children; any thread may ask."""
+
+    def __init__(self, children: int):
+        self._free = threading.Semaphore(children)
+        self._idle: list[Child] = []
+
+    def ask(self, path: Path, name: str, max_megapixels: int, **more: int) -> Answer:
+        """Let a child decode a file: see decoder_process.py for what is asked and answered.
+
+        Raises PhotoError for what is no photo, or no harmless one.
+        """
+        _check_is_file(path, name)
+        question = {
+            "path": os.path.abspath(path),
+            "name": name,
+            "max_megapixels": max_megapixels,
+            **more,
+        }
+        with self._free:
+            child = self._take()
+            try:
+                answer = child.ask(question)
+            except ChildDied:
+                reason = child.why_dead()
+                child.close()
+                raise PhotoError(f"{name} {reason}; {REMEDY}") from None
+            except BaseException:
+                child.close()
+                raise
+            self._idle.append(child)
+        match answer.fields.get("error"):
+            case None:
+                return answer
+            case "memory":
+                raise PhotoError(f"{name} needs far more memory than its size explains; {REMEDY}")
+            case sentence:
+                raise PhotoError(sentence)
+
+    def close(self) -> None:
+        """End the children that are at rest."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _take(self) -> Child:
+        while True:
+            try:
+                child = self._idle.pop()
+            except IndexError:
+                return Child()
+            if child.lives():
+                return child
+            child.close()  # it died at rest, through no fault of the next photo
+
+
+def _check_is_file(path: Path, name: str) -> None:
+    """Opening a pipe or a device could wait for ever."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "impossible name"
+        raise PhotoError(f"{name} cannot be read ({reason}); check the path.") from error
+    if not stat.S_ISREG(mode):
+        raise PhotoError(f"{name} is no file that holds a photo; check the path.")
+
+
+shared_decoders = DecoderPool(children=max(2, os.cpu_count() or 2))
+atexit.register(shared_decoders.close)

@@ -1,0 +1,230 @@
+"""The models as the page handles them: which one is active, which are being fetched."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Event, Lock, Thread
+
+from gpen_webui.errors import UserError
+from gpen_webui.jobs.service import JobService
+from gpen_webui.models.download import DownloadCancelled, download_model
+from gpen_webui.models.installed import (
+    InstalledModel,
+    ModelError,
+    ModelState,
+    default_name,
+    find_model,
+    installed_file,
+    list_models,
+)
+from gpen_webui.models.published import published_model
+from gpen_webui.settings import Settings
+
+log = logging.getLogger(__name__)
+
+CHOICE_FILE = Path(".gpen-webui") / "model"
+RECENT_JOBS, RECENT_ITEMS = 5, 100
+
+
+class UnknownModelError(ModelError):
+    """No model of that name (HTTP 404)."""
+
+
+class ChosenModel:
+    """The model for the next photos: the one chosen in the page, remembered in the outputs folder.
+
+    A model that was named when the server was started goes before an earlier choice.
+    """
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self._file = settings.outputs / CHOICE_FILE
+        self._name = settings.model or self._remembered()
+
+    def __call__(self) -> str | None:
+        """Its name or file; None: the default."""
+        return self._name
+
+    def choose(self, name: str) -> None:
+        """From now on this one, also after a restart. Raises OSError."""
+        temporary = self._file.with_suffix(".part")
+        temporary.write_text(name, encoding="utf-8")
+        os.replace(temporary, self._file)
+        self._name = name
+
+    def _remembered(self) -> str | None:
+        """The earlier choice, if it is still installed."""
+        try:
+            name = self._file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+        is_there = installed_file(name, self._settings.models) or Path(name).is_file()
+        return name if name and is_there else None
+
+
+@dataclass
+class Download:
+    """state: running, done, failed or cancelled. done, total: bytes; total 0: not known."""
+
+    done: int = 0
+    total: int = 0
+    state: str = "running"
+    error: str | None = None
+
+
+class ModelManager:
+    """What the models page shows and changes. Thread-safe."""
+
+    def __init__(
+        self, settings: Settings, jobs: JobService, chosen: ChosenModel, download=download_model
+    ):
+        self._settings = settings
+        self._jobs = jobs
+        self._chosen = chosen
+        self._download = download
+        self._lock = Lock()
+        self._downloads: dict[str, Download] = {}
+        self._stops: dict[str, Event] = {}
+
+    @property
+    def active(self) -> str:
+        """The name of the model for the next photos."""
+        chosen = self._chosen() or default_name(self._settings.models)
+        file = installed_file(chosen, self._settings.models) or Path(chosen)
+        entry = published_model(file.stem.lower())
+        return entry.name if entry else file.stem
+
+    def state(self) -> dict:
+        """{models: [...], engine: {...}}, for JSON."""
+        active = self.active
+        models = [self._model(state, active) for state in self._states()]
+        return {"models": models, "engine": self._jobs.runner.status()}
+
+    def last_speed(self) -> float | None:
+        """Seconds per face, all stages together, over the first photos of the latest jobs."""
+        store = self._jobs.store
+        items = [
+            item
+            for job in store.jobs(RECENT_JOBS)
+            for item in store.items(job.id, limit=RECENT_ITEMS)
+            if item.state == "done" and item.faces
+        ]
+        faces = sum(item.faces for item in items)
+        return round(sum(item.seconds for item in items) / faces, 3) if faces else None
+
+    def activate(self, name: str) -> None:
+        """Restore the next photos with this model. Raises ModelError, CheckpointError."""
+        state = self._known(name)
+        if state.problem:
+            raise ModelError(state.problem)
+        if state.installed is None:
+            raise ModelError(f"{name} is not installed; download it first.")
+        in_folder = installed_file(name, self._settings.models)
+        chosen = name if in_folder else str(state.installed)
+        find_model(chosen, self._settings.models)  # reads a file that is new
+        try:
+            self._chosen.choose(chosen)
+        except OSError as error:
+            raise ModelError(
+                f"The choice cannot be kept in {self._settings.outputs} ({error.strerror}); "
+                "check the folder's permissions."
+            ) from error
+        self._jobs.runner.replace_restorer()
+        self._jobs.warm_up()
+
+    def imported(self, model: InstalledModel) -> dict:
+        """A model that was just added, as the list shows it."""
+        return self._model(self._known(model.name), self.active)
+
+    def start_download(self, name: str) -> None:
+        """Fetch a model in the background. A second call while that lasts changes nothing."""
+        if not self._known(name).downloadable:
+            raise ModelError(f"{name} cannot be downloaded.")
+        with self._lock:
+            if self._is_running(name):
+                return
+            stop = self._stops[name] = Event()
+            download = self._downloads[name] = Download()
+        Thread(
+            target=self._fetch, args=(name, download, stop), name=f"fetch-{name}", daemon=True
+        ).start()
+
+    def cancel_download(self, name: str) -> None:
+        """Stop fetching; what has arrived is kept for the next try."""
+        self._known(name)
+        with self._lock:
+            if not self._is_running(name):
+                raise ModelError(f"{name} is not being downloaded.")
+            self._stops[name].set()
+
+    def close(self) -> None:
+        """Stop all downloads."""
+        with self._lock:
+            for stop in self._stops.values():
+                stop.set()
+
+    def _fetch(self, name: str, download: Download, stop: Event) -> None:
+        def show(done: int, total: int) -> None:
+            download.done, download.total = done, total
+
+        try:
+            self._download(name, self._settings.models, on_progress=show, cancelled=stop.is_set)
+            download.state = "done"
+        except DownloadCancelled:
+            download.state = "cancelled"
+        except UserError as error:
+            download.state, download.error = "failed", str(error)
+        except Exception:
+            log.exception("%s could not be downloaded", name)
+            download.state = "failed"
+            download.error = f"{name} could not be downloaded; look into the log for the cause."
+
+    def _is_running(self, name: str) -> bool:
+        return name in self._downloads and self._downloads[name].state == "running"
+
+    def _known(self, name: str) -> ModelState:
+        for state in self._states():
+            if state.name == name:
+                return state
+        raise UnknownModelError(f"There is no model “{name}”.")
+
+    def _states(self) -> list[ModelState]:
+        """The list, and a file that lies elsewhere and was named when the server was started."""
+        states = list_models(self._settings.models)
+        named = Path(self._settings.model or "")
+        if named.is_file() and named.stem not in (state.name for state in states):
+            states.append(
+                ModelState(
+                    name=named.stem,
+                    size=None,
+                    purpose="Named when the server was started",
+                    licence="Ask whoever made it",
+                    megabytes=round(named.stat().st_size / 1e6),
+                    supported=True,
+                    downloadable=False,
+                    installed=named,
+                    is_default=False,
+                )
+            )
+        return states
+
+    def _model(self, state: ModelState, active: str) -> dict:
+        download = self._downloads.get(state.name)
+        return {
+            "name": state.name,
+            "size": state.size,
+            "purpose": state.purpose,
+            "licence": state.licence,
+            "megabytes": state.megabytes,
+            "wired": state.supported,
+            "downloadable": state.downloadable,
+            "installed": state.installed is not None,
+            "active": state.name == active,
+            "is_default": state.is_default,
+            "problem": state.problem,
+            "path": str(state.installed) if state.installed else None,
+            "download": asdict(download) if download else None,
+        }
