@@ -11,9 +11,9 @@ from tests.tiny_gpen import make_tiny_model, random_crops
 
 pytest.importorskip("openvino")
 
+from gpen_webui.engines.openvino import fast, graph_variants
 from gpen_webui.engines.openvino.engine import OpenVinoEngine
 from gpen_webui.engines.openvino.graph import build_model
-from gpen_webui.gpen import openvino_fast, openvino_forms
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def model(tmp_path_factory):
 def processor(tmp_path_factory, monkeypatch):
     """Says which instructions the processor has; at first, 8-bit products only."""
     info = tmp_path_factory.mktemp("processor") / "cpuinfo"
-    monkeypatch.setattr(openvino_fast, "CPU_INFO", info)
+    monkeypatch.setattr(fast, "CPU_INFO", info)
 
     def set_flags(flags: str) -> None:
         info.write_text(f"flags : fpu {flags}\n")
@@ -50,8 +50,8 @@ def stand_in(monkeypatch, make_graph) -> list:
         calls.append(crops)
         return make_graph(network, crops)
 
-    monkeypatch.setattr(openvino_forms, "can_quantize", lambda: True)
-    monkeypatch.setattr(openvino_forms, "build_int8_model", build)
+    monkeypatch.setattr(graph_variants, "can_quantize", lambda: True)
+    monkeypatch.setattr(graph_variants, "build_int8_model", build)
     return calls
 
 
@@ -80,10 +80,10 @@ def test_a_graph_that_passes_is_made_and_checked_once(model, tmp_path, monkeypat
     calls = stand_in(monkeypatch, faithful)
     with open_fast(model, tmp_path) as engine:
         assert "in int8" in engine.description
-        fast = engine.run(random_crops(2))
-    monkeypatch.setattr(openvino_fast, "compare", None)  # a second check would raise
+        restored = engine.run(random_crops(2))
+    monkeypatch.setattr(fast, "compare", None)  # a second check would raise
     with open_fast(model, tmp_path) as engine:
-        assert engine.run(random_crops(2)).tobytes() == fast.tobytes()
+        assert engine.run(random_crops(2)).tobytes() == restored.tobytes()
     assert len(calls) == 1
     assert exact_bytes(model, tmp_path, random_crops(2)), "both forms stay in the cache"
     assert len([entry for entry in tmp_path.iterdir() if entry.is_dir()]) == 2
@@ -104,7 +104,7 @@ def test_a_graph_that_fails_gives_the_exact_result_and_says_so(
 
 def test_a_graph_that_looks_different_fails_even_with_a_good_psnr(model, tmp_path, monkeypatch):
     stand_in(monkeypatch, faithful)
-    monkeypatch.setattr(openvino_fast, "compare", lambda *compared: (45.0, 0.02))
+    monkeypatch.setattr(fast, "compare", lambda *compared: (45.0, 0.02))
     with open_fast(model, tmp_path) as engine:
         assert "missed the quality check" in engine.description
 
@@ -184,7 +184,7 @@ def test_bfloat16_goes_before_8_bits_which_are_further_from_float32(
 
 def test_bfloat16_that_misses_the_check_is_not_used(model, tmp_path, monkeypatch, processor):
     hide_nncf(monkeypatch)
-    monkeypatch.setattr(openvino_fast, "compare", lambda *compared: (37.9, 0.0))
+    monkeypatch.setattr(fast, "compare", lambda *compared: (37.9, 0.0))
     processor("avx512_bf16")
     crops = random_crops(1)
     with open_fast(model, tmp_path) as engine:

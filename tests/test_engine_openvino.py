@@ -14,9 +14,9 @@ from tests.tiny_gpen import make_tiny_model, random_crops
 
 pytest.importorskip("openvino")
 
+from gpen_webui.engines.openvino import fast, graph_variants
 from gpen_webui.engines.openvino.engine import OpenVinoEngine
 from gpen_webui.engines.torch_engine import TorchEngine
-from gpen_webui.gpen import openvino_fast, openvino_forms
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_a_later_start_needs_no_pytorch(model, cache):
         "import sys, numpy\n"
         "from pathlib import Path\n"
         "from gpen_webui.models.installed import InstalledModel\n"
-        "from gpen_webui.engines.base import open_engine\n"
+        "from gpen_webui.engines.open import open_engine\n"
         f"model = InstalledModel('m', Path({str(model.path)!r}), {model.sha256!r}, 64)\n"
         f"engine = open_engine(model, device='cpu', cache=Path({str(cache)!r}))\n"
         "crops = numpy.frombuffer(sys.stdin.buffer.read(), numpy.float32).reshape(1, 3, 64, 64)\n"
@@ -165,9 +165,9 @@ def test_another_checkpoint_or_version_gets_its_own_entry(model, tmp_path, monke
     with open_openvino(model, cache) as engine, open_openvino(other, cache) as another:
         assert engine.run(crops).tobytes() != another.run(crops).tobytes()
     assert len(entries(cache)) == 2
-    newer = replace(openvino_forms.FLOAT32, version=99)
-    monkeypatch.setattr(openvino_fast, "FLOAT32", newer)
-    monkeypatch.setattr(openvino_forms, "FORMS", (newer,))
+    newer = replace(graph_variants.FLOAT32, version=99)
+    monkeypatch.setattr(fast, "FLOAT32", newer)
+    monkeypatch.setattr(graph_variants, "VARIANTS", (newer,))
     open_openvino(model, cache).close()
     names = [entry.name for entry in entries(cache)]
     assert len(names) == 2, "the entry of the older form is removed"

@@ -5,7 +5,7 @@ from threading import Timer
 
 import pytest
 
-from gpen_webui.jobs import runner, saving
+from gpen_webui.jobs.runner import local_pool, saving
 from tests.jobs_kit import (
     Bench,
     Gate,
@@ -51,7 +51,7 @@ def test_cancelling_waits_for_a_result_that_is_being_saved(bench: Bench, placed:
 
 @pytest.mark.parametrize("ask", ["cancel", "delete"])
 def test_a_result_that_comes_too_late_is_removed(bench, placed: Gate, monkeypatch, ask: str):
-    monkeypatch.setattr(runner, "SAVING_PATIENCE", 0.1)
+    monkeypatch.setattr(local_pool, "SAVING_PATIENCE", 0.1)
     service = bench.open()
     job = start(service, ["t/a.jpg", "b.jpg"])
     placed.wait_until_reached()
