@@ -121,7 +121,7 @@ def list_events(job_id: str) -> Response:
 @blueprint.get("/health")
 def health() -> Answer:
     """Whether photos can be restored, or why not."""
-    status = job_service().runner.status()
+    status = job_service().pool.status()
     state = status.pop("state")
     model = status.pop("model") or model_manager().active
     answer = {"status": state, **status, "model": model, "watchers": watchers().count}

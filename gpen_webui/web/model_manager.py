@@ -101,7 +101,7 @@ class ModelManager:
         """{models: [...], engine: {...}}, for JSON."""
         active = self.active
         models = [self._model(state, active) for state in self._states()]
-        return {"models": models, "engine": self._jobs.runner.status()}
+        return {"models": models, "engine": self._jobs.pool.status()}
 
     def last_speed(self) -> float | None:
         """Seconds per face, all stages together, over the first photos of the latest jobs."""
@@ -132,8 +132,8 @@ class ModelManager:
                 f"The choice cannot be kept in {self._settings.outputs} ({error.strerror}); "
                 "check the folder's permissions."
             ) from error
-        self._jobs.runner.replace_restorer()
-        self._jobs.warm_up()
+        self._jobs.pool.replace_restorer()
+        self._jobs.pool.warm_up()
 
     def imported(self, model: InstalledModel) -> dict:
         """A model that was just added, as the list shows it."""

@@ -150,7 +150,7 @@ def run_werkzeug(settings: Settings, listener: socket.socket) -> int:
 
 def warm_up_soon(app) -> None:
     """Load the model in the background, after the first page."""
-    timer = Timer(WARM_UP_AFTER, app.extensions["jobs"].warm_up)
+    timer = Timer(WARM_UP_AFTER, app.extensions["jobs"].pool.warm_up)
     timer.daemon = True
     timer.start()
 
