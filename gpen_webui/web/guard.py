@@ -21,8 +21,8 @@ from urllib.parse import quote, urlencode, urlsplit
 from flask import Flask, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from gpen_webui.errors import UserError
 from gpen_webui.settings import Settings
+from gpen_webui.web.errors import ForbiddenError, NoAccessError
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 OWN_SITES = ("same-origin", "none")  # Sec-Fetch-Site; none: the user typed the address
@@ -52,14 +52,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
-
-
-class ForbiddenError(UserError):
-    """A request that may come from a foreign web page (HTTP 403)."""
-
-
-class NoAccessError(UserError):
-    """The token is missing or wrong (HTTP 401)."""
 
 
 def is_loopback(host: str) -> bool:
