@@ -68,8 +68,9 @@ class OutputsUnreachableError(UserError):
     """The outputs folder is gone or does not answer."""
 
 
-# The first that fits decides; other errors for users mean that the request was wrong.
+# The first that fits decides.
 STATUS: tuple[tuple[type[UserError], int, str], ...] = (
+    (BadRequestError, 400, "bad_request"),
     (NoAccessError, 401, "no_access"),
     (ForbiddenError, 403, "forbidden"),
     (UnknownJobError, 404, "not_found"),
@@ -88,7 +89,7 @@ STATUS: tuple[tuple[type[UserError], int, str], ...] = (
     (PausedError, 503, "paused"),
     (TooBusyError, 503, "busy"),
     (NoRoomError, 507, "no_room"),
-    (UserError, 400, "bad_request"),
+    (UserError, 400, "bad_request"),  # all others, an impossible option for one
 )
 
 
