@@ -6,7 +6,6 @@ from flask import Blueprint, Response, jsonify, request
 
 from gpen_webui.jobs.records import KINDS
 from gpen_webui.web.context import (
-    BadRequestError,
     job_json,
     job_service,
     json_body,
@@ -17,6 +16,7 @@ from gpen_webui.web.context import (
     watchers,
     whole_number,
 )
+from gpen_webui.web.errors import BadRequestError
 from gpen_webui.web.uploads import disk_free, uploaded
 
 JOBS_AT_ONCE = 50

@@ -9,7 +9,7 @@ from gpen_webui.settings import PROJECT, Settings
 from gpen_webui.web import (
     api,
     enhance,
-    errors,
+    error_answers,
     guard,
     images,
     models_api,
@@ -32,7 +32,7 @@ def build_app(settings: Settings) -> Flask:
     guard.init_app(app)  # first, so that nothing else sees a request that it refuses
     uploads.init_app(app)
     progress.init_app(app)
-    errors.init_app(app)
+    error_answers.init_app(app)
     pages.init_app(app)
     for room in (pages, api, enhance, images, models_api, progress):
         app.register_blueprint(room.blueprint)

@@ -22,15 +22,12 @@ from gpen_webui.models.installed import (
 )
 from gpen_webui.models.published import published_model
 from gpen_webui.settings import Settings
+from gpen_webui.web.errors import UnknownModelError
 
 log = logging.getLogger(__name__)
 
 CHOICE_FILE = Path(".gpen-webui") / "model"
 RECENT_JOBS, RECENT_ITEMS = 5, 100
-
-
-class UnknownModelError(ModelError):
-    """No model of that name (HTTP 404)."""
 
 
 class ChosenModel:
