@@ -21,7 +21,10 @@ from gpen_webui.web.model_manager import ChosenModel, ModelManager
 
 
 def build_app(settings: Settings) -> Flask:
-    """See gpen_webui.create_app."""
+    """The web application. Its jobs go on where they were; `close_app` ends them.
+
+    Raises UserError where the outputs folder cannot be used. Loads no model.
+    """
     app = Flask(
         "gpen_webui",
         static_folder=str(PROJECT / "static"),
