@@ -41,7 +41,7 @@ def page_address(settings: Settings) -> str:
 
 def warm_up_soon(app: Flask) -> None:
     """Load the model in the background, after the first page."""
-    timer = Timer(WARM_UP_AFTER, app.extensions["jobs"].warm_up)
+    timer = Timer(WARM_UP_AFTER, app.extensions["jobs"].pool.warm_up)
     timer.daemon = True
     timer.start()
 
