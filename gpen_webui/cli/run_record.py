@@ -17,9 +17,10 @@ from threading import Lock
 
 from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import remove_temporaries, write_report
-from gpen_webui.files.lock import try_lock
+from gpen_webui.files.lock import FileLock, LockHeldError
 
 JOURNAL = ".gpen-webui-journal.jsonl"
+LOCK = ".gpen-webui-lock"
 STATES = ("done", "no_face", "failed", "cancelled")
 
 
@@ -41,11 +42,13 @@ class RunRecord:
         self._photos: dict[str, dict] = {}
         self._begun: set[str] = set()
         self._read_report()
-        self._journal = open(folder / JOURNAL, "a", encoding="utf-8")  # noqa: SIM115
-        if not try_lock(self._journal):
+        try:
+            self._folder_lock = FileLock(folder / LOCK)
+        except LockHeldError as error:
             raise ResultsInUseError(
                 f"Another run is writing to {folder}; wait for it, or choose another -o."
-            )
+            ) from error
+        self._journal = open(folder / JOURNAL, "a", encoding="utf-8")  # noqa: SIM115
         if os.path.getsize(folder / JOURNAL):  # an earlier run did not come to its end
             self._read_journal()
             remove_temporaries(folder)
@@ -88,6 +91,7 @@ class RunRecord:
         path = write_report(self.folder, report)
         self._journal.close()
         (self.folder / JOURNAL).unlink()
+        self._folder_lock.close()
         return path
 
     def _append(self, entry: dict) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from gpen_webui.files.atomic import write_atomically
 
 # Eileen Collins, NASA, public domain: the face of scikit-image's `astronaut`, aligned.
 FACE = Path(__file__).with_name("check_face.jpg")
@@ -102,10 +104,6 @@ class MeasurementCache:
     def _write(self, known: dict[str, float]) -> None:
         if self._path is None:
             return
-        temporary = self._path.with_suffix(f".{os.getpid()}.part")
-        try:
+        with suppress(OSError):  # measured anew at the next start
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(known, indent=1), encoding="utf-8")
-            os.replace(temporary, self._path)
-        except OSError:
-            temporary.unlink(missing_ok=True)  # measured anew at the next start
+            write_atomically(self._path, json.dumps(known, indent=1).encode())

@@ -1,21 +1,104 @@
-"""How a file gets to its place whole.
+"""How a file gets to its place whole: the one way in which this program writes what must last.
 
-It is written under a temporary name, flushed to the disk and then renamed, so that a file
-that can be seen is complete.
+The content is written under a temporary name in the same folder, flushed to the disk and then
+renamed, so that a file that can be seen is complete, through any death of the process and,
+where the disk keeps its promises, through a power cut.
+
+Some file systems (network shares, folders shared with a virtual machine) refuse to flush a
+folder; the renamed file is whole all the same, so that is no error.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import tempfile
+import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path, PurePath, PurePosixPath
+from typing import BinaryIO
 
 from gpen_webui.files.names import numbered, safe_name
 
 TEMPORARY = ".gpen-webui-"  # how temporary names begin; they end in .part
+READABLE = 0o666  # less what the user's umask takes away
+CANNOT_FLUSH = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Write a file whole or not at all, replacing an earlier one.
+
+    mode: its permissions, less the umask; None: those that any program would give it. Raises
+    OSError, with the earlier file as it was and nothing left behind.
+    """
+    with writing_atomically(path, mode=mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def writing_atomically(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
+    """A file to write to, which takes its place at `path` when the block has ended.
+
+    Where the block raises, an earlier file stays as it was and nothing is left behind.
+    Otherwise as write_atomically.
+    """
+    temporary = path.with_name(temporary_name())
+    try:
+        with create_file(temporary, mode=mode) as file:
+            yield file
+            flush_file(file)
+        replace_durably(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def replace_durably(source: Path, target: Path) -> None:
+    """Rename a file that was flushed, over an earlier one if there is one. Raises OSError."""
+    os.replace(source, target)
+    flush_folder(target.parent)
+
+
+def create_file(path: Path, *, mode: int | None = None) -> BinaryIO:
+    """Create and open a file that must not exist yet. Raises OSError (FileExistsError)."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags, READABLE if mode is None else mode), "wb")
+
+
+def temporary_name() -> str:
+    """A name that no other file has, and by which remove_temporaries finds it."""
+    return f"{TEMPORARY}{secrets.token_hex(8)}.part"
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what a process that died while it wrote below this folder has left. Raises OSError."""
+    for path in folder.rglob(f"{TEMPORARY}*.part"):
+        path.unlink(missing_ok=True)
+
+
+def flush_file(file: BinaryIO) -> None:
+    """Make what was written survive a power cut, where the file system can. Raises OSError."""
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in CANNOT_FLUSH:
+            raise
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the renames in a folder survive a power cut, where the system can do that."""
+    if os.name == "nt":
+        return
+    with suppress(OSError):  # EINVAL, ENOTSUP, EIO, EACCES ...: the file is there all the same
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def new_run_folder(outputs: Path, label: str = "") -> Path:
@@ -55,8 +138,11 @@ def place_result(
     wanted = PurePosixPath(relative)
     parent = folder / wanted.parent
     _make_tree(folder, parent)
-    temporary = _write_temporary(staging or parent, data)
+    temporary = (staging or parent) / temporary_name()
     try:
+        with create_file(temporary) as file:
+            file.write(data)
+            flush_file(file)
         if replace:
             os.replace(temporary, folder / wanted)
             return wanted
@@ -75,23 +161,6 @@ def write_report(folder: Path, report: dict, *, staging: Path | None = None) -> 
     return folder / place_result(folder, name, data, replace=True, staging=staging)
 
 
-def remove_temporaries(folder: Path) -> None:
-    """Remove what a process that died while it wrote below this folder has left. Raises OSError."""
-    for path in folder.rglob(f"{TEMPORARY}*.part"):
-        path.unlink(missing_ok=True)
-
-
-def flush_folder(folder: Path) -> None:
-    """Make the renames in a folder survive a power cut, where the system can do that."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _make_tree(folder: Path, parent: Path) -> None:
     """Make the folders between `folder`, which must be there, and `parent`."""
     if parent == folder or parent.is_dir():
@@ -99,20 +168,6 @@ def _make_tree(folder: Path, parent: Path) -> None:
     _make_tree(folder, parent.parent)
     parent.mkdir(exist_ok=True)
     flush_folder(parent.parent)
-
-
-def _write_temporary(parent: Path, data: bytes) -> Path:
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=".part", dir=parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-    except BaseException:
-        os.unlink(name)
-        raise
-    return Path(name)
 
 
 def _move_to_free_name(temporary: Path, folder: Path, wanted: PurePosixPath) -> PurePosixPath:

@@ -7,7 +7,6 @@ code; they are read with `weights_only=True`, which refuses anything but tensors
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from gpen_webui.errors import UserError
+from gpen_webui.files.atomic import write_atomically
 from gpen_webui.gpen.network import GPEN, NetworkConfig
 
 NESTED_UNDER = ("g_ema", "params_ema", "params", "state_dict")
@@ -71,12 +71,7 @@ def save_checkpoint(
 ) -> None:
     """Write tensors as `.safetensors` in one step; float16 halves the file."""
     tensors = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in state.items()}
-    temporary = path.with_name(f".{path.name}.part")
-    with open(temporary, "wb") as file:
-        file.write(save(tensors, dict(metadata or {})))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    write_atomically(path, save(tensors, dict(metadata or {})))
 
 
 def infer_config(state: Mapping[str, Tensor], name: str = "The checkpoint") -> NetworkConfig:

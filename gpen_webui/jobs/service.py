@@ -12,7 +12,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from gpen_webui.jobs.outputs_lock import OutputsLock
+from gpen_webui.files.lock import FileLock
+from gpen_webui.jobs.outputs_lock import lock_outputs
 from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.runner.foreman import Foreman
 from gpen_webui.jobs.runner.local_pool import LocalPool, RestoreStages
@@ -99,9 +100,9 @@ def _open_files(outputs: Path) -> StoreFiles:
         raise _unusable(outputs, error) from error
 
 
-def _open_lock(files: StoreFiles) -> OutputsLock:
+def _open_lock(files: StoreFiles) -> FileLock:
     try:
-        return OutputsLock(files.lock)
+        return lock_outputs(files.lock)
     except OSError as error:
         raise _unusable(files.outputs, error) from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gpen_webui.errors import UserError
+from gpen_webui.files.atomic import writing_atomically
 from gpen_webui.gpen.checkpoint import save_checkpoint
 
 
@@ -50,12 +50,8 @@ class RunFolder:
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Keep everything a training needs to go on, in one step."""
-        temporary = self._state.with_suffix(".part")
-        with open(temporary, "wb") as file:
+        with writing_atomically(self._state) as file:
             torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self._state)
 
     def save_weights(self, name: str, network: nn.Module, note: dict[str, str]) -> None:
         """`name`.safetensors in float16, as the published checkpoints name the tensors."""

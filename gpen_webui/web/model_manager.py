@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
 
 from gpen_webui.errors import UserError
+from gpen_webui.files.atomic import write_atomically
 from gpen_webui.jobs.service import JobService
 from gpen_webui.models.download import DownloadCancelled, download_model
 from gpen_webui.models.installed import (
@@ -47,9 +47,7 @@ class ChosenModel:
 
     def choose(self, name: str) -> None:
         """From now on this one, also after a restart. Raises OSError."""
-        temporary = self._file.with_suffix(".part")
-        temporary.write_text(name, encoding="utf-8")
-        os.replace(temporary, self._file)
+        write_atomically(self._file, name.encode())
         self._name = name
 
     def _remembered(self) -> str | None:

@@ -16,7 +16,7 @@ import time
 from dataclasses import replace
 
 from gpen_webui.errors import UserError
-from gpen_webui.jobs.outputs_lock import OutputsLock
+from gpen_webui.jobs.outputs_lock import lock_outputs
 from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.logs import log_to_file
@@ -53,7 +53,7 @@ def check_outputs(settings: Settings) -> None:
     """Raise UserError where results cannot be written, or another server works there."""
     try:
         files = StoreFiles(settings.outputs)
-        OutputsLock(files.lock).close()
+        lock_outputs(files.lock).close()
     except OSError as error:
         raise StoreError(
             f"The folder {settings.outputs} cannot be written ({error.strerror or error}); check "

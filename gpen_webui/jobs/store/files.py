@@ -21,7 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from gpen_webui.files.atomic import flush_folder
+from gpen_webui.files.atomic import replace_durably
 
 HIDDEN = ".gpen-webui"
 BLOCK = 1 << 20
@@ -61,8 +61,7 @@ class StoreFiles:
         """Move a complete upload, which was flushed, to its place; the row's `source`."""
         target = self.upload(job_id, n)
         target.parent.mkdir(exist_ok=True)
-        os.replace(upload, target)
-        flush_folder(target.parent)
+        replace_durably(upload, target)
         return target.relative_to(self.root).as_posix()
 
     def share(self, source: Path, job_id: str, n: int) -> str:
