@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from gpen_webui.gpen.checkpoint import (
     save_checkpoint,
 )
 from gpen_webui.gpen.network import GPEN, NetworkConfig
+from tests.checkpoint_bombs import BOMBS, write_bombs
 from tests.drawn_checkpoint import ReferenceCase
 
 TINY = Path(__file__).parent / "data" / "tiny-64.npz"
@@ -115,6 +118,99 @@ def test_text_and_random_bytes_are_called_damaged(tmp_path: Path, suffix: str):
         path.write_bytes(content)
         with pytest.raises(CheckpointError, match=r"noise\..* is damaged or cut short"):
             load_checkpoint(path)
+
+
+def test_files_as_old_versions_of_pytorch_wrote_them_load(tmp_path: Path, state):
+    path = tmp_path / "old.pth"
+    torch.save({"g_ema": state}, path, _use_new_zipfile_serialization=False)
+    _, loaded = load_checkpoint(path)
+    assert all(torch.equal(loaded[name], state[name]) for name in state)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_training_checkpoint_gives_its_averaged_generator(tmp_path: Path, state, protocol: int):
+    other = {name: torch.nn.Parameter(tensor + 1) for name, tensor in state.items()}
+    optimizer = torch.optim.Adam(other.values()).state_dict()
+    saved = {"iter": 7, "g": other, "g_ema": state, "g_optim": optimizer}
+    torch.save(saved, tmp_path / "run.pt", pickle_protocol=protocol)
+    _, loaded = load_checkpoint(tmp_path / "run.pt")
+    assert all(torch.equal(loaded[name], state[name]) for name in state)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_other_floating_point_numbers_become_float32(tmp_path: Path, state, dtype, suffix: str):
+    path = tmp_path / f"other.{suffix}"
+    if suffix == "pth":
+        torch.save({name: tensor.to(dtype) for name, tensor in state.items()}, path)
+    else:
+        save_checkpoint(path, state, dtype=dtype)
+    _, loaded = load_checkpoint(path)
+    assert all(torch.equal(loaded[name], state[name].to(dtype).float()) for name in state)
+
+
+def test_tensors_that_are_views_of_others_load_as_pytorch_loads_them(tmp_path: Path, state):
+    name = "generator.style.1.weight"
+    views = {**state, name: torch.cat([state[name].t(), torch.zeros(3, 512)])[:512].t()}
+    torch.save(views, tmp_path / "views.pth")
+    _, loaded = load_checkpoint(tmp_path / "views.pth")
+    assert torch.equal(loaded[name], views[name])
+
+
+@pytest.fixture(scope="module")
+def bombs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bombs")
+    write_bombs(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_what_claims_more_than_it_holds_gets_a_sentence_that_names_it(bombs: Path, name: str):
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(bombs / name)
+    sentence = str(caught.value)
+    assert name in sentence
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+MEASURE_MEMORY = """
+import resource, sys
+from pathlib import Path
+from gpen_webui.gpen.checkpoint import CheckpointError, load_checkpoint
+most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+before = most()
+for path in Path(sys.argv[1]).iterdir():
+    try:
+        load_checkpoint(path)
+    except CheckpointError:
+        pass
+print(most() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted in other units elsewhere")
+def test_what_claims_more_than_it_holds_takes_no_memory(bombs: Path, project: Path):
+    command = [sys.executable, "-c", MEASURE_MEMORY, str(bombs)]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 150_000_000
+
+
+def test_a_flipped_bit_in_an_archive_is_found(tmp_path: Path, state):
+    path = tmp_path / "flipped.pth"
+    torch.save(state, path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match=r"flipped\.pth is damaged"):
+        load_checkpoint(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.pth")
+    with pytest.raises(CheckpointError, match=r"pipe\.pth is no file"):
+        load_checkpoint(tmp_path / "pipe.pth")
 
 
 def test_a_missing_file_says_so(tmp_path: Path):

@@ -2,53 +2,81 @@
 
 A checkpoint is accepted only if every tensor of the network is there under its published
 name, with its shape, finite, and nothing else is. `.pth` files are pickles, which could run
-code; they are read with `weights_only=True`, which refuses anything but tensors.
+code; they are read without running anything (see `weight_files`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
-from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import write_atomically
 from gpen_webui.gpen.network import GPEN, NetworkConfig
+from gpen_webui.gpen.weight_files import (
+    NUMBER_BYTES,
+    CheckpointError,
+    Piece,
+    StoredTensor,
+    crop_size,
+    not_gpen,
+    read_contents,
+    read_pieces,
+)
 
-NESTED_UNDER = ("g_ema", "params_ema", "params", "state_dict")
+MAX_WIDTH = 2.0  # `narrow`, in widths of gpen-bfr-512
+MAX_MULTIPLIER = 4
 
-
-class CheckpointError(UserError):
-    """A weight file cannot be used; the sentence says why and what to do."""
+__all__ = ["CheckpointError", "infer_config", "load_checkpoint", "load_network", "save_checkpoint"]
 
 
 def load_checkpoint(path: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:
     """Read and check a weight file; return its network's shape and its float32 tensors.
 
-    Raises CheckpointError for whatever is not a whole, finite GPEN checkpoint.
+    Names, shapes, kinds of numbers and sizes are checked before memory is taken: it never takes
+    more than twice the file's size. Raises CheckpointError for whatever is not a whole, finite
+    GPEN checkpoint.
     """
-    state = _read(path)
-    config = infer_config(state, path.name)
+    stored = read_contents(path)
+    config = infer_config(stored, path.name)
     expected = _expected_state(config)
-    missing, unknown = expected.keys() - state.keys(), state.keys() - expected.keys()
+    missing, unknown = expected.keys() - stored.keys(), stored.keys() - expected.keys()
     if missing or unknown:
-        raise _not_gpen(path.name, f"{len(missing)} tensors missing, {len(unknown)} unknown")
-    checked = {}
-    for name, wanted in expected.items():
-        tensor = state[name]
-        if tensor.shape != wanted.shape:
-            raise _not_gpen(path.name, f"{name} is {tuple(tensor.shape)}")
-        checked[name] = tensor.to(torch.float32)
-        if not torch.isfinite(checked[name]).all():
+        raise not_gpen(path.name, f"{len(missing)} tensors missing, {len(unknown)} unknown")
+    for name, tensor in stored.items():
+        if tensor.numbers not in NUMBER_BYTES:
             raise CheckpointError(
-                f"{path.name} holds numbers that are not finite ({name}); fetch the file anew."
+                f"{path.name} holds {name} as {tensor.numbers}; GPEN's weights are plain float32 "
+                "or float16 tensors: save them anew as those."
             )
-    return config, checked
+        if tensor.shape != tuple(expected[name].shape):
+            raise not_gpen(path.name, f"{name} is {tensor.shape}")
+    read = _read_tensors(path, stored)
+    return config, {name: read[name] for name in expected}
+
+
+def _read_tensors(path: Path, stored: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
+    """All tensors in float32, in the file's order."""
+    by_piece: dict[Piece, list[str]] = {}
+    for name, tensor in stored.items():
+        by_piece.setdefault(tensor.piece, []).append(name)
+    read = {}
+    for piece, content in read_pieces(path, set(by_piece)):
+        for name in by_piece[piece]:
+            tensor = stored[name]
+            numbers = torch.frombuffer(content, dtype=getattr(torch, tensor.numbers))
+            view = numbers.as_strided(tensor.shape, tensor.stride, tensor.offset)
+            read[name] = view.to(torch.float32).contiguous()
+            if not torch.isfinite(read[name]).all():
+                raise CheckpointError(
+                    f"{path.name} holds numbers that are not finite ({name}); fetch the file anew."
+                )
+    return read
 
 
 def load_network(path: Path) -> GPEN:
@@ -74,87 +102,33 @@ def save_checkpoint(
     write_atomically(path, save(tensors, dict(metadata or {})))
 
 
-def infer_config(state: Mapping[str, Tensor], name: str = "The checkpoint") -> NetworkConfig:
-    """Size, channel multiplier and narrow, read off the shapes.
+def infer_config(state: Mapping[str, Any], name: str = "The checkpoint") -> NetworkConfig:
+    """Size, channel multiplier and narrow, read off the shapes of tensors, stored or loaded.
 
-    Raises CheckpointError where they are not those of a GPEN network.
+    Raises CheckpointError where they are not those of a GPEN network, or of one that is far
+    larger than any that was published.
     """
+    size = crop_size(state)
+    if size is None:
+        raise not_gpen(name, "the layers have other names, or crops of more than 2048 px")
     try:
-        levels = 1 + max(int(key[3 : key.index(".")]) for key in state if key.startswith("ecd"))
-        size = 2 ** (levels + 1)
         narrow = state["generator.input.input"].shape[1] / 512
         multiplier = 1
         if size >= 64:
+            levels = int(math.log2(size)) - 1
             at_64 = state[f"ecd{levels - 5}.0.{0 if levels == 5 else 1}.weight"].shape[0]
             multiplier = at_64 / (256 * narrow)
-    except (ValueError, KeyError, IndexError, AttributeError, ZeroDivisionError):
-        raise _not_gpen(name, "the layers have other names") from None
-    if not (8 <= size <= 4096 and 0 < narrow <= 4 and multiplier == int(multiplier) > 0):
-        raise _not_gpen(name, f"size {size}, narrow {narrow}, channel multiplier {multiplier}")
-    return NetworkConfig(size, int(multiplier), narrow)
+    except (KeyError, IndexError, ZeroDivisionError):
+        raise not_gpen(name, "the layers have other names") from None
+    fits = 0 < narrow <= MAX_WIDTH and multiplier == int(multiplier) and multiplier > 0
+    if not fits or multiplier > MAX_MULTIPLIER:
+        raise not_gpen(name, f"size {size}, narrow {narrow}, channel multiplier {multiplier}")
+    config = NetworkConfig(size, int(multiplier), narrow)
+    if config.channels(size) < 1:
+        raise not_gpen(name, f"its layers have no channels at {size} px")
+    return config
 
 
 def _expected_state(config: NetworkConfig) -> dict[str, Tensor]:
     with torch.device("meta"):
         return GPEN(config).state_dict()
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    """All tensors of a file by name."""
-    _check_exists(path)
-    try:
-        if path.suffix.lower() == ".safetensors":
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except safetensors.SafetensorError as error:
-        raise _unreadable(path) from error
-    except MemoryError:
-        raise
-    except Exception as error:  # a damaged pickle can raise anything
-        if "global" in str(error).lower():  # a name that would be imported
-            raise CheckpointError(
-                f"{path.name} holds more than weights and could run code, so it was not opened; "
-                "fetch the model from its authors."
-            ) from error
-        raise _unreadable(path) from error
-    return _tensors_of(content, path.name)
-
-
-def _tensors_of(content: Any, name: str) -> dict[str, Tensor]:
-    for key in NESTED_UNDER:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping) or not all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
-    ):
-        raise _not_gpen(name, "it does not hold tensors by name")
-    return dict(content)
-
-
-def _check_exists(path: Path) -> None:
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise CheckpointError(
-            f"The weights {path} cannot be opened ({error.strerror}); check the path."
-        ) from error
-    if size == 0:
-        raise CheckpointError(f"{path.name} is empty; fetch the file anew.")
-
-
-def _unreadable(path: Path) -> CheckpointError:
-    if _is_web_page(path):
-        return CheckpointError(
-            f"{path.name} is a web page, not weights; fetch the file itself from its authors."
-        )
-    return CheckpointError(f"{path.name} is damaged or cut short; fetch the file anew.")
-
-
-def _is_web_page(path: Path) -> bool:
-    with open(path, "rb") as file:
-        head = file.read(512).lstrip().lower()
-    return head.startswith((b"<!doctype", b"<html", b"<?xml"))
-
-
-def _not_gpen(name: str, why: str) -> CheckpointError:
-    return CheckpointError(f"{name} is not a GPEN checkpoint ({why}); choose another file.")
