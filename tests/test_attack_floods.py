@@ -111,6 +111,59 @@ def test_five_hundred_idle_sockets_hold_up_nobody(server: Server):
     check(seen, memory=100 * MB)
 
 
+@contextmanager
+def open_files_limited(soft: int) -> Iterator[None]:
+    """Processes that are started meanwhile may open so many files, as most systems have it."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+FEW_FILES = """
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400))
+runpy.run_path("app.py", run_name="__main__")
+"""
+
+
+def worker_of(server: Server) -> int:
+    (worker,) = [
+        child.pid
+        for child in psutil.Process(server.process.pid).children()
+        if "decoder" not in " ".join(child.cmdline())
+    ]
+    return worker
+
+
+@pytest.mark.parametrize("limit", ["soft 1,024", pytest.param("hard 400", marks=pytest.mark.slow)])
+def test_more_idle_connections_than_open_files_end_nothing(tmp_path, limit: str):
+    """An album goes on, the page is answered, and those who say nothing make way."""
+    command = ("-c", FEW_FILES) if limit == "hard 400" else ("app.py",)
+    with open_files_limited(1024):
+        server = Server(tmp_path, command=command)
+    with server, ExitStack() as stack:
+        server.wait_for(server.new_album([("warm.jpg", small_photo())]))
+        worker = worker_of(server)
+        job = server.new_album([(f"{n}.jpg", small_photo(n)) for n in range(30)])
+        held = [stack.enter_context(connect(server)) for _ in range(1500)]
+        for _ in range(5):
+            assert requests.get(f"{server.url}/", timeout=10).status_code == 200
+        counts = server.wait_for(job)["counts"]
+        assert counts["done"] == 30
+        assert worker_of(server) == worker
+        log = (server.outputs / ".gpen-webui" / "gpen-webui.log").read_text(encoding="utf-8")
+        assert "Traceback" not in log
+        assert len(held) == 1500
+
+
+def test_a_connection_that_says_nothing_is_closed(server: Server):
+    """Within the 15 seconds that SECURITY.md names, and some more for a busy machine."""
+    with connect(server) as connection:
+        connection.settimeout(60)
+        assert connection.recv(1) == b""
+
+
 def test_two_hundred_slow_uploads_hold_up_neither_page_nor_restoring(server: Server):
     """Those beyond the limit are told to come back; the others trickle on."""
     job = server.new_album([], start=False)

@@ -1,8 +1,6 @@
 """gunicorn, set up for one process with many threads: they share the model.
 
-Its worker is made patient with slow clients at nobody's cost: reads and writes that get
-nowhere are given up, and the goodbye to a client never holds up the loop that accepts the
-next one.
+Its worker (gunicorn_worker.py) is made patient with slow clients at nobody's cost.
 """
 
 from __future__ import annotations
@@ -10,33 +8,28 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import struct
 import sys
-from contextlib import suppress
 from threading import Thread
 
 from flask import Flask
-from gunicorn import util
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from gunicorn.http.message import Request
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import ThreadWorker
 
 from gpen_webui.errors import UserError
 from gpen_webui.settings import Settings
 from gpen_webui.web.application import build_app, close_app
+from gpen_webui.web.gunicorn_worker import PatientWorker
+from gpen_webui.web.open_files import connections_allowed
 from gpen_webui.web.process import leave_now, open_page, warm_up_soon
 
-# Sockets (128) and uploads (64) have limits of their own. A connection that says nothing, or
-# half a request, holds a thread until its silence is too long: 500 of them leave enough.
+# Sockets (128) and uploads (64) have limits of their own. Half a request holds a thread until
+# its silence is too long: 500 of them leave enough.
 THREADS = 640
 CONNECTIONS = 1000
-SILENCE_SECONDS = 30  # that a client may make within a request
-DEAF_SECONDS = 60  # that a client may leave an answer unread
-# An upload that is refused is read on, into nothing: a client that cannot send loses the answer.
-REFUSED_SECONDS, REFUSED_BYTES = 10, 100_000_000
-REQUEST_PATIENCE = 2  # seconds for requests under way when the server stops
+IDLE_SECONDS = 15  # that a connection may wait for its first or next request
 STOP_PATIENCE = 20  # seconds until the process is killed
 CANNOT_LOAD = 4  # gunicorn: do not try again
 
@@ -65,12 +58,13 @@ class Application(BaseApplication):
             "worker_class": PatientWorker,
             "workers": 1,
             "threads": THREADS,
-            "worker_connections": CONNECTIONS,
+            "worker_connections": connections_allowed(CONNECTIONS),
             "timeout": 0,  # long native calls are no reason to kill the process
             "graceful_timeout": STOP_PATIENCE,
-            "keepalive": 15,
+            "keepalive": IDLE_SECONDS,
             "logger_class": FileLogger,
             "control_socket_disable": True,
+            "forwarder_headers": "",  # no proxy tells us where in its tree we are: no SCRIPT_NAME
             "pre_request": end_connection_after_post,
             "post_worker_init": self._begin,
             "worker_exit": self._end_worker,
@@ -106,40 +100,6 @@ class Application(BaseApplication):
         leave_now(0)
 
 
-class PatientWorker(ThreadWorker):
-    """A worker that waits for no client."""
-
-    def init_process(self) -> None:
-        self.cfg.set("graceful_timeout", REQUEST_PATIENCE)
-        super().init_process()
-
-    def handle_quit(self, sig, frame) -> None:
-        """Ctrl-C: as SIGTERM. gunicorn's own would do too much for a signal handler."""
-        self.handle_exit(sig, frame)
-
-    def notify(self) -> None:
-        """Called by the loop all the time, also while the requests under way are waited for."""
-        super().notify()
-        if not self.alive:
-            self.app.end_sockets()
-
-    def is_parent_alive(self) -> bool:
-        """When the first process was killed this one goes at once, as if it were the same."""
-        if not super().is_parent_alive():
-            leave_now(1)
-        return True
-
-    def handle(self, conn: TConn):
-        limit_silence(conn.sock)
-        keep = super().handle(conn)
-        if keep is False:
-            with suppress(OSError):  # a WebSocket was closed by its own thread
-                # May take seconds; not in the loop's thread.
-                util.close_graceful(conn.sock, REFUSED_SECONDS, REFUSED_BYTES)
-            conn.close = _is_closed
-        return keep
-
-
 class FileLogger(Logger):
     """gunicorn's messages go to the program's own log. There is no access log."""
 
@@ -158,16 +118,3 @@ def end_connection_after_post(worker: ThreadWorker, request: Request) -> None:
     be closed. An answer that promised otherwise would lose the client's next request."""
     if request.method == "POST":
         request.force_close()
-
-
-def limit_silence(sock: socket.socket) -> None:
-    """Let the system end reads and writes that get nowhere."""
-    for option, seconds in (
-        (socket.SO_RCVTIMEO, SILENCE_SECONDS),
-        (socket.SO_SNDTIMEO, DEAF_SECONDS),
-    ):
-        sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))
-
-
-def _is_closed(graceful: bool = False) -> None:
-    """The connection was closed where it was used."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 
@@ -15,6 +16,7 @@ from gpen_webui.web.websockets import OPTIONS, WebSocketRegistry
 
 HEARTBEAT = 3.0  # seconds between looks whether a silent client is still there
 MODELS_EVERY = 0.5  # seconds
+KEY_BYTES = 16  # of a handshake's random key
 
 blueprint = Blueprint("progress", __name__, url_prefix="/ws")
 sock = Sock()
@@ -29,6 +31,8 @@ def init_app(app: Flask) -> None:
 @blueprint.before_request
 def admit() -> None:
     """Refuse what makes no sense while it can still be said in words: before the handshake."""
+    # Events are short: no compression, and nothing of its parameters to be parsed.
+    request.environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
     if not _is_handshake():
         raise BadRequestError("This address is for WebSockets (version 13).")
     if job_id := (request.view_args or {}).get("job_id"):
@@ -39,8 +43,22 @@ def admit() -> None:
 
 
 def _is_handshake() -> bool:
-    headers = request.headers
-    return "Sec-WebSocket-Key" in headers and headers.get("Sec-WebSocket-Version") == "13"
+    """Whether it is one of RFC 6455, in ASCII: wsproto reads it as that and nothing else."""
+    headers = [
+        value for name, value in request.headers.items() if name.lower().startswith("sec-websocket")
+    ]
+    return (
+        all(value.isascii() for value in headers)
+        and _is_key(request.headers.get("Sec-WebSocket-Key", ""))
+        and request.headers.get("Sec-WebSocket-Version") == "13"
+    )
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == KEY_BYTES
+    except ValueError:
+        return False
 
 
 @blueprint.teardown_request

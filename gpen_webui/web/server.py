@@ -23,6 +23,7 @@ from gpen_webui.logs import log_to_file
 from gpen_webui.models.installed import default_name
 from gpen_webui.settings import Settings
 from gpen_webui.web.guard import is_loopback
+from gpen_webui.web.open_files import raise_open_files
 from gpen_webui.web.process import page_address
 
 PORT_PATIENCE = 3.0  # seconds; a server that is just stopping may still hold the port
@@ -37,6 +38,7 @@ def serve(settings: Settings) -> int:
     """Serve until the user stops it; the process's exit code. Raises UserError."""
     if not is_loopback(settings.host) and not settings.token:
         settings = replace(settings, token=secrets.token_urlsafe(16))
+    raise_open_files()
     check_outputs(settings)
     listener = listen(settings.host, settings.port)
     settings = replace(settings, port=listener.getsockname()[1])

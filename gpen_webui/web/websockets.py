@@ -60,10 +60,16 @@ class WebSocketRegistry:
 
     @contextmanager
     def serving(self, ws: Server) -> Iterator[None]:
-        """Around all that is sent on a socket; afterwards the connection is closed."""
-        self._open.add(ws)
+        """Around all that is sent on a socket; afterwards the connection is closed.
+
+        Raises ConnectionClosed where the client has gone since the handshake.
+        """
         try:
             ws.sock = SteadySocket(ws.sock)
+        except OSError as error:
+            raise ConnectionClosed(ws.close_reason, ws.close_message) from error
+        self._open.add(ws)
+        try:
             yield
             _close(ws)
         except (ConnectionClosed, OSError):
