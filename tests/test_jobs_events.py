@@ -91,7 +91,7 @@ def test_a_live_event_arrives_at_once(bench: Bench, service: JobService):
     story = service.events.follow(job.id, after=service.store.job(job.id).seq)
     with ThreadPoolExecutor(1) as pool:
         heard = pool.submit(lambda: (next(story)["stage"], time.monotonic()))
-        wait_for(lambda: service.events._bell._waiting)
+        wait_for(lambda: service.events._notifier._waiting)
         opened = time.monotonic()
         gate.open()
         stage, when = heard.result(timeout=20)
@@ -122,12 +122,12 @@ def test_a_deleted_job_ends_its_story(bench: Bench, service: JobService):
     job = collect(service, ["a.jpg"])
     with ThreadPoolExecutor(1) as pool:
         story = pool.submit(lambda: list(service.events.follow(job.id)))
-        wait_for(lambda: service.events._bell._waiting)
+        wait_for(lambda: service.events._notifier._waiting)
         service.runner.delete(job.id)
         assert len(story.result(timeout=5)) >= 2
     with pytest.raises(UnknownJobError):
         service.events.follow(job.id)
-    assert service.events._bell._waiting == {}
+    assert service.events._notifier._waiting == {}
 
 
 def ended(service: JobService, job) -> bool:

@@ -25,6 +25,7 @@ from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.events import EventNotifier, Events
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.jobs.store.jobs import Store
+from gpen_webui.jobs.store.removal import Remover
 from gpen_webui.logs import log_to_file
 from gpen_webui.pipeline import choose_workers, open_restorer, restore_stages
 from gpen_webui.settings import Settings
@@ -46,14 +47,15 @@ class JobService:
         with ExitStack() as opened:
             files = _open_files(settings.outputs)
             opened.callback(_open_lock(files).close)
-            bell = EventNotifier()
-            database = Database(files.database, on_commit=bell.ring)
+            notifier = EventNotifier()
+            database = Database(files.database, on_commit=notifier.notify)
             opened.callback(database.close)
+            remover = Remover(files, database)
             self.store = Store(files, database)
-            self.events = Events(self.store, bell)
+            self.events = Events(self.store, notifier)
             self.runner = Foreman(
                 self.store,
-                JobCommands(files, database),
+                JobCommands(files, database, remover),
                 ClaimQueue(files, database),
                 Saver(files, database, self.store),
             )

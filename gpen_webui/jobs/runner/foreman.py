@@ -60,7 +60,6 @@ class Foreman:
 
     def recover(self) -> None:
         """Take up what an earlier process left; before anything else. Raises StoreError."""
-        self._commands.clean_up()
         self._claims.recover()
         for job_id in self._claims.ending_jobs():
             self._finish_job(job_id)
@@ -115,7 +114,7 @@ class Foreman:
             self._commands.mark_deleted(job_id)
             self._stop_tasks(job_id)
             self._throughput.forget(job_id)
-            self._commands.remove_deleted()
+        self._commands.remove_deleted(job_id)  # takes a while, so nobody waits
 
     # What workers ask
 

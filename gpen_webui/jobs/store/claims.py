@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path, PurePosixPath
 
-from gpen_webui.files.names import free_name, safe_name
+from gpen_webui.files.names import numbered, safe_name
 from gpen_webui.jobs.records import ACTIVE_JOBS, UnknownJobError
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
-from gpen_webui.jobs.store.transactions import Change, item_row, job_row
+from gpen_webui.jobs.store.transactions import Change, item_row
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport
 
 MAX_CRASHES = 3
 
 # Photo jobs first, then the album that has waited longest; in it the photos in their order,
-# those that were in hand when a process died at the end.
+# those that were in progress when a process died at the end.
+NEXT_JOB = """
+    SELECT id FROM jobs WHERE state IN ('waiting', 'running') AND waiting AND NOT deleted
+    ORDER BY kind = 'album', turn, number LIMIT 1
+"""
 NEXT_ITEM = """
-    SELECT id, kind, state, folder, options, turn, (
-        SELECT n FROM items WHERE job = jobs.id AND state = 'waiting' ORDER BY crashes, n LIMIT 1
-    ) AS next
-    FROM jobs
-    WHERE state IN ('waiting', 'running') AND next IS NOT NULL
-    ORDER BY kind = 'album', turn, number
-    LIMIT 1
+    SELECT n, crashes FROM items WHERE job = ? AND state = 'waiting' ORDER BY crashes, n LIMIT 1
 """
 
 
@@ -60,18 +60,20 @@ class ClaimQueue:
     def claim(self, alone: bool) -> Claim | None:
         """Take the next item; None where there is none. alone: no other item is in hand."""
         with self._database.changing(durable=False) as change:
-            job = change.sql.execute(NEXT_ITEM).fetchone()
-            if job is None:
+            found = change.sql.execute(NEXT_JOB).fetchone()
+            if found is None:
                 return None
-            item = item_row(change.sql, job["id"], job["next"])
-            if item["crashes"] and not alone:
+            job = change.job_row(found["id"])
+            n, crashes = change.sql.execute(NEXT_ITEM, (job["id"],)).fetchone()
+            if crashes and not alone:
                 return None
             if job["state"] == "waiting":
                 change.job(job["id"], state="running")
             turn = change.sql.execute("SELECT max(turn) + 1 FROM jobs").fetchone()[0]
             change.set_job(job["id"], turn=turn)
+            item = item_row(change.sql, job["id"], n)
             attempt = item["attempt"] + 1
-            change.item(job["id"], item["n"], state="running", attempt=attempt)
+            change.item(job["id"], n, state="running", attempt=attempt)
         return Claim(
             job_id=job["id"],
             n=item["n"],
@@ -106,16 +108,20 @@ class ClaimQueue:
             is_ours = row["placed"] or not self._files.result(claim.folder, place).exists()
             if not is_ours or place.suffix.lower() != suffix.lower():
                 place = self._other_place(change, claim, place.with_suffix(suffix))
-            change.set_item(claim.job_id, claim.n, planned=str(place), placed=1)
+            path = str(place)
+            change.set_item(claim.job_id, claim.n, planned=path, folded=path.casefold(), placed=1)
         return place
 
     def finish(
         self, claim: Claim, report: ItemReport, result_size: int, pace: float | None
     ) -> bool:
-        """The item ended as its report says; False where it is no longer this worker's."""
+        """The item ended as its report says; False where it is no longer this worker's.
+
+        Calling it again with the same report changes nothing, and is True again.
+        """
         with self._database.changing() as change:
             if not _is_valid(change, claim):
-                return False
+                return _is_finished(change, claim, report)
             if pace is not None:
                 change.set_job(claim.job_id, pace=pace)
             change.item(
@@ -139,19 +145,19 @@ class ClaimQueue:
             if not _is_valid(change, claim):
                 return
             change.item(claim.job_id, claim.n, state="waiting", stage=None)
-            if reason and job_row(change.sql, claim.job_id)["state"] in ACTIVE_JOBS:
+            if reason and change.job_row(claim.job_id)["state"] in ACTIVE_JOBS:
                 change.job(claim.job_id, state="paused", reason=reason)
 
     def pause(self, job_id: str, reason: str) -> None:
         """Pause a job because it cannot go on."""
         with self._database.changing() as change:
-            if job_row(change.sql, job_id)["state"] in ACTIVE_JOBS:
+            if change.job_row(job_id)["state"] in ACTIVE_JOBS:
                 change.job(job_id, state="paused", reason=reason)
 
     def end(self, job_id: str) -> None:
         """The report of a finished job is written: it is done."""
         with self._database.changing() as change:
-            state = job_row(change.sql, job_id)["state"]
+            state = change.job_row(job_id)["state"]
             counts = change.counts(job_id)
             if state == "cancelled":
                 change.set_job(job_id, report_due=0)
@@ -161,7 +167,10 @@ class ClaimQueue:
     def recover(self) -> None:
         """After the death of a process: what it had in hand waits again, or has failed."""
         with self._database.changing() as change:
-            query = "SELECT job, n FROM items WHERE state = 'running'"
+            query = (
+                "SELECT job, n FROM items JOIN jobs ON jobs.id = job "
+                "WHERE items.state = 'running' AND jobs.running AND NOT deleted"
+            )
             for job_id, n in change.sql.execute(query).fetchall():
                 self._recover_item(change, job_id, n)
 
@@ -169,9 +178,7 @@ class ClaimQueue:
         """Jobs that have nothing left to do, but whose end is not recorded; of all, or of one."""
         query = """
             SELECT id FROM jobs WHERE NOT deleted AND id = ifnull(?, id) AND (report_due OR (
-                state IN ('waiting', 'running', 'paused') AND NOT EXISTS (
-                    SELECT 1 FROM items
-                    WHERE job = jobs.id AND state IN ('waiting', 'running'))))
+                state IN ('waiting', 'running', 'paused') AND waiting + running = 0))
         """
         with self._database.reading() as connection:
             return [row["id"] for row in connection.execute(query, (job_id,))]
@@ -187,22 +194,40 @@ class ClaimQueue:
         change.item(job_id, n, state="failed", stage=None, crashes=crashes, error=error)
 
     def _other_place(self, change: Change, claim: Claim, wanted: PurePosixPath) -> PurePosixPath:
-        query = "SELECT planned FROM items WHERE job = ?"
-        taken = {row[0].casefold() for row in change.sql.execute(query, (claim.job_id,))}
-        return free_name(wanted, taken | {"report.json"} | self._lying_beside(claim.folder, wanted))
+        place = wanted
+        for number in count(2):
+            if self._is_free(change, claim, place):
+                break
+            place = numbered(wanted, number)
+        return place
 
-    def _lying_beside(self, folder: str, planned: PurePosixPath) -> set[str]:
-        """Case-folded paths of the files in the planned result's folder."""
-        parent = self._files.result(folder, planned).parent
-        if not parent.is_dir():
-            return set()
-        return {str(planned.with_name(path.name)).casefold() for path in parent.iterdir()}
+    def _is_free(self, change: Change, claim: Claim, place: PurePosixPath) -> bool:
+        """Whether neither another result or its folder, nor a file on the disk has this place."""
+        folded = str(place).casefold()
+        planned = change.sql.execute(
+            "SELECT 1 FROM items WHERE job = ? AND n <> ? "
+            "AND (folded = ? OR folded > ? AND folded < ?) LIMIT 1",
+            (claim.job_id, claim.n, folded, f"{folded}/", f"{folded}0"),  # 0 follows the slash
+        ).fetchone()
+        is_there = os.path.lexists(self._files.result(claim.folder, place))
+        return folded != "report.json" and planned is None and not is_there
 
 
 def _is_valid(change: Change, claim: Claim) -> bool:
     try:
-        job_row(change.sql, claim.job_id)
+        change.job_row(claim.job_id)
         row = item_row(change.sql, claim.job_id, claim.n)
     except UnknownJobError:
         return False
     return row["state"] == "running" and row["attempt"] == claim.attempt
+
+
+def _is_finished(change: Change, claim: Claim, report: ItemReport) -> bool:
+    """Whether this very report is recorded already."""
+    try:
+        change.job_row(claim.job_id)
+        row = item_row(change.sql, claim.job_id, claim.n)
+    except UnknownJobError:
+        return False
+    recorded = (row["attempt"], row["state"], row["result"])
+    return recorded == (claim.attempt, report.state, report.result)

@@ -1,27 +1,34 @@
 """Where the store keeps its files, all of them under outputs/.gpen-webui.
 
-    jobs.sqlite          the store itself
-    lock                 held by the server at work
-    incoming/            uploads that are not complete
-    uploads/<job>/<n>    our copies of the photos
-    staging/             results that are not complete
+    jobs.sqlite            the store itself
+    lock                   held by the server at work
+    incoming/              uploads that are not complete
+    incoming/<job>/<n>     uploads that are complete, until the store knows them
+    uploads/<job>/<n>      our copies of the photos
+    names/<job>            what they are called, in case the store is lost
+    staging/               results that are not complete
 
-The results themselves lie in outputs/, in a folder for each job.
+The results themselves lie in outputs/, in a folder for each job. Whatever lies in uploads/
+was promised to somebody: it is removed with its job and never else.
 """
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import json
+import logging
 import os
 import shutil
 import stat
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from gpen_webui.files.atomic import replace_durably
+from gpen_webui.files.atomic import flush_folder
+
+log = logging.getLogger(__name__)
 
 HIDDEN = ".gpen-webui"
 BLOCK = 1 << 20
@@ -38,64 +45,132 @@ class StoreFiles:
         self.incoming = self.root / "incoming"
         self.uploads = self.root / "uploads"
         self.staging = self.root / "staging"
-        for folder in (self.incoming, self.uploads, self.staging):
+        self.names = self.root / "names"
+        for folder in (self.incoming, self.uploads, self.staging, self.names):
             folder.mkdir(parents=True, exist_ok=True)
 
     def new_incoming(self) -> Path:
         """A path that does not exist, for an upload to be written to."""
         return self.incoming / uuid.uuid4().hex
 
-    def upload(self, job_id: str, n: int) -> Path:
-        """Where our copy of an item's original lies."""
-        return self.uploads / job_id / str(n)
-
     def source(self, source: str, owned: bool) -> Path:
         """The original of an item, as its row names it."""
-        return self.root / source if owned else Path(source)
+        if not owned:
+            return Path(source)
+        path = self.root / source
+        pending = self._pending(source)
+        return pending if not path.exists() and pending.exists() else path
 
     def result(self, folder: str, result: str) -> Path:
         """A result file of the job with this results folder."""
         return self.outputs / folder / PurePosixPath(result)
 
-    def adopt_upload(self, upload: Path, job_id: str, n: int) -> str:
-        """Move a complete upload, which was flushed, to its place; the row's `source`."""
-        target = self.upload(job_id, n)
-        target.parent.mkdir(exist_ok=True)
-        replace_durably(upload, target)
-        return target.relative_to(self.root).as_posix()
+    def new_source(self, job_id: str, n: int) -> str:
+        """The `source` of a new item that has our copy; nothing lies there."""
+        source = self._source_in(job_id, str(n))
+        is_taken = (self.root / source).exists() or self._pending(source).exists()
+        return f"{source}-{uuid.uuid4().hex[:8]}" if is_taken else source
 
-    def share(self, source: Path, job_id: str, n: int) -> str:
-        """Let another job use our copy of an original too, without copying where possible."""
-        target = self.upload(job_id, n)
-        target.parent.mkdir(exist_ok=True)
-        target.unlink(missing_ok=True)
+    def prepare(self, upload: Path, source: str) -> None:
+        """Set a complete upload, which was flushed, aside until the store knows it."""
+        pending = self._pending(source)
+        pending.parent.mkdir(exist_ok=True)
+        os.replace(upload, pending)
+
+    def prepare_shared(self, original: Path, source: str) -> None:
+        """The same with another job's copy, which stays; nothing is copied where possible."""
+        pending = self._pending(source)
+        pending.parent.mkdir(exist_ok=True)
         try:
-            os.link(source, target)
+            os.link(original, pending)
         except FileNotFoundError:
             raise
         except OSError:  # a file system without hard links
-            shutil.copyfile(source, target)
-        return target.relative_to(self.root).as_posix()
+            shutil.copyfile(original, pending)
 
-    def remove_orphans(self, is_known: Callable[[str, str], bool]) -> None:
-        """Remove what a process that died left half done.
+    def adopt(self, job_id: str, about: dict, items: Sequence[dict]) -> None:
+        """Move what was prepared for a job to its place, now that the store knows it.
 
-        is_known(job id, n): whether an upload belongs to an item.
+        about: the job's kind, name and options; items: at least `source` and `name` of each;
+        they are noted apart from the store (see `noted_names`). What cannot be moved is found
+        where it is (see `source`), and moved at the next start.
         """
-        for folder in (self.incoming, self.staging):
-            for path in folder.iterdir():
-                path.unlink(missing_ok=True)
-        for folder in self.uploads.iterdir():
-            for path in folder.iterdir():
-                if not is_known(folder.name, path.name):
-                    path.unlink(missing_ok=True)
-            remove_if_empty(folder)
+        if not items:
+            return
+        try:
+            self._move_prepared(job_id, [item["source"] for item in items])
+            path = self.names / job_id
+            lines = [] if path.exists() else [about]
+            lines += [{"source": item["source"], "name": item["name"]} for item in items]
+            with open(path, "a", encoding="utf-8") as file:
+                file.writelines(f"{json.dumps(line)}\n" for line in lines)
+        except OSError:
+            log.exception("uploads could not be moved to their places")
 
-    def remove_job(self, job_id: str, folder: str | None, results: list[str]) -> None:
-        """Remove our copies of a job's originals, its results and its report; nothing else."""
-        shutil.rmtree(self.uploads / job_id, ignore_errors=True)
-        if folder is not None:
-            self.remove_results(folder, [*results, "report.json"])
+    def noted_names(self, job_id: str) -> tuple[dict, dict[str, str]]:
+        """What was noted about a job, and the names of its items by their source."""
+        try:
+            text = (self.names / job_id).read_text("utf-8", "replace")
+        except OSError:
+            return {}, {}
+        about, names = {}, {}
+        for line in text.splitlines():
+            with suppress(ValueError, TypeError, KeyError):  # half a line: it was cut off
+                noted = json.loads(line)
+                if "source" in noted:
+                    names[noted["source"]] = str(noted["name"])
+                elif "kind" in noted:
+                    about = noted
+        return about, names
+
+    def drop_prepared(self, sources: Iterable[str]) -> None:
+        """Remove what was prepared, but came to nothing."""
+        for source in sources:
+            with suppress(OSError):  # the next start tries again
+                self._pending(source).unlink(missing_ok=True)
+                remove_if_empty(self._pending(source).parent)
+
+    def flush_uploads(self, job_id: str) -> None:
+        """Make the uploads that were adopted for a job survive a power cut."""
+        with suppress(OSError):
+            flush_folder(self.uploads / job_id)
+
+    def uploads_on_disk(self) -> Iterator[str]:
+        """Every file in uploads/, as rows name it, those of one job together."""
+        for folder in sorted(self.uploads.iterdir()):
+            if folder.is_dir():
+                names = sorted((path.name for path in folder.iterdir()), key=_by_number)
+                yield from (self._source_in(folder.name, name) for name in names)
+
+    def clear_incoming(self, is_known: Callable[[str], bool]) -> None:
+        """Remove what a process that died left half done; it was promised to nobody.
+
+        is_known(source): whether an item has it; then it is moved to its place.
+        """
+        for path in self.staging.iterdir():
+            path.unlink(missing_ok=True)
+        for path in self.incoming.iterdir():
+            if not path.is_dir():
+                path.unlink(missing_ok=True)
+                continue
+            sources = [self._source_in(path.name, pending.name) for pending in path.iterdir()]
+            self.drop_prepared([source for source in sources if not is_known(source)])
+            self._move_prepared(path.name, [source for source in sources if is_known(source)])
+
+    def remove_originals(self, sources: Iterable[str]) -> None:
+        """Remove our copies of originals, and the folders that they leave empty."""
+        parents = set()
+        for source in sources:
+            for path in (self.root / source, self._pending(source)):
+                path.unlink(missing_ok=True)
+                parents.add(path.parent)
+        for parent in parents:
+            remove_if_empty(parent)
+
+    def forget_names(self, job_id: str) -> None:
+        """Remove what was noted about a job's items, and its empty folder."""
+        (self.names / job_id).unlink(missing_ok=True)
+        remove_if_empty(self.uploads / job_id)
 
     def remove_results(self, folder: str, results: list[str]) -> None:
         """Remove these files of a results folder, and the folders that they leave empty."""
@@ -106,6 +181,26 @@ class StoreFiles:
             parents |= {path.parents[i] for i in range(len(PurePosixPath(result).parts))}
         for parent in sorted(parents, key=lambda path: len(path.parts), reverse=True):
             remove_if_empty(parent)
+
+    def _move_prepared(self, job_id: str, sources: Sequence[str]) -> None:
+        pending, folder = self.incoming / job_id, self.uploads / job_id
+        if pending.is_dir() and not folder.exists():
+            pending.rename(folder)
+            return
+        for source in sources:
+            if self._pending(source).exists():
+                os.replace(self._pending(source), self.root / source)
+        remove_if_empty(pending)
+
+    def _source_in(self, job_id: str, name: str) -> str:
+        return f"{self.uploads.name}/{job_id}/{name}"
+
+    def _pending(self, source: str) -> Path:
+        return self.incoming / PurePosixPath(source).relative_to(self.uploads.name)
+
+
+def _by_number(name: str) -> tuple[bool, int, str]:
+    return (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)
 
 
 def fingerprint(path: Path) -> tuple[int, str]:

@@ -1,7 +1,8 @@
-"""The job store, as seen from the door: collect photos, look at jobs.
+"""The job store: collect photos, look at jobs.
 
-What happens to a job once it is collected is in store_control (what users ask for) and
-store_work (what workers report); the SQLite file itself in store_database.
+An upload is complete and flushed before the store knows it, and lies in its place before
+any worker can see it. Between the two it waits aside: so what lies in its place is known,
+and what is not known there was lost by the store, not left half done by a client.
 """
 
 from __future__ import annotations
@@ -10,38 +11,41 @@ import json
 import secrets
 import sqlite3
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
-from gpen_webui.jobs.records import RESTORED_ITEMS, Item, Job, JobConflictError, StoreError
-from gpen_webui.jobs.store.database import Database
-from gpen_webui.jobs.store.files import StoreFiles, fingerprint
-from gpen_webui.jobs.store.transactions import (
-    ITEM_COLUMNS,
-    Change,
-    count_items,
-    eta_seconds,
-    item_row,
-    job_row,
-)
+from gpen_webui.jobs.records import Item, Job, JobConflictError, StoreError
+from gpen_webui.jobs.store.files import fingerprint
+from gpen_webui.jobs.store.lookup import Lookup
+from gpen_webui.jobs.store.transactions import Change
 from gpen_webui.options import RestoreOptions
 
-COVERS = 4
 MAX_NAME = 1000  # characters
-NO_LIMIT = -1  # as SQLite has it
+BATCH = 500  # photos that one transaction takes
+READERS = 16  # files read and flushed at once: a disk flushes many as fast as one
 
 
-class Store:
+@dataclass(frozen=True)
+class NewPhoto:
+    """A photo to be added. path: a complete upload, or an original that stays where it is.
+
+    name: as the user calls it. key: the client's own name for this photo in its job.
+    """
+
+    path: Path
+    name: str
+    key: str | None = None
+
+
+class Store(Lookup):
     """Jobs, items and events of one outputs folder. Thread-safe.
 
     Everything raises UnknownJobError for jobs and items that do not exist, and StoreError
-    where the store cannot be read or written.
+    where the store cannot be read or written. What happens to a job once it is collected is
+    in commands.py (what users ask for) and claims.py (what workers report).
     """
-
-    def __init__(self, files: StoreFiles, database: Database):
-        self._files = files
-        self._database = database
-
-    # Collecting
 
     def create_job(
         self, kind: str, name: str, options: RestoreOptions, key: str | None = None
@@ -61,34 +65,44 @@ class Store:
         return self._files.new_incoming()
 
     def add_item(self, job_id: str, name: str, upload: Path, key: str | None = None) -> Item:
-        """Move a complete upload into a job that is being collected.
+        """Move one complete upload into a job; see `add_items`."""
+        [n] = self.add_items(job_id, [NewPhoto(upload, name, key)])
+        return self.item(job_id, n)
 
-        key: the client's own name for this photo in this job. An upload that is sent again
-        with the same key is dropped, and the item is the one made first: so a client whose
-        connection broke may send everything again. JobConflictError once the job is started.
-        The upload is gone from its place afterwards, whatever happens.
+    def add_items(self, job_id: str, uploads: Sequence[NewPhoto]) -> list[int]:
+        """Move complete uploads into a job that is being collected; their numbers.
+
+        An upload that is sent again with the same key is dropped, and its number is that of
+        the item made first: so a client whose connection broke may send everything again.
+        JobConflictError once the job is started. The uploads are gone from their places
+        afterwards, whatever happens. Many are taken in batches; where one fails, those before
+        it are kept.
         """
         try:
-            size, sha256 = self._fingerprint(upload)
-            with self._database.changing() as change:
-                n = self._known_item(change, job_id, key)
-                if n is None:
-                    n = change.counts(job_id)["total"]
-                    source = self._adopt_upload(upload, job_id, n)
-                    self._insert(change, job_id, name, key, source, True, size, sha256)
+            numbers = [n for batch in _batches(uploads) for n in self._add_uploads(job_id, batch)]
+            self._files.flush_uploads(job_id)
+            return numbers
         finally:
-            upload.unlink(missing_ok=True)
-        return self.item(job_id, n)
+            for upload in uploads:
+                upload.path.unlink(missing_ok=True)
 
     def add_original(self, job_id: str, name: str, path: Path, key: str | None = None) -> Item:
         """Add a photo that stays where it is: it is never copied, moved or deleted."""
-        size, sha256 = self._fingerprint(path)
-        with self._database.changing() as change:
-            n = self._known_item(change, job_id, key)
-            if n is None:
-                source = str(path.absolute())
-                n = self._insert(change, job_id, name, key, source, False, size, sha256)
+        [n] = self.add_originals(job_id, [NewPhoto(path, name, key)])
         return self.item(job_id, n)
+
+    def add_originals(self, job_id: str, photos: Sequence[NewPhoto]) -> list[int]:
+        """Add photos that stay where they are; in the rest as `add_items`."""
+        numbers = []
+        for batch in _batches(photos):
+            rows = _item_rows(batch, owned=False)
+            with self._database.changing() as change:
+                found, new = _number(change, job_id, rows)
+                for row in new:
+                    row["source"] = str(row.pop("path").absolute())
+                change.add_items(job_id, new)
+            numbers += found
+        return numbers
 
     def describe(
         self, job_id: str, name: str | None = None, options: RestoreOptions | None = None
@@ -100,133 +114,107 @@ class Store:
         if options:
             values["options"] = json.dumps(options.as_dict())
         with self._database.changing() as change:
-            if job_row(change.sql, job_id)["state"] == "collecting":
+            if change.job_row(job_id)["state"] == "collecting":
                 change.set_job(job_id, **values)
 
-    # Looking
-
-    def job(self, job_id: str) -> Job:
-        """One job."""
-        with self._database.reading() as connection:
-            return self._job(connection, job_row(connection, job_id))
-
-    def jobs(self, limit: int = 50, before: str | None = None) -> list[Job]:
-        """The newest jobs first; before: only those made before this one."""
-        with self._database.reading() as connection:
-            number = job_row(connection, before)["number"] if before else 2**62
-            query = "SELECT * FROM jobs WHERE number < ? AND NOT deleted ORDER BY number DESC"
-            rows = connection.execute(f"{query} LIMIT ?", (number, limit)).fetchall()
-            return [self._job(connection, row) for row in rows]
-
-    def items(self, job_id: str, after: int = -1, limit: int | None = None) -> list[Item]:
-        """Items in order, without their reports; after: only those with higher numbers."""
-        with self._database.reading() as connection:
-            job_row(connection, job_id)
-            query = f"SELECT {ITEM_COLUMNS} FROM items WHERE job = ? AND n > ? ORDER BY n LIMIT ?"
-            values = (job_id, after, NO_LIMIT if limit is None else limit)
-            return [_item(row) for row in connection.execute(query, values)]
-
-    def item(self, job_id: str, n: int) -> Item:
-        """One item with its report."""
-        with self._database.reading() as connection:
-            job_row(connection, job_id)
-            row = item_row(connection, job_id, n)
-            query = "SELECT report FROM items WHERE job = ? AND n = ?"
-            report = connection.execute(query, (job_id, n)).fetchone()[0]
-        return _item(row, report)
-
-    def original(self, job_id: str, n: int) -> Path:
-        """The file that an item restores; it may be gone where it is not our copy."""
-        with self._database.reading() as connection:
-            job_row(connection, job_id)
-            row = item_row(connection, job_id, n)
-        return self._files.source(row["source"], row["owned"])
-
-    def result(self, job_id: str, n: int) -> Path | None:
-        """An item's result; None while it has none."""
-        with self._database.reading() as connection:
-            folder = job_row(connection, job_id)["folder"]
-            row = item_row(connection, job_id, n)
-        if row["state"] not in RESTORED_ITEMS or folder is None:
-            return None
-        return self._files.result(folder, row["result"])
-
-    def events(self, job_id: str, after: int = 0, limit: int | None = None) -> list[str]:
-        """Events of a job with a higher seq, in order, as JSON."""
-        with self._database.reading() as connection:
-            job_row(connection, job_id)
-            query = "SELECT data FROM events WHERE job = ? AND seq > ? ORDER BY seq LIMIT ?"
-            values = (job_id, after, NO_LIMIT if limit is None else limit)
-            return [row[0] for row in connection.execute(query, values)]
-
-    def bytes_used(self) -> int:
-        """What our copies and results of all jobs take on the disk."""
-        with self._database.reading() as connection:
-            query = "SELECT total(size * owned + result_size) FROM items"
-            return int(connection.execute(query).fetchone()[0])
-
-    def _job(self, connection: sqlite3.Connection, row: sqlite3.Row) -> Job:
-        counts = count_items(connection, row["id"])
-        used = "SELECT total(size * owned + result_size) FROM items WHERE job = ?"
-        covers = "SELECT n FROM items WHERE job = ? ORDER BY n LIMIT ?"
-        shown = "id kind name state reason created started finished seq parent".split()
-        return Job(
-            **{name: row[name] for name in shown},
-            options=json.loads(row["options"]),
-            folder=self._files.outputs / row["folder"] if row["folder"] else None,
-            eta_seconds=eta_seconds(row, counts),
-            counts=counts,
-            bytes=int(connection.execute(used, (row["id"],)).fetchone()[0]),
-            covers=[found[0] for found in connection.execute(covers, (row["id"], COVERS))],
-        )
-
-    def _known_item(self, change: Change, job_id: str, key: str | None) -> int | None:
-        """The number of the item with this key, if the job has it or may still get it."""
-        job = job_row(change.sql, job_id)
-        query = "SELECT n FROM items WHERE job = ? AND key = ?"
-        row = change.sql.execute(query, (job_id, key)).fetchone()
-        if row is None and job["state"] != "collecting":
-            raise JobConflictError(
-                f"“{job['name']}” has been started and takes no further photos; "
-                "make a new album for them."
-            )
-        return None if row is None else row["n"]
-
-    def _insert(
-        self,
-        change: Change,
-        job_id: str,
-        name: str,
-        key: str | None,
-        source: str,
-        owned: bool,
-        size: int,
-        sha256: str,
-    ) -> int:
-        return change.add_item(
-            job_id,
-            name=clean_name(name),
-            key=key,
-            source=source,
-            owned=owned,
-            size=size,
-            sha256=sha256,
-        )
-
-    def _fingerprint(self, path: Path) -> tuple[int, str]:
+    def _add_uploads(self, job_id: str, uploads: Sequence[NewPhoto]) -> list[int]:
+        rows = _item_rows(uploads, owned=True)
+        prepared: list[str] = []
         try:
-            return fingerprint(path)
-        except OSError as error:
-            raise StoreError(f"{path.name} cannot be read ({error.strerror}).") from error
+            with self._database.changing() as change:
+                numbers, new = _number(change, job_id, rows)
+                for row in new:
+                    row["source"] = self._files.new_source(job_id, row["n"])
+                    prepared.append(row["source"])
+                    self._prepare(row.pop("path"), row["source"])
+                change.add_items(job_id, new)
+                about = describe_job(change.job_row(job_id))
+                change.after_commit.append(lambda: self._files.adopt(job_id, about, new))
+                change.after_commit.append(prepared.clear)
+        finally:
+            self._files.drop_prepared(prepared)
+        return numbers
 
-    def _adopt_upload(self, upload: Path, job_id: str, n: int) -> str:
+    def _prepare(self, upload: Path, source: str) -> None:
         try:
-            return self._files.adopt_upload(upload, job_id, n)
+            self._files.prepare(upload, source)
         except OSError as error:
             raise StoreError(
                 f"The photo cannot be kept in {self._files.outputs} ({error.strerror}); "
                 "make room or check the folder's permissions."
             ) from error
+
+
+def describe_job(row: dict) -> dict:
+    """What is noted about a job beside its uploads."""
+    return {"kind": row["kind"], "name": row["name"], "options": json.loads(row["options"])}
+
+
+def _batches(photos: Sequence[NewPhoto]) -> list[Sequence[NewPhoto]]:
+    return [photos[start : start + BATCH] for start in range(0, len(photos), BATCH)]
+
+
+def _item_rows(photos: Sequence[NewPhoto], owned: bool) -> list[dict]:
+    """Rows of items that have no number and no source yet, with their paths."""
+    if len(photos) == 1:  # not worth a thread
+        prints = [_fingerprint(photos[0].path)]
+    else:
+        with ThreadPoolExecutor(READERS) as readers:
+            prints = list(readers.map(_fingerprint, [photo.path for photo in photos]))
+    return [
+        {
+            "n": None,
+            "name": clean_name(photo.name),
+            "key": photo.key,
+            "source": None,
+            "owned": owned,
+            "size": size,
+            "sha256": sha256,
+            "path": photo.path,
+        }
+        for photo, (size, sha256) in zip(photos, prints, strict=True)
+    ]
+
+
+def _fingerprint(path: Path) -> tuple[int, str]:
+    try:
+        return fingerprint(path)
+    except OSError as error:
+        raise StoreError(f"{path.name} cannot be read ({error.strerror}).") from error
+
+
+def _number(change: Change, job_id: str, rows: list[dict]) -> tuple[list[int], list[dict]]:
+    """The number of every row, and those that are new, numbered.
+
+    Raises JobConflictError where there are new ones, but the job is started.
+    """
+    job, next_number = change.job_row(job_id), change.next_number(job_id)
+    numbers, new, by_key = [], [], {}
+    for row in rows:
+        key = row["key"]
+        n = None if key is None else by_key.get(key, _item_of_key(change.sql, job_id, key))
+        if n is None:
+            n = row["n"] = next_number + len(new)
+            new.append(row)
+        by_key[key] = n
+        numbers.append(n)
+    if new and job["state"] != "collecting":
+        raise JobConflictError(
+            f"“{job['name']}” has been started and takes no further photos; "
+            "make a new album for them."
+        )
+    return numbers, new
+
+
+def _item_of_key(connection: sqlite3.Connection, job_id: str, key: str) -> int | None:
+    query = "SELECT n FROM items WHERE job = ? AND key = ?"
+    row = connection.execute(query, (job_id, key)).fetchone()
+    return None if row is None else row["n"]
+
+
+def new_job_id() -> str:
+    """An id that cannot be guessed."""
+    return secrets.token_hex(8)
 
 
 def insert_job(
@@ -236,9 +224,10 @@ def insert_job(
     options: RestoreOptions,
     key: str | None = None,
     parent: str | None = None,
+    job_id: str | None = None,
 ) -> str:
-    """Add a job that is being collected; its id, which cannot be guessed."""
-    job_id = secrets.token_hex(8)
+    """Add a job that is being collected; its id, which is a new one unless it is given."""
+    job_id = job_id or new_job_id()
     values = (
         job_id,
         key,
@@ -267,13 +256,3 @@ def clean_name(name: str) -> str:
     """A name for people as it was given, without what cannot be stored as text."""
     text = name.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
     return text[:MAX_NAME] or "photo"
-
-
-def _item(row: sqlite3.Row, report: str | None = None) -> Item:
-    shown = "n key name state stage attempt size sha256 faces seconds result".split()
-    return Item(
-        **{name: row[name] for name in shown},
-        error=json.loads(row["error"]) if row["error"] else None,
-        warnings=json.loads(row["warnings"]),
-        report=json.loads(report) if report else None,
-    )

@@ -8,7 +8,7 @@ import time
 
 from gpen_webui.jobs.records import RESTORED_ITEMS
 from gpen_webui.jobs.store.database import Database
-from gpen_webui.jobs.store.transactions import count_items, job_row
+from gpen_webui.jobs.store.transactions import counts_of, job_row
 from gpen_webui.pipeline import ItemReport
 
 REPORTED = "n, name, state, attempt, planned, error, warnings, report"
@@ -21,7 +21,7 @@ def job_report(database: Database, job_id: str) -> dict:
     """
     with database.reading() as connection:
         job = job_row(connection, job_id)
-        counts = count_items(connection, job_id)
+        counts = counts_of(job)
         rows = connection.execute(
             f"SELECT {REPORTED} FROM items WHERE job = ? ORDER BY n", [job_id]
         )

@@ -1,36 +1,61 @@
-"""One transaction: changes to jobs and items, each together with its event."""
+"""One transaction: changes to jobs and items, each together with its event and its counters."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable, Mapping, Sequence
 
-from gpen_webui.jobs.records import ACTIVE_JOBS, ITEM_STATES, UnknownJobError
+from gpen_webui.jobs.records import ACTIVE_JOBS, UnknownJobError
+from gpen_webui.jobs.store.event_rows import event_row, insert_events
+from gpen_webui.jobs.store.schema import COUNTED_STATES
 
 MAX_ITEMS = 2**31
 ITEM_COLUMNS = (
     "n, key, name, state, stage, attempt, crashes, source, owned, size, sha256, planned, "
     "placed, result, result_size, faces, seconds, error, warnings"
 )
+COUNTERS = ("total", *COUNTED_STATES)
+PROGRESS = ("seq", *COUNTERS, "bytes")  # columns of a job that follow from its items' changes
+
+_WRITE_PROGRESS = f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in PROGRESS)} WHERE id = ?"
 
 
 class Change:
-    """What can be done inside a transaction. `jobs` collects the ids of changed jobs."""
+    """What can be done inside a transaction.
+
+    Jobs' rows are kept here while it lasts; `write_progress` must be called before it is
+    committed. jobs: the ids of changed jobs. after_commit: called once it is committed,
+    before any other transaction begins.
+    """
 
     def __init__(self, connection: sqlite3.Connection):
         self.sql = connection
         self.jobs: set[str] = set()
-        self._counts: dict[str, dict[str, int]] = {}
+        self.after_commit: list[Callable[[], None]] = []
+        self._rows: dict[str, dict] = {}
+        self._progressed: set[str] = set()
+
+    def job_row(self, job_id: str) -> dict:
+        """A job that is not deleted, with all that this transaction has changed in it."""
+        if job_id not in self._rows:
+            self._rows[job_id] = dict(job_row(self.sql, job_id))
+        return self._rows[job_id]
+
+    def counts(self, job_id: str) -> dict[str, int]:
+        """Items of a job by state."""
+        return counts_of(self.job_row(job_id))
 
     def job(self, job_id: str, **values: object) -> None:
         """Set columns of a job, and tell."""
         self.set_job(job_id, **values)
-        row = job_row(self.sql, job_id)
+        row = self.job_row(job_id)
         error = {"stage": None, "message": row["reason"]} if row["reason"] else None
-        self._event(job_id, "job", name=row["name"], state=row["state"], error=error)
+        self._tell(row, None, "job", row["state"], name=row["name"], error=error)
 
     def set_job(self, job_id: str, **values: object) -> None:
         """Set columns of a job that nobody watches."""
+        self.job_row(job_id).update(values)
         self._update("jobs", "id = ?", (job_id,), values)
 
     def item(self, job_id: str, n: int, **values: object) -> None:
@@ -42,63 +67,88 @@ class Change:
         self._change_item(job_id, n, "stage", {"stage": stage})
 
     def set_item(self, job_id: str, n: int, **values: object) -> None:
-        """Set columns of an item that nobody watches; not its state."""
+        """Set columns of an item that nobody watches; neither its state nor a size."""
         self._update("items", "job = ? AND n = ?", (job_id, n), values)
 
-    def add_item(self, job_id: str, **values: object) -> int:
-        """Add a waiting item to a job and tell; its number."""
-        counts = self.counts(job_id)
-        number = counts["total"]
-        values |= {"job": job_id, "n": number, "state": "waiting"}
-        names, places = ", ".join(values), ", ".join("?" * len(values))
-        self.sql.execute(f"INSERT INTO items ({names}) VALUES ({places})", tuple(values.values()))
-        counts["total"] += 1
-        counts["waiting"] += 1
-        self._change_item(job_id, number, "item", {})
-        return number
+    def items_in(self, job_id: str, states: Sequence[str], state: str, **values: object) -> None:
+        """Give all items that are in one of `states` another state, and tell each.
 
-    def counts(self, job_id: str) -> dict[str, int]:
-        """Items of a job by state; kept up to date for the rest of the transaction."""
-        if job_id not in self._counts:
-            self._counts[job_id] = count_items(self.sql, job_id)
-        return self._counts[job_id]
+        values: other columns for all of them; neither results nor sizes.
+        """
+        job = self.job_row(job_id)
+        where = f"job = ? AND state IN ({', '.join('?' * len(states))})"
+        query = f"SELECT n, state FROM items WHERE {where} ORDER BY n"
+        found = self.sql.execute(query, (job_id, *states)).fetchall()
+        self._update("items", where, (job_id, *states), {"state": state, **values})
+        events = []
+        for n, before in found:
+            job[before] -= 1
+            job[state] += 1
+            events.append(self._next_event(job, n, "item", state))
+        insert_events(self.sql, events)
+
+    def add_items(self, job_id: str, items: Sequence[Mapping[str, object]]) -> None:
+        """Add waiting items to a job, and tell each. All of them have the same columns.
+
+        n: from next_number on. size, owned: counted in the job's bytes.
+        """
+        if not items:
+            return
+        job = self.job_row(job_id)
+        names = ["job", "state", *items[0]]
+        insert = f"INSERT INTO items ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        self.sql.executemany(insert, ((job_id, "waiting", *item.values()) for item in items))
+        events = []
+        for item in items:
+            job["total"] += 1
+            job["waiting"] += 1
+            job["bytes"] += item["size"] * item["owned"]
+            events.append(self._next_event(job, item["n"], "item", "waiting"))
+        insert_events(self.sql, events)
+
+    def next_number(self, job_id: str) -> int:
+        """The n of the next item that is added."""
+        self.job_row(job_id)
+        query = "SELECT ifnull(max(n) + 1, 0) FROM items WHERE job = ?"
+        return self.sql.execute(query, (job_id,)).fetchone()[0]
+
+    def write_progress(self) -> None:
+        """Write the counters of all jobs whose items have changed."""
+        for job_id in self._progressed:
+            row = self._rows[job_id]
+            self.sql.execute(_WRITE_PROGRESS, (*(row[name] for name in PROGRESS), job_id))
+        self._progressed.clear()
 
     def _change_item(self, job_id: str, n: int, type: str, values: dict[str, object]) -> None:
-        before = item_row(self.sql, job_id, n)["state"]
-        counts = self.counts(job_id)
+        job = self.job_row(job_id)
+        before = dict(item_row(self.sql, job_id, n))
+        after = before | values
         if values:
             self.set_item(job_id, n, **values)
-        row = item_row(self.sql, job_id, n)
-        counts[before] -= 1
-        counts[row["state"]] += 1
-        error = json.loads(row["error"]) if row["error"] else None
-        shown = {name: row[name] for name in ("name", "state", "faces", "seconds", "result")}
-        stage = row["stage"] if row["state"] == "running" else None
-        self._event(job_id, type, item=n, stage=stage, error=error, **shown)
-
-    def _event(self, job_id: str, type: str, **shown: object) -> None:
-        row = job_row(self.sql, job_id)
-        counts = self.counts(job_id)
-        event = {
-            "seq": row["seq"] + 1,
-            "job": job_id,
-            "type": type,
-            "item": None,
-            "name": None,
-            "state": None,
-            "stage": None,
-            "faces": None,
-            "seconds": None,
-            "error": None,
-            "result": None,
-            "counts": counts,
-            "eta_seconds": eta_seconds(row, counts),
-        } | shown
-        self.sql.execute(
-            "INSERT INTO events VALUES (?, ?, ?)", (job_id, event["seq"], json.dumps(event))
+        job[before["state"]] -= 1
+        job[after["state"]] += 1
+        job["bytes"] += after["result_size"] - before["result_size"]
+        self._tell(
+            job,
+            n,
+            type,
+            after["state"],
+            stage=after["stage"] if after["state"] == "running" else None,
+            error=json.loads(after["error"]) if after["error"] else None,
+            **{name: after[name] for name in ("faces", "seconds", "result")},
         )
-        self.sql.execute("UPDATE jobs SET seq = ? WHERE id = ?", (event["seq"], job_id))
-        self.jobs.add(job_id)
+
+    def _tell(self, job: dict, n: int | None, type: str, state: str, **shown: object) -> None:
+        insert_events(self.sql, [self._next_event(job, n, type, state, **shown)])
+
+    def _next_event(
+        self, job: dict, n: int | None, type: str, state: str, **shown: object
+    ) -> tuple:
+        job["seq"] += 1
+        self.jobs.add(job["id"])
+        self._progressed.add(job["id"])
+        eta = eta_seconds(job)
+        return event_row(job["number"], job["seq"], n, type, state, job, eta=eta, **shown)
 
     def _update(self, table: str, where: str, which: tuple, values: dict[str, object]) -> None:
         if values:
@@ -126,18 +176,13 @@ def item_row(connection: sqlite3.Connection, job_id: str, n: int) -> sqlite3.Row
     return row
 
 
-def count_items(connection: sqlite3.Connection, job_id: str) -> dict[str, int]:
-    """How many items of a job are in each state, and in total."""
-    counts = dict.fromkeys(("total", *ITEM_STATES), 0)
-    query = "SELECT state, count(*) FROM items WHERE job = ? GROUP BY state"
-    for state, number in connection.execute(query, (job_id,)):
-        counts[state] = number
-        counts["total"] += number
-    return counts
+def counts_of(job: Mapping) -> dict[str, int]:
+    """How many items of a job are in each state, and in total, from its row."""
+    return {name: job[name] for name in COUNTERS}
 
 
-def eta_seconds(row: sqlite3.Row, counts: dict[str, int]) -> int | None:
+def eta_seconds(job: Mapping) -> int | None:
     """When a job will be finished at the present pace; None where nobody can tell."""
-    if row["pace"] is None or row["state"] not in ACTIVE_JOBS:
+    if job["pace"] is None or job["state"] not in ACTIVE_JOBS:
         return None
-    return round(row["pace"] * (counts["waiting"] + counts["running"]))
+    return round(job["pace"] * (job["waiting"] + job["running"]))

@@ -1,0 +1,115 @@
+"""Looking: jobs, their items, files and events, from connections that only read."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+from gpen_webui.jobs.records import RESTORED_ITEMS, Item, Job
+from gpen_webui.jobs.store.database import Database
+from gpen_webui.jobs.store.event_rows import read_events
+from gpen_webui.jobs.store.files import StoreFiles
+from gpen_webui.jobs.store.transactions import (
+    ITEM_COLUMNS,
+    counts_of,
+    eta_seconds,
+    item_row,
+    job_row,
+)
+
+COVERS = 4
+NO_LIMIT = -1  # as SQLite has it
+
+
+class Lookup:
+    """What is in the store. Thread-safe.
+
+    Everything raises UnknownJobError for jobs and items that do not exist, and StoreError
+    where the store cannot be read.
+    """
+
+    def __init__(self, files: StoreFiles, database: Database):
+        self._files = files
+        self._database = database
+
+    def job(self, job_id: str) -> Job:
+        """One job."""
+        with self._database.reading() as connection:
+            return self._job(connection, job_row(connection, job_id))
+
+    def jobs(self, limit: int = 50, before: str | None = None) -> list[Job]:
+        """The newest jobs first; before: only those made before this one."""
+        with self._database.reading() as connection:
+            number = job_row(connection, before)["number"] if before else 2**62
+            query = "SELECT * FROM jobs WHERE number < ? AND NOT deleted ORDER BY number DESC"
+            rows = connection.execute(f"{query} LIMIT ?", (number, limit)).fetchall()
+            return [self._job(connection, row) for row in rows]
+
+    def items(self, job_id: str, after: int = -1, limit: int | None = None) -> list[Item]:
+        """Items in order, without their reports; after: only those with higher numbers."""
+        with self._database.reading() as connection:
+            job_row(connection, job_id)
+            query = f"SELECT {ITEM_COLUMNS} FROM items WHERE job = ? AND n > ? ORDER BY n LIMIT ?"
+            values = (job_id, after, NO_LIMIT if limit is None else limit)
+            return [_item(row) for row in connection.execute(query, values)]
+
+    def item(self, job_id: str, n: int) -> Item:
+        """One item with its report."""
+        with self._database.reading() as connection:
+            job_row(connection, job_id)
+            row = item_row(connection, job_id, n)
+            query = "SELECT report FROM items WHERE job = ? AND n = ?"
+            report = connection.execute(query, (job_id, n)).fetchone()[0]
+        return _item(row, report)
+
+    def original(self, job_id: str, n: int) -> Path:
+        """The file that an item restores; it may be gone where it is not our copy."""
+        with self._database.reading() as connection:
+            job_row(connection, job_id)
+            row = item_row(connection, job_id, n)
+        return self._files.source(row["source"], row["owned"])
+
+    def result(self, job_id: str, n: int) -> Path | None:
+        """An item's result; None while it has none."""
+        with self._database.reading() as connection:
+            folder = job_row(connection, job_id)["folder"]
+            row = item_row(connection, job_id, n)
+        if row["state"] not in RESTORED_ITEMS or folder is None:
+            return None
+        return self._files.result(folder, row["result"])
+
+    def events(self, job_id: str, after: int = 0, limit: int | None = None) -> list[dict]:
+        """Events of a job with a higher seq, in order; docs/http-api.md lists their fields."""
+        with self._database.reading() as connection:
+            job = job_row(connection, job_id)
+            return read_events(connection, job, after, NO_LIMIT if limit is None else limit)
+
+    def bytes_used(self) -> int:
+        """What our copies and results of all jobs take on the disk."""
+        with self._database.reading() as connection:
+            query = "SELECT total(bytes) FROM jobs"
+            return int(connection.execute(query).fetchone()[0])
+
+    def _job(self, connection: sqlite3.Connection, row: sqlite3.Row) -> Job:
+        covers = "SELECT n FROM items WHERE job = ? ORDER BY n LIMIT ?"
+        shown = "id kind name state reason created started finished seq parent".split()
+        return Job(
+            **{name: row[name] for name in shown},
+            options=json.loads(row["options"]),
+            folder=self._files.outputs / row["folder"] if row["folder"] else None,
+            eta_seconds=eta_seconds(row),
+            counts=counts_of(row),
+            bytes=row["bytes"],
+            covers=[found[0] for found in connection.execute(covers, (row["id"], COVERS))],
+        )
+
+
+def _item(row: sqlite3.Row, report: str | None = None) -> Item:
+    shown = "n key name state stage attempt size sha256 faces seconds result".split()
+    return Item(
+        **{name: row[name] for name in shown},
+        error=json.loads(row["error"]) if row["error"] else None,
+        warnings=json.loads(row["warnings"]),
+        report=json.loads(report) if report else None,
+    )

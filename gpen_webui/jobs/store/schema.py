@@ -1,0 +1,100 @@
+"""The tables of the store's SQLite file, as this version of the program makes them.
+
+The counters in a job's row are kept by transactions.Change, in the same transaction as the
+items that they count. The CHECK constraints are what `PRAGMA integrity_check` looks at
+besides the file's own structure: a row that breaks one was damaged.
+"""
+
+from __future__ import annotations
+
+VERSION = 2
+
+COUNTED_STATES = ("waiting", "running", "done", "no_face", "failed", "cancelled")
+
+JOBS = """
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    key TEXT UNIQUE,          -- the client's own name for the request that made it
+    kind TEXT NOT NULL CHECK (kind IN ('photo', 'album')),
+    name TEXT NOT NULL,
+    state TEXT NOT NULL
+        CHECK (state IN ('collecting', 'waiting', 'running', 'paused', 'done', 'cancelled')),
+    reason TEXT,              -- why it paused itself
+    options TEXT NOT NULL CHECK (json_valid(options)),
+    folder TEXT,              -- of the results, in the outputs folder
+    created REAL NOT NULL,
+    started REAL,
+    finished REAL,
+    seq INTEGER NOT NULL DEFAULT 0,   -- of its last event
+    turn INTEGER NOT NULL DEFAULT 0,  -- when it was last served; the lowest is next
+    pace REAL,                -- seconds from one finished item to the next
+    parent TEXT,              -- the job that it runs again
+    report_due INTEGER NOT NULL DEFAULT 0,  -- it ended, but its report is not written
+    deleted INTEGER NOT NULL DEFAULT 0,     -- its files are being removed
+    total INTEGER NOT NULL DEFAULT 0,       -- of its items; then how many are in each state
+    waiting INTEGER NOT NULL DEFAULT 0,
+    running INTEGER NOT NULL DEFAULT 0,
+    done INTEGER NOT NULL DEFAULT 0,
+    no_face INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0,
+    cancelled INTEGER NOT NULL DEFAULT 0,
+    bytes INTEGER NOT NULL DEFAULT 0,       -- of our copies of its originals, and its results
+    CHECK (total = waiting + running + done + no_face + failed + cancelled)
+)
+"""
+
+ITEMS = """
+CREATE TABLE items (
+    job TEXT NOT NULL REFERENCES jobs (id),
+    n INTEGER NOT NULL,
+    key TEXT,                 -- the client's own name for the upload
+    name TEXT NOT NULL,
+    state TEXT NOT NULL
+        CHECK (state IN ('waiting', 'running', 'done', 'no_face', 'failed', 'cancelled')),
+    stage TEXT,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    crashes INTEGER NOT NULL DEFAULT 0,  -- how often the process died while it was restored
+    source TEXT NOT NULL,     -- the original: a path, relative to the store where it is our copy
+    owned INTEGER NOT NULL,   -- whether it is our copy
+    size INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    planned TEXT,             -- where its result goes, in the job's folder
+    folded TEXT,              -- the same in lower case: no two of a job may be equal
+    placed INTEGER NOT NULL DEFAULT 0,   -- whether a file there, if any, is its result
+    result TEXT,              -- where it is
+    result_size INTEGER NOT NULL DEFAULT 0,
+    faces INTEGER,
+    seconds REAL,
+    error TEXT CHECK (error IS NULL OR json_valid(error)),
+    warnings TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(warnings)),
+    report TEXT,              -- JSON
+    PRIMARY KEY (job, n),
+    UNIQUE (job, key)
+)
+"""
+
+EVENTS = """
+CREATE TABLE events (
+    job INTEGER NOT NULL,     -- its number
+    seq INTEGER NOT NULL,
+    item INTEGER,             -- its n; NULL where the event is the job's
+    type TEXT NOT NULL CHECK (type IN ('job', 'item', 'stage')),
+    state TEXT,
+    stage TEXT,
+    counts TEXT NOT NULL,     -- of the job's items, in the order of COUNTED_STATES
+    eta INTEGER,              -- seconds
+    detail TEXT,              -- JSON of what else is not null; an item's name is in its row
+    PRIMARY KEY (job, seq)
+) WITHOUT ROWID
+"""
+
+INDEXES = """
+CREATE INDEX jobs_by_turn ON jobs (turn);
+CREATE INDEX jobs_by_state ON jobs (state);
+CREATE INDEX items_by_state ON items (job, state, crashes, n);
+CREATE INDEX items_by_result ON items (job, folded)
+"""
+
+STATEMENTS = (JOBS, ITEMS, EVENTS, *INDEXES.split(";"))
+TABLES = ("jobs", "items", "events")
