@@ -1,12 +1,12 @@
-"""From a photo file to a restored file: the part that every door shares.
+"""From a photo file to the bytes of a restored file; who asked for it saves them.
 
-The command line and the job runner both call `restore_file` from their worker threads, on
-one shared `Restorer`. Each worker carries one photo through all its stages:
+Workers call `restore_stages` or `restore_file` from their threads, on one shared `Restorer`.
+Each worker carries one photo through all its stages:
 
     open -> detect -> align -> network -> blend -> adjust -> save
 
 so that memory is bounded by the workers, not by the album, and while one worker decodes
-or saves, another's faces are in the network. No result depends on who else is at work.
+or encodes, another's faces are in the network. No result depends on who else is at work.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TypeVar
 
 import cv2
@@ -27,12 +27,13 @@ import cv2
 from gpen_webui.errors import UserError
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.heap import share_one_heap
+from gpen_webui.models.installed import InstalledModel
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.encode import encode_photo
 from gpen_webui.photo.formats import suffix_for
 from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.settings import Settings
-from gpen_webui.stages.restorer import NetworkResult, Restoration, Restorer
+from gpen_webui.stages.restorer import NetworkResult, Restoration, Restorer, last
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +53,6 @@ Task = TypeVar("Task")
 Outcome = TypeVar("Outcome")
 
 
-class Interrupted(Exception):  # noqa: N818 - not an error
-    """Raised by an `on_stage` callback to stop a photo before its next stage."""
-
-
 class StageError(UserError):
     """A photo could not be restored; `stage` says where, the sentence why."""
 
@@ -68,29 +65,55 @@ class StageError(UserError):
 class ItemReport:
     """What came of one photo, as it stands in report.json.
 
-    state: done, no_face, failed or cancelled. result: the written file, relative to the
-    results folder. seconds: per stage. error: None or {"stage", "message"}.
+    state: done, no_face, failed or cancelled. model, model_sha256: None where the photo was
+    never begun. result: the saved file, relative to the results folder, with slashes; None
+    until it is saved. seconds: per stage. error: None or {"stage", "message"}.
     """
 
     name: str
     state: str
     options: dict
-    model: str
-    model_sha256: str
+    model: str | None = None
+    model_sha256: str | None = None
     result: str | None = None
     faces: list[dict] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    error: dict[str, str] | None = None
+    error: dict[str, str | None] | None = None
+
+    @classmethod
+    def failed(
+        cls,
+        name: str,
+        options: RestoreOptions,
+        model: InstalledModel | None,
+        stage: str | None,
+        message: str,
+    ) -> ItemReport:
+        """The report of a photo that could not be restored or saved."""
+        return cls(
+            name,
+            "failed",
+            options.as_dict(),
+            model and model.name,
+            model and model.sha256,
+            error={"stage": stage, "message": message},
+        )
 
     def as_dict(self) -> dict:
+        """For JSON."""
         return asdict(self)
 
 
 @dataclass
 class RestoredFile:
-    """One photo's report, with the pictures that came up on the way."""
+    """A restored photo, not saved yet: its bytes, the suffix that they need, its report.
 
+    photo, restoration: the pictures that came up on the way.
+    """
+
+    data: bytes
+    suffix: str
     report: ItemReport
     photo: Photo
     restoration: Restoration
@@ -128,64 +151,66 @@ def open_restorer(settings: Settings, workers: int) -> Restorer:
     return Restorer(engine, FaceDetector(), model)
 
 
-def restore_file(
+def restore_stages(
     restorer: Restorer,
     source: Path,
     name: str,
     options: RestoreOptions,
-    write: Callable[[bytes, str], PurePath],
-    on_stage: Callable[[str], None] = lambda stage: None,
     reuse: NetworkResult | None = None,
-) -> RestoredFile:
-    """Restore one photo file and hand the encoded result to `write(data, suffix)`.
+) -> Generator[str, None, RestoredFile]:
+    """Restore one photo file: yields each stage before it begins, returns the restored file.
 
-    name: how messages and the report call the photo. write: stores the bytes and returns
-    where, relative to the results folder. on_stage: told each stage as it begins; an
-    `Interrupted` that it raises passes through. reuse: the network's result of an earlier
-    run of the same photo.
+    Nothing happens between two stages unless the next one is asked for, so whoever iterates
+    can tell them and stop the photo by closing the generator. name: how messages and the
+    report call the photo. reuse: the network's result of an earlier run of the same photo.
 
     A photo without a face is passed on byte for byte where the format stays the same.
-    Raises StageError for whatever went wrong with the photo; OSError when `write` failed.
+    Raises StageError for whatever went wrong with the photo.
     """
     stage = "open"
-
-    def enter(next_stage: str) -> None:
-        nonlocal stage
-        stage = next_stage
-        on_stage(next_stage)
-
     try:
-        enter("open")
+        yield stage
         started = time.perf_counter()
         photo = open_photo(source, name=name, max_megapixels=options.max_megapixels)
         opened = time.perf_counter()
-        restoration = restorer.restore(photo, options, on_stage=enter, reuse=reuse)
-        enter("save")
+        stages = restorer.restore_stages(photo, options, reuse=reuse)
+        restoration = None
+        while restoration is None:
+            try:
+                stage = next(stages)
+            except StopIteration as end:
+                restoration = end.value
+            else:
+                yield stage
+        yield (stage := "save")
         encoding = time.perf_counter()
         if restoration.state == "no_face" and options.format == "same":
             data, suffix = source.read_bytes(), suffix_for(name, photo.format)
         else:
             data, suffix = encode_photo(photo, restoration.pixels, options.format, options.quality)
-    except Interrupted:
-        raise
+        encoded = time.perf_counter()
     except Exception as error:
         raise StageError(stage, _explain(error, stage, name)) from error
 
-    result = write(data, suffix)
-    saved = time.perf_counter()
-    seconds = {"open": opened - started, **restoration.timings, "save": saved - encoding}
+    seconds = {"open": opened - started, **restoration.timings, "save": encoded - encoding}
     report = ItemReport(
         name=name,
         state=restoration.state,
         options=options.as_dict(),
         model=restorer.model.name,
         model_sha256=restorer.model.sha256,
-        result=result.as_posix(),
         faces=[face.as_dict() for face in restoration.faces],
         seconds={stage: round(value, 4) for stage, value in seconds.items()},
         warnings=list(restoration.warnings),
     )
-    return RestoredFile(report, photo, restoration)
+    return RestoredFile(data, suffix, report, photo, restoration)
+
+
+def restore_file(
+    restorer: Restorer, source: Path, name: str, options: RestoreOptions
+) -> RestoredFile:
+    """`restore_stages` from the first to the last."""
+    return last(restore_stages(restorer, source, name, options))
 
 
 def run_workers(

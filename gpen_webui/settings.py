@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TypeVar
 
 from gpen_webui.errors import UserError
 
+Value = TypeVar("Value")
+
 PROJECT = Path(__file__).resolve().parent.parent
 ENVIRONMENT_PREFIX = "GPEN_WEBUI_"
+SHORTEST_TOKEN = 12  # characters
 
 
 class SettingsError(UserError):
@@ -21,6 +25,8 @@ class SettingsError(UserError):
 class Settings:
     """All settings; each can be given as environment variable GPEN_WEBUI_<NAME>.
 
+    What is empty is missing, wherever it comes from: compose files and scripts pass on
+    variables that nobody has set.
     workers 0 means as many as suit the machine; max_photo_seconds and max_store_gb 0 mean
     no limit; album_roots are the folders whose photos an API client may name by path.
     """
@@ -42,28 +48,59 @@ class Settings:
     open_browser: bool = True
     token: str | None = None
 
+    def __post_init__(self) -> None:
+        """Raises SettingsError for a token that would guard nothing."""
+        if self.token is not None:
+            _check_token(self.token)
+
     @classmethod
     def from_environment(
         cls, environment: Mapping[str, str] | None = None, **command_line: object
     ) -> Settings:
-        """Settings from the environment, overruled by every argument that is not None.
+        """Settings from the environment, overruled by every argument that is not missing.
 
         Raises SettingsError where a value does not fit its setting.
         """
         environment = os.environ if environment is None else environment
         values: dict[str, object] = {}
         for field in fields(cls):
-            text = environment.get(ENVIRONMENT_PREFIX + field.name.upper())
-            if text is not None:
+            text = environment.get(ENVIRONMENT_PREFIX + field.name.upper(), "").strip()
+            if text:
                 values[field.name] = _parse(field.name, text)
-        values |= {name: value for name, value in command_line.items() if value is not None}
+        for name, value in command_line.items():
+            value = value.strip() if isinstance(value, str) else value
+            if value not in (None, "", ()):
+                values[name] = value
         return replace(cls(), **values)
+
+
+def or_missing(parse: Callable[[str], Value]) -> Callable[[str], Value | None]:
+    """An argparse type for a setting: what is empty is missing (None)."""
+
+    def parse_or_miss(text: str) -> Value | None:
+        return parse(text) if text.strip() else None
+
+    parse_or_miss.__name__ = getattr(parse, "__name__", "value")  # argparse names it
+    return parse_or_miss
+
+
+def _check_token(token: str) -> None:
+    if len(token) < SHORTEST_TOKEN:
+        raise SettingsError(
+            f"The token has {len(token)} characters and can be guessed; choose at least "
+            f"{SHORTEST_TOKEN}, or leave --token and GPEN_WEBUI_TOKEN out."
+        )
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise SettingsError(
+            "The token may hold English letters, digits and signs, but no spaces, or browsers "
+            "and programs could not send it; choose another one."
+        )
 
 
 def _parse(name: str, text: str) -> object:
     default = getattr(Settings, name)
     if isinstance(default, bool):
-        return text.strip().lower() not in ("", "0", "false", "no", "off")
+        return text.lower() not in ("0", "false", "no", "off")
     if isinstance(default, int):
         try:
             return int(text)

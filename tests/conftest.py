@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+import gpen_webui  # noqa: F401 - first: it keeps OpenVINO, which tests import, from reporting
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 

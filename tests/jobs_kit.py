@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from threading import Event, Lock
@@ -58,7 +58,7 @@ class Gate:
 
 
 class PlayedRestoration:
-    """Stands in for pipeline.restore_file; what happens to which photo can be arranged."""
+    """Stands in for pipeline.restore_stages; what happens to which photo can be arranged."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -88,16 +88,14 @@ class PlayedRestoration:
         source: Path,
         name: str,
         options: RestoreOptions,
-        write: Callable[[bytes, str], PurePath],
-        on_stage: Callable[[str], None],
         reuse: object,
-    ) -> SimpleNamespace:
+    ) -> Generator[str, None, SimpleNamespace]:
         with self._lock:
             self.begun.append(name)
             self.reused.append(reuse)
             self.restorers.add(restorer)
         for stage in STAGES:
-            on_stage(stage)
+            yield stage
             self.entered.append((name, stage))
             if gate := self._gates.get((name, stage)):
                 gate.pass_through()
@@ -106,18 +104,17 @@ class PlayedRestoration:
         state = "no_face" if "landscape" in name else "done"
         suffix = PurePath(name).suffix if options.format == "same" else f".{options.format}"
         data = restored_text(source.read_bytes(), options).ljust(self.result_bytes)
-        result = write(data, suffix)
         report = ItemReport(
             name=name,
             state=state,
             options=options.as_dict(),
             model=restorer.model.name,
             model_sha256=restorer.model.sha256,
-            result=result.as_posix(),
             seconds=dict.fromkeys(STAGES, 0.001),
         )
         network = SimpleNamespace(crops=[], restored=[])
-        return SimpleNamespace(report=report, restoration=SimpleNamespace(network=network))
+        restoration = SimpleNamespace(network=network)
+        return SimpleNamespace(data=data, suffix=suffix, report=report, restoration=restoration)
 
 
 def restored_text(original: bytes, options: RestoreOptions) -> bytes:

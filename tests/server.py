@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
@@ -39,12 +39,13 @@ class Server:
         port: int = 0,
         environment: dict[str, str] | None = None,
         command: tuple[str, ...] = ("app.py",),
+        prefix: Sequence[str] = (),
     ):
         self.outputs = outputs
         self.session = requests.Session()
         arguments = ["--no-browser", "--port", str(port), "--outputs", str(outputs), *options]
         self.process = subprocess.Popen(
-            [sys.executable, *command, *arguments],
+            [*prefix, sys.executable, *command, *arguments],
             cwd=PROJECT,
             env={**os.environ, **(environment or {})},
             stdout=subprocess.PIPE,

@@ -13,7 +13,7 @@ PACKAGES_THAT_MAY_IMPORT = {
     "openvino": ("engines/openvino/",),
     "nncf": ("engines/openvino/",),
     "PIL": ("photo/", "training/", "bench/"),
-    "flask": ("web/", "__init__.py"),
+    "flask": ("web/",),
     "flask_sock": ("web/",),
     "flask_babel": ("web/",),
     "sqlite3": ("jobs/store/",),
@@ -38,6 +38,8 @@ ORDER = [
     "logs",
     "settings",
     "errors",
+    "privacy",
+    "folders",
 ]
 
 

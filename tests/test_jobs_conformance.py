@@ -1,4 +1,4 @@
-"""What any runner of jobs must do: the promises of gpen_webui/jobs/interface.py.
+"""What any runner of jobs must do: the promises of gpen_webui/jobs/runner/interface.py.
 
 Those for when something goes wrong are in test_jobs_conformance_faults.py.
 """
@@ -179,7 +179,7 @@ def test_cancelling_stops_the_photo_in_hand_and_keeps_what_is_done(bench, servic
     assert job.state == "cancelled"
     assert states(service, job)["2.jpg"] == "cancelled"
     assert states(service, job)["1.jpg"] == "done"
-    wait_for(lambda: service.runner.status()["busy"] == 0)
+    wait_for(lambda: service.pool.status()["busy"] == 0)
     assert [entered for name, entered in bench.play.entered if name == "2.jpg"][-1] == stage
     check_nothing_lost(service, job)
     assert service.runner.cancel(job.id).seq == job.seq
@@ -189,7 +189,7 @@ def test_a_job_cancelled_before_it_began_leaves_no_folder(bench: Bench, service)
     gate = bench.play.hold("busy.jpg")
     busy = [start(service, ["busy.jpg"]), start(service, ["busy.jpg"])]
     gate.wait_until_reached()
-    wait_for(lambda: service.runner.status()["busy"] == 2)
+    wait_for(lambda: service.pool.status()["busy"] == 2)
     job = service.runner.cancel(start(service, ["a.jpg"]).id)
     gate.open()
     assert states(service, job) == {"a.jpg": "cancelled"}
@@ -257,7 +257,7 @@ def test_a_running_job_can_be_deleted(bench: Bench, service):
     gate.wait_until_reached()
     service.runner.delete(job.id)
     gate.open()
-    wait_for(lambda: service.runner.status()["busy"] == 0)
+    wait_for(lambda: service.pool.status()["busy"] == 0)
     assert not job.folder.exists()
     assert service.store.jobs() == []
     check_nothing_lost(service, wait_for_state(service, start(service, ["c.jpg"]), "done"))
@@ -302,19 +302,19 @@ def test_what_makes_no_sense_is_refused_with_words(bench: Bench, service, state:
 
 
 def test_the_model_is_loaded_once_and_not_before_it_is_needed(bench: Bench, service):
-    assert service.runner.status()["state"] == "idle"
+    assert service.pool.status()["state"] == "idle"
     assert bench.loaded == []
     for _ in range(3):
         wait_for_state(service, start(service, ["a.jpg", "b.jpg"]), "done")
     assert len(bench.loaded) == 1
     assert bench.play.restorers == set(bench.loaded)
-    status = service.runner.status()
+    status = service.pool.status()
     assert (status["state"], status["model"], status["workers"]) == ("ready", "played", 2)
 
 
 def test_the_model_can_be_loaded_before_the_first_photo(bench: Bench, service):
-    service.runner.warm_up()
-    wait_for(lambda: service.runner.status()["state"] == "ready")
+    service.pool.warm_up()
+    wait_for(lambda: service.pool.status()["state"] == "ready")
     assert len(bench.loaded) == 1
 
 
@@ -324,7 +324,7 @@ def test_a_replaced_model_is_used_from_the_next_photo_on(make_bench):
     gate = bench.play.hold("a.jpg")
     job = start(service, ["a.jpg", "b.jpg"])
     gate.wait_until_reached()
-    service.runner.replace_restorer()
+    service.pool.replace_restorer()
     assert not bench.loaded[0].closed
     gate.open()
     wait_for_state(service, job, "done")

@@ -100,10 +100,10 @@ def test_a_photo_that_takes_too_long_fails_and_takes_no_worker_with_it(make_benc
     error = service.store.item(job.id, 0).error
     assert error["stage"] == "network"
     assert "took longer than 0.5 seconds while restoring the faces" in error["message"]
-    assert service.runner.status()["stuck"] == 1
+    assert service.pool.status()["stuck"] == 1
     gate.open()
-    wait_for(lambda: service.runner.status()["stuck"] == 0)
-    assert service.runner.status()["workers"] == 1
+    wait_for(lambda: service.pool.status()["stuck"] == 0)
+    assert service.pool.status()["workers"] == 1
     check_nothing_lost(service, job)
 
 
@@ -189,12 +189,12 @@ def test_a_model_that_cannot_be_loaded_pauses_the_job_with_the_reason(bench: Ben
     bench.load_error = UserError("There is no model “x”; choose another.")
     job = wait_for_state(service, start(service, ["a.jpg"]), "paused")
     assert job.reason == "There is no model “x”; choose another."
-    assert service.runner.status()["state"] == "failed"
-    assert service.runner.status()["message"] == job.reason
+    assert service.pool.status()["state"] == "failed"
+    assert service.pool.status()["message"] == job.reason
     bench.load_error = None
     service.runner.resume(job.id)
     check_nothing_lost(service, wait_for_state(service, job, "done"))
-    assert service.runner.status()["state"] == "ready"
+    assert service.pool.status()["state"] == "ready"
 
 
 def killed(outputs: Path, point: str, name: str) -> None:

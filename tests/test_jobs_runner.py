@@ -1,11 +1,11 @@
-"""The thread runner where it is at its narrowest: a result that is being saved."""
+"""The runner where it is at its narrowest: a result that is being saved."""
 
 from pathlib import Path
 from threading import Timer
 
 import pytest
 
-from gpen_webui.jobs.runner import local_pool, saving
+from gpen_webui.jobs.runner import foreman, saving
 from tests.jobs_kit import (
     Bench,
     Gate,
@@ -51,13 +51,13 @@ def test_cancelling_waits_for_a_result_that_is_being_saved(bench: Bench, placed:
 
 @pytest.mark.parametrize("ask", ["cancel", "delete"])
 def test_a_result_that_comes_too_late_is_removed(bench, placed: Gate, monkeypatch, ask: str):
-    monkeypatch.setattr(local_pool, "SAVING_PATIENCE", 0.1)
+    monkeypatch.setattr(foreman, "SAVING_PATIENCE", 0.1)
     service = bench.open()
     job = start(service, ["t/a.jpg", "b.jpg"])
     placed.wait_until_reached()
     getattr(service.runner, ask)(job.id)
     placed.open()
-    wait_for(lambda: service.runner.status()["busy"] == 0)
+    wait_for(lambda: service.pool.status()["busy"] == 0)
     assert files_in(job.folder) <= {"report.json"}
     check_nothing_lost(service, wait_for_state(service, start(service, ["c.jpg"]), "done"))
 

@@ -201,7 +201,7 @@ def test_what_a_dead_process_left_half_done_is_swept_away(bench: Bench):
 
 def test_a_locked_store_is_told_in_words_and_work_goes_on_when_it_is_free(bench, monkeypatch):
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
-    monkeypatch.setattr("gpen_webui.jobs.runner.local_pool.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("gpen_webui.jobs.runner.foreman.RETRY_SECONDS", 0.05)
     service = bench.open()
     gate = bench.play.hold("0.jpg", "adjust")
     job = start(service, [f"{n}.jpg" for n in range(4)])
@@ -211,13 +211,13 @@ def test_a_locked_store_is_told_in_words_and_work_goes_on_when_it_is_free(bench,
     with pytest.raises(StoreError, match="locked by another program"):
         service.runner.pause(job.id)
     gate.open()
-    wait_for(lambda: "locked" in service.runner.status()["message"])
-    assert service.runner.status()["state"] == "failed"
+    wait_for(lambda: "locked" in service.pool.status()["message"])
+    assert service.pool.status()["state"] == "failed"
     assert service.store.job(job.id).state == "running"  # looking is always possible
     other.execute("ROLLBACK")
     other.close()
     check_nothing_lost(service, wait_for_state(service, job, "done"))
-    wait_for(lambda: service.runner.status()["state"] == "ready")
+    wait_for(lambda: service.pool.status()["state"] == "ready")
 
 
 def test_a_removed_store_is_told_in_words_and_nothing_is_reported_as_done(bench: Bench):
@@ -228,7 +228,7 @@ def test_a_removed_store_is_told_in_words_and_nothing_is_reported_as_done(bench:
     away = bench.outputs.with_name("away")
     shutil.move(bench.outputs, away)
     gate.open()
-    wait_for(lambda: "was removed" in service.runner.status()["message"])
+    wait_for(lambda: "was removed" in service.pool.status()["message"])
     with pytest.raises(StoreError, match="was removed while the server was running"):
         service.store.create_job("album", "x", RestoreOptions())
     bench.close()

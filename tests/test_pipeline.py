@@ -8,7 +8,7 @@ import threading
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import cv2
 import pytest
@@ -48,11 +48,8 @@ def restore_album(settings: Settings, photos: list[Path], workers: int) -> dict[
     hashes = {}
 
     def restore(restorer, photo: Path) -> int:
-        def write(data: bytes, suffix: str) -> PurePath:
-            hashes[photo.name] = hashlib.sha256(data).hexdigest()
-            return PurePath(photo.name)
-
-        restored = restore_file(restorer, photo, photo.name, RestoreOptions(), write)
+        restored = restore_file(restorer, photo, photo.name, RestoreOptions())
+        hashes[photo.name] = hashlib.sha256(restored.data).hexdigest()
         return len(restored.report.faces)
 
     with closing(open_restorer(settings, workers)) as restorer:

@@ -129,21 +129,19 @@ def test_other_looks_of_the_same_photo_need_no_second_run_of_the_network(astrona
 
 
 def test_stages_are_announced_in_order_and_measured(astronaut: Photo):
-    told = []
-    done = restorer(lambda crops: crops).restore(astronaut, RestoreOptions(), on_stage=told.append)
+    engine = restorer(lambda crops: crops)
+    told = list(engine.restore_stages(astronaut, RestoreOptions()))
     assert told == ["detect", "align", "network", "blend", "adjust"]
+    done = engine.restore(astronaut, RestoreOptions())
     assert set(done.timings) == set(told)
     assert all(seconds >= 0 for seconds in done.timings.values())
 
 
-def test_what_a_stage_callback_raises_stops_the_photo(astronaut: Photo):
-    def stop(stage: str) -> None:
-        if stage == "network":
-            raise InterruptedError
-
+def test_a_photo_that_is_not_asked_on_stops_before_the_stage_last_told(astronaut: Photo):
     engine = restorer(lambda crops: crops)
-    with pytest.raises(InterruptedError):
-        engine.restore(astronaut, RestoreOptions(), on_stage=stop)
+    stages = engine.restore_stages(astronaut, RestoreOptions())
+    assert "network" in stages  # asks on until then
+    stages.close()
     assert engine.engine.batches == []
 
 

@@ -6,7 +6,7 @@ import websocket
 
 from tests.server import Server, small_photo
 
-TOKEN = "an-oak-door"
+TOKEN = "an-old-oak-door"
 
 
 @pytest.fixture(scope="module")

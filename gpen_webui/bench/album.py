@@ -159,13 +159,9 @@ def restore_album(
 
 
 def _restore(restorer: Restorer, folder: Path, source: Path) -> tuple[ItemReport, np.ndarray]:
-    restored = restore_file(
-        restorer,
-        source,
-        source.name,
-        RestoreOptions(),
-        lambda data, suffix: place_result(folder, PurePath(source.name), data),
-    )
+    restored = restore_file(restorer, source, source.name, RestoreOptions())
+    result = place_result(folder, PurePath(source.name), restored.data)
+    restored.report.result = result.as_posix()
     return restored.report, restored.restoration.pixels
 
 

@@ -17,10 +17,10 @@ from gpen_webui.files.find_photos import FoundPhoto
 from gpen_webui.files.names import plan_results
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import (
-    Interrupted,
     ItemReport,
+    RestoredFile,
     StageError,
-    restore_file,
+    restore_stages,
     run_workers,
 )
 from gpen_webui.stages.restorer import Restorer
@@ -79,8 +79,15 @@ class Album:
             if self.record.is_ours(result) or not (self.folder / result).exists():
                 return False
             warning = "The result was there before this run and was left as it was."
-            found = self._report(photo, "done", result=result.as_posix(), warnings=[warning])
-            report = found.as_dict()
+            report = ItemReport(
+                str(photo.name),
+                "done",
+                self.options.as_dict(),
+                self.restorer.model.name,
+                self.restorer.model.sha256,
+                result=result.as_posix(),
+                warnings=[warning],
+            ).as_dict()
             self.record.finish(report)
         self.progress.skipped(report)
         return True
@@ -88,49 +95,43 @@ class Album:
     def _restore_photo(self, task: Task) -> ItemReport | None:
         """The report of one photo, None where the user stopped it."""
         photo, planned = task
-        name = str(photo.name)
-
-        def write(data: bytes, suffix: str) -> PurePath:
-            result = planned.with_suffix(suffix)
-            replace = self.record.is_ours(result)
-            self.record.begin(result)
-            return place_result(self.folder, result, data, replace=replace)
-
         try:
-            restored = restore_file(
-                self.restorer, photo.source, name, self.options, write, on_stage=self._check
-            )
-            if "save_faces" in self.extras:
-                save_faces(self.folder, restored)
-            if "compare" in self.extras:
-                save_comparison(self.folder, restored)
+            restored = self._restored(photo)
+            if restored is None:
+                return None
+            self._save(restored, planned)
             return restored.report
-        except Interrupted:
-            return None
         except StageError as error:
             return self._failed(photo, error.stage, str(error))
         except OSError as error:
             reason = error.strerror or str(error)
-            message = f"{name}: its result cannot be written to {self.folder} ({reason}); "
+            message = f"{photo.name}: its result cannot be written to {self.folder} ({reason}); "
             return self._failed(photo, "save", message + "make room, or choose another -o.")
 
+    def _restored(self, photo: FoundPhoto) -> RestoredFile | None:
+        """None where the user stopped it before one of its stages."""
+        stages = restore_stages(self.restorer, photo.source, str(photo.name), self.options)
+        while not self._stop.is_set():
+            try:
+                next(stages)
+            except StopIteration as end:
+                return end.value
+        return None
+
+    def _save(self, restored: RestoredFile, planned: PurePath) -> None:
+        result = planned.with_suffix(restored.suffix)
+        replace = self.record.is_ours(result)
+        self.record.begin(result)
+        placed = place_result(self.folder, result, restored.data, replace=replace)
+        restored.report.result = placed.as_posix()
+        if "save_faces" in self.extras:
+            save_faces(self.folder, restored)
+        if "compare" in self.extras:
+            save_comparison(self.folder, restored)
+
     def _failed(self, photo: FoundPhoto, stage: str, message: str) -> ItemReport:
-        error = {"stage": stage, "message": message}
-        return self._report(photo, "failed", error=error)
-
-    def _report(self, photo: FoundPhoto, state: str, **more: object) -> ItemReport:
-        return ItemReport(
-            name=str(photo.name),
-            state=state,
-            options=self.options.as_dict(),
-            model=self.restorer.model.name,
-            model_sha256=self.restorer.model.sha256,
-            **more,
-        )
-
-    def _check(self, stage: str) -> None:
-        if self._stop.is_set():
-            raise Interrupted
+        model = self.restorer.model
+        return ItemReport.failed(str(photo.name), self.options, model, stage, message)
 
     def _until_stopped(self, tasks: list[Thing]) -> Iterator[Thing]:
         for task in tasks:

@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+
+from gpen_webui.settings import or_missing
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("exact", "fast", "auto")
 
 
 def add_machine_options(parser: argparse.ArgumentParser) -> None:
     """Add --device, --precision and --workers."""
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], help="default: auto")
+    parser.add_argument(
+        "--device",
+        type=or_missing(_one_of(DEVICES)),
+        metavar=f"{{{','.join(DEVICES)}}}",
+        help="default: auto",
+    )
     parser.add_argument(
         "--precision",
-        choices=["exact", "fast", "auto"],
+        type=or_missing(_one_of(PRECISIONS)),
+        metavar=f"{{{','.join(PRECISIONS)}}}",
         help="exact: float32 (default); fast: 16 bits, or 8 on the CPU, where that passes a "
         "quality check; auto: fast where the processor gains by it",
     )
-    parser.add_argument("--workers", type=_worker_count, metavar="N", help="photos at a time")
+    parser.add_argument(
+        "--workers", type=or_missing(_worker_count), metavar="N", help="photos at a time"
+    )
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
+    def choose(text: str) -> str:
+        if text not in choices:
+            raise argparse.ArgumentTypeError(f"{text} is none of {', '.join(choices)}")
+        return text
+
+    return choose
 
 
 def _worker_count(text: str) -> int:

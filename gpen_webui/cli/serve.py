@@ -6,31 +6,41 @@ import argparse
 from pathlib import Path
 
 from gpen_webui.cli.machine_options import add_machine_options
-from gpen_webui.settings import Settings
+from gpen_webui.settings import Settings, or_missing
 
 
 def add_serve_parser(commands: argparse._SubParsersAction) -> None:
     """Add `serve` and its options to the command line."""
     parser = commands.add_parser("serve", help="serve the web page (the default)")
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine)")
-    parser.add_argument("--port", type=int, help="port to listen on (default: 7860)")
-    parser.add_argument("--outputs", type=Path, metavar="DIR", help="where results go")
-    parser.add_argument("--models", type=Path, metavar="DIR", help="where models lie")
+    parser.add_argument("--port", type=or_missing(int), help="port to listen on (default: 7860)")
+    parser.add_argument("--outputs", type=or_missing(Path), metavar="DIR", help="where results go")
+    parser.add_argument("--models", type=or_missing(Path), metavar="DIR", help="where models lie")
     parser.add_argument("--model", metavar="NAME|FILE", help="the model to restore with")
     parser.add_argument(
         "--album-root",
-        type=Path,
+        type=or_missing(Path),
         action="append",
+        default=[],
         metavar="DIR",
         help="a folder whose photos API clients may name by path; may be given several times",
     )
     add_machine_options(parser)
     parser.add_argument(
-        "--max-photo-seconds", type=int, metavar="N", help="give a photo up after N seconds"
+        "--max-photo-seconds",
+        type=or_missing(int),
+        metavar="N",
+        help="give a photo up after N seconds",
     )
-    parser.add_argument("--max-megapixels", type=int, metavar="N", help="largest photo (100)")
-    parser.add_argument("--max-file-mb", type=int, metavar="N", help="largest upload (200)")
-    parser.add_argument("--max-store-gb", type=int, metavar="N", help="limit for all uploads")
+    parser.add_argument(
+        "--max-megapixels", type=or_missing(int), metavar="N", help="largest photo (100)"
+    )
+    parser.add_argument(
+        "--max-file-mb", type=or_missing(int), metavar="N", help="largest upload (200)"
+    )
+    parser.add_argument(
+        "--max-store-gb", type=or_missing(int), metavar="N", help="limit for all uploads"
+    )
     parser.add_argument(
         "--token",
         help="password for access (as GPEN_WEBUI_TOKEN it is hidden from other users)",
@@ -49,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         outputs=options.outputs and options.outputs.absolute(),
         models=options.models and options.models.absolute(),
         model=options.model,
-        album_roots=options.album_root and tuple(root.absolute() for root in options.album_root),
+        album_roots=tuple(root.absolute() for root in options.album_root if root),
         device=options.device,
         precision=options.precision,
         workers=options.workers,

@@ -1,6 +1,6 @@
 """Everything that jobs need, put together for one outputs folder.
 
-The doors (`web`, tests) call `open_jobs` and use the parts of what it returns.
+`web` and `cli` call `open_jobs` and use the parts of what it returns.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 
 from gpen_webui.jobs.outputs_lock import OutputsLock
 from gpen_webui.jobs.records import StoreError
-from gpen_webui.jobs.runner.local_pool import RestoreFile, ThreadRunner
+from gpen_webui.jobs.runner.foreman import Foreman
+from gpen_webui.jobs.runner.local_pool import LocalPool, RestoreStages
 from gpen_webui.jobs.runner.saving import Saver
 from gpen_webui.jobs.runner.shared_restorer import LoadRestorer
 from gpen_webui.jobs.store.claims import ClaimQueue
@@ -24,7 +25,7 @@ from gpen_webui.jobs.store.events import EventNotifier, Events
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.jobs.store.jobs import Store
 from gpen_webui.logs import log_to_file
-from gpen_webui.pipeline import choose_workers, open_restorer, restore_file
+from gpen_webui.pipeline import choose_workers, open_restorer, restore_stages
 from gpen_webui.settings import Settings
 from gpen_webui.stages.restorer import Restorer
 
@@ -34,10 +35,12 @@ log = logging.getLogger(__name__)
 class JobService:
     """The jobs of one outputs folder, at work from the making of the object to close().
 
-    store: collect and look. runner: carry out. events: follow.
+    store: collect and look. runner: what users ask for. pool: who restores. events: follow.
     """
 
-    def __init__(self, settings: Settings, load_restorer: LoadRestorer, restore_file: RestoreFile):
+    def __init__(
+        self, settings: Settings, load_restorer: LoadRestorer, restore_stages: RestoreStages
+    ):
         self.settings = settings
         with ExitStack() as opened:
             files = _open_files(settings.outputs)
@@ -45,28 +48,24 @@ class JobService:
             bell = EventNotifier()
             database = Database(files.database, on_commit=bell.ring)
             opened.callback(database.close)
-            work = ClaimQueue(files, database)
             self.store = Store(files, database)
             self.events = Events(self.store, bell)
-            self.runner = ThreadRunner(
+            self.runner = Foreman(
                 self.store,
                 JobCommands(files, database),
-                work,
+                ClaimQueue(files, database),
                 Saver(files, database, self.store),
-                load_restorer,
-                restore_file,
-                settings.max_photo_seconds,
             )
-            self.runner.start()
-            opened.callback(self.runner.close)
+            self.pool = LocalPool(
+                self.runner, load_restorer, restore_stages, settings.max_photo_seconds
+            )
+            self.runner.recover()
+            self.pool.start()
+            opened.callback(self.pool.close)
             self._opened = opened.pop_all()
 
-    def warm_up(self) -> None:
-        """Load the model in the background; runner.status() tells how that goes."""
-        self.runner.warm_up()
-
     def close(self) -> None:
-        """Stop the runner, which puts unfinished items back, and let others in."""
+        """Stop the pool, put unfinished items back, and let others in."""
         self._opened.close()
 
 
@@ -90,7 +89,7 @@ def open_jobs(
         return restorer, workers
 
     log_to_file(settings.outputs)
-    return JobService(settings, load_restorer, restore_file)
+    return JobService(settings, load_restorer, restore_stages)
 
 
 def _open_files(outputs: Path) -> StoreFiles:

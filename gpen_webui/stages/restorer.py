@@ -1,16 +1,16 @@
 """A photo and options in, a restored photo and its report out.
 
-Pure: the same photo, options and model give the same pixels, whichever door they came
-through and whoever else is at work. Knows no job, no file and no web.
+Pure: the same photo, options and model give the same pixels, whoever asked for them and
+whoever else is at work. Knows no job, no file and no web.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
@@ -26,6 +26,8 @@ from gpen_webui.stages.adjust import adjust_face, finish
 if TYPE_CHECKING:
     from gpen_webui.engines.base import Engine
     from gpen_webui.models.installed import InstalledModel
+
+Value = TypeVar("Value")
 
 FACES_PER_RUN = 8  # bounds the memory of a group photo
 FLAT = 1.0  # a restored face with less contrast than this (standard deviation) is broken
@@ -89,23 +91,24 @@ class Restorer:
         self.model = model
 
     def restore(
-        self,
-        photo: Photo,
-        options: RestoreOptions,
-        *,
-        on_stage: Callable[[str], None] = lambda stage: None,
-        reuse: NetworkResult | None = None,
+        self, photo: Photo, options: RestoreOptions, *, reuse: NetworkResult | None = None
     ) -> Restoration:
-        """Restore the faces of a photo.
+        """`restore_stages` from the first to the last."""
+        return last(self.restore_stages(photo, options, reuse=reuse))
 
-        on_stage: told detect, align, network, blend, adjust as each begins; what it raises
-        passes through. reuse: `Restoration.network` of the same photo and model with equal
+    def restore_stages(
+        self, photo: Photo, options: RestoreOptions, *, reuse: NetworkResult | None = None
+    ) -> Generator[str, None, Restoration]:
+        """Restore the faces of a photo; yields detect, align, network, blend, adjust as each is
+        about to begin. Those that are not needed are left out.
+
+        reuse: `Restoration.network` of the same photo and model with equal
         `options.network_key()`; then only what comes after the network is done.
 
         Raises NetworkError where the network's answer is no picture.
         """
-        clock = _StageClock(on_stage)
-        network = reuse or self._run_network(photo, options, clock)
+        clock = _StageClock()
+        network = reuse or (yield from self._run_network(photo, options, clock))
         if options.aligned:
             pixels = _to_uint8(network.restored[0])
             return Restoration("done", pixels, [], network, list(photo.warnings), clock.seconds)
@@ -113,6 +116,7 @@ class Restorer:
         warnings = [*photo.warnings, *_warn_of_small(reports)]
         if not network.kept:
             return Restoration("no_face", photo.pixels, reports, network, warnings, clock.seconds)
+        yield "blend"
         with clock.stage("blend"):
             patches = [
                 Patch(
@@ -126,6 +130,7 @@ class Restorer:
                 )
             ]
             pixels = blend_faces(photo.pixels, patches)
+        yield "adjust"
         with clock.stage("adjust"):
             pixels = finish(pixels, options)
         return Restoration("done", pixels, reports, network, warnings, clock.seconds)
@@ -136,19 +141,22 @@ class Restorer:
 
     def _run_network(
         self, photo: Photo, options: RestoreOptions, clock: _StageClock
-    ) -> NetworkResult:
+    ) -> Generator[str, None, NetworkResult]:
         size = self.engine.size
         if options.aligned:
             crops, faces, kept, matrices = [_fit(photo.pixels, size)], [], [], []
         else:
+            yield "detect"
             with clock.stage("detect"):
                 faces = self.detector.detect(photo.pixels)
                 kept = [i for i, face in enumerate(faces) if face.width >= options.min_face]
+            yield "align"
             with clock.stage("align"):
                 matrices = [crop_matrix(faces[i].landmarks, size) for i in kept]
                 crops = [extract_crop(photo.pixels, matrix, size) for matrix in matrices]
         restored: list[np.ndarray] = []
         if crops:
+            yield "network"
             with clock.stage("network"):
                 for start in range(0, len(crops), FACES_PER_RUN):
                     restored += self._restore_crops(crops[start : start + FACES_PER_RUN], photo)
@@ -169,16 +177,23 @@ class Restorer:
         return faces
 
 
-class _StageClock:
-    """Announces stages and measures them."""
+def last(stages: Generator[str, None, Value]) -> Value:
+    """Go through all stages; what the generator returns."""
+    while True:
+        try:
+            next(stages)
+        except StopIteration as end:
+            return end.value
 
-    def __init__(self, on_stage: Callable[[str], None]):
-        self._on_stage = on_stage
+
+class _StageClock:
+    """Measures stages."""
+
+    def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        self._on_stage(name)
         started = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - started

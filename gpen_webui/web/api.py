@@ -6,7 +6,6 @@ from flask import Blueprint, Response, jsonify, request
 
 from gpen_webui.jobs.records import KINDS
 from gpen_webui.web.context import (
-    BadRequestError,
     job_json,
     job_service,
     json_body,
@@ -17,6 +16,7 @@ from gpen_webui.web.context import (
     watchers,
     whole_number,
 )
+from gpen_webui.web.errors import BadRequestError
 from gpen_webui.web.uploads import disk_free, uploaded
 
 JOBS_AT_ONCE = 50
@@ -121,7 +121,7 @@ def list_events(job_id: str) -> Response:
 @blueprint.get("/health")
 def health() -> Answer:
     """Whether photos can be restored, or why not."""
-    status = job_service().runner.status()
+    status = job_service().pool.status()
     state = status.pop("state")
     model = status.pop("model") or model_manager().active
     answer = {"status": state, **status, "model": model, "watchers": watchers().count}

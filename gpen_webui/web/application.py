@@ -9,7 +9,7 @@ from gpen_webui.settings import PROJECT, Settings
 from gpen_webui.web import (
     api,
     enhance,
-    errors,
+    error_answers,
     guard,
     images,
     models_api,
@@ -21,7 +21,10 @@ from gpen_webui.web.model_manager import ChosenModel, ModelManager
 
 
 def build_app(settings: Settings) -> Flask:
-    """See gpen_webui.create_app."""
+    """The web application. Its jobs go on where they were; `close_app` ends them.
+
+    Raises UserError where the outputs folder cannot be used. Loads no model.
+    """
     app = Flask(
         "gpen_webui",
         static_folder=str(PROJECT / "static"),
@@ -32,7 +35,7 @@ def build_app(settings: Settings) -> Flask:
     guard.init_app(app)  # first, so that nothing else sees a request that it refuses
     uploads.init_app(app)
     progress.init_app(app)
-    errors.init_app(app)
+    error_answers.init_app(app)
     pages.init_app(app)
     for room in (pages, api, enhance, images, models_api, progress):
         app.register_blueprint(room.blueprint)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from flask import current_app, request
 
-from gpen_webui.errors import UserError
 from gpen_webui.jobs.records import Job
 from gpen_webui.options import OptionError, RestoreOptions
 from gpen_webui.settings import Settings
+from gpen_webui.web.errors import BadRequestError
 
 if TYPE_CHECKING:
     from gpen_webui.jobs.service import JobService
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from gpen_webui.web.websockets import WebSocketRegistry
 
 NOT_OPTIONS = ("name", "key", "wait", "token")  # fields that a form may have beside the options
-
-
-class BadRequestError(UserError):
-    """What was sent cannot be understood (HTTP 400)."""
 
 
 def job_service() -> JobService:

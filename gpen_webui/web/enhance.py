@@ -7,10 +7,8 @@ from pathlib import Path, PurePath
 from flask import Blueprint, Response, jsonify, request
 
 from gpen_webui.files.find_photos import FoundPhoto, find_photos
-from gpen_webui.jobs.records import RESTORED_ITEMS, Item, JobConflictError, StoreError
-from gpen_webui.photo.errors import PhotoError
+from gpen_webui.jobs.records import RESTORED_ITEMS, Item
 from gpen_webui.web.context import (
-    BadRequestError,
     can_be_stored,
     form_options,
     job_service,
@@ -21,7 +19,13 @@ from gpen_webui.web.context import (
     settings,
     text_of,
 )
-from gpen_webui.web.guard import ForbiddenError
+from gpen_webui.web.errors import (
+    BadRequestError,
+    ForbiddenError,
+    NotRestoredError,
+    PausedError,
+    WasCancelledError,
+)
 from gpen_webui.web.images import attachment
 from gpen_webui.web.uploads import all_uploaded, uploaded
 
@@ -138,15 +142,15 @@ def _wait_for(job_id: str, n: int) -> Item:
             return item
         job = store.job(job_id)
         if job.state == "paused":
-            raise StoreError(job.reason or f"“{job.name}” was paused; resume it to go on.")
+            raise PausedError(job.reason or f"“{job.name}” was paused; resume it to go on.")
     return store.item(job_id, n)
 
 
 def _result_of(job_id: str, item: Item) -> Response:
     if item.state == "failed":
-        raise PhotoError(item.error["message"])
+        raise NotRestoredError(item.error["message"])
     if item.state not in RESTORED_ITEMS:
-        raise JobConflictError(f"{item.name} was not restored: it was {item.state}.")
+        raise WasCancelledError(f"{item.name} was not restored: it was {item.state}.")
     response = attachment(job_service().store.result(job_id, item.n), PurePath(item.result).name)
     response.headers["X-Job"] = job_id
     response.headers["X-State"] = item.state

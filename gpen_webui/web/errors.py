@@ -1,80 +1,98 @@
-"""Errors leave as JSON for programs and as a kind page for people."""
+"""Everything that can be wrong with a request, each kind with its status: one table."""
 
 from __future__ import annotations
-
-import logging
-from http import HTTPStatus
-
-from flask import Flask, Response, jsonify, render_template, request
-from werkzeug.exceptions import HTTPException
 
 from gpen_webui.errors import UserError
 from gpen_webui.jobs.records import JobConflictError, StoreError, UnknownJobError
 from gpen_webui.models.installed import ModelError
 from gpen_webui.photo.errors import PhotoError
-from gpen_webui.web.guard import ForbiddenError, NoAccessError
-from gpen_webui.web.model_manager import UnknownModelError
-from gpen_webui.web.uploads import NoRoomError, TooBusyError, TooLargeError
 
-log = logging.getLogger(__name__)
 
-PROGRAMS = ("/api/", "/ws/", "/enhance", "/batch-enhance")
-# The first that fits decides; other errors for users mean that the request was wrong.
-KINDS: tuple[tuple[type[UserError], int, str], ...] = (
-    (UnknownJobError, 404, "not_found"),
-    (UnknownModelError, 404, "not_found"),
-    (JobConflictError, 409, "conflict"),
-    (ModelError, 409, "model"),
-    (StoreError, 503, "store"),
-    (PhotoError, 422, "unreadable_photo"),
+class BadRequestError(UserError):
+    """What was sent cannot be understood."""
+
+
+class NoAccessError(UserError):
+    """The token is missing or wrong."""
+
+
+class TooManyGuessesError(UserError):
+    """So many wrong tokens came that no further one is looked at for a while."""
+
+    def __init__(self, message: str, retry_after: int):
+        super().__init__(message)
+        self.retry_after = retry_after  # seconds
+
+
+class ForbiddenError(UserError):
+    """A request that may come from a foreign web page, or a path that may not be named."""
+
+
+class UnknownModelError(ModelError):
+    """No model of that name."""
+
+
+class MissingPictureError(UserError):
+    """An item has no such picture, or no longer."""
+
+
+class NotStartedError(UserError):
+    """A job has no results because nobody has started it."""
+
+
+class NotRestoredError(UserError):
+    """Somebody waited for a photo that could not be restored."""
+
+
+class WasCancelledError(UserError):
+    """Somebody waited for a photo that was cancelled meanwhile."""
+
+
+class PausedError(UserError):
+    """Somebody waited for a photo whose job is paused."""
+
+
+class TooLargeError(UserError):
+    """A file or a request exceeds its limit."""
+
+
+class TooBusyError(UserError):
+    """Too many do the same at once."""
+
+
+class NoRoomError(UserError):
+    """There is no room for more photos."""
+
+
+class OutputsUnreachableError(UserError):
+    """The outputs folder is gone or does not answer."""
+
+
+# The first that fits decides.
+STATUS: tuple[tuple[type[UserError], int, str], ...] = (
+    (BadRequestError, 400, "bad_request"),
     (NoAccessError, 401, "no_access"),
     (ForbiddenError, 403, "forbidden"),
+    (UnknownJobError, 404, "not_found"),
+    (UnknownModelError, 404, "not_found"),
+    (MissingPictureError, 404, "not_found"),
+    (NotStartedError, 404, "not_found"),
+    (JobConflictError, 409, "conflict"),
+    (WasCancelledError, 409, "conflict"),
+    (ModelError, 409, "model"),
     (TooLargeError, 413, "too_large"),
-    (NoRoomError, 507, "no_room"),
+    (PhotoError, 422, "unreadable_photo"),
+    (NotRestoredError, 422, "unreadable_photo"),
+    (TooManyGuessesError, 429, "too_many_guesses"),
+    (StoreError, 503, "store"),
+    (OutputsUnreachableError, 503, "store"),
+    (PausedError, 503, "paused"),
     (TooBusyError, 503, "busy"),
-    (UserError, 400, "bad_request"),
+    (NoRoomError, 507, "no_room"),
+    (UserError, 400, "bad_request"),  # all others, an impossible option for one
 )
-CODES = {413: "too_large"}  # the others' names are those of HTTP
-WORDS = {
-    400: "The request cannot be understood; check what was sent.",
-    404: "There is nothing at this address.",
-    405: "This address does not take such a request.",
-    413: "The upload exceeds the limit for one request; send fewer photos at a time.",
-    500: "Something unexpected went wrong; try again, and look into the log if it stays.",
-}
 
 
-def init_app(app: Flask) -> None:
-    """Answer every error in words."""
-    app.register_error_handler(UserError, _user_error)
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _unexpected)
-
-
-def answer(status: int, code: str, message: str) -> tuple[Response | str, int]:
-    """An error as whoever asks can read it."""
-    if request.path.startswith(PROGRAMS):
-        return jsonify(error={"code": code, "message": message}), status
-    try:
-        return render_template("error.html", code=status, message=message), status
-    except Exception:  # the page's own frame may be what fails
-        log.exception("the page for an error could not be drawn")
-        return Response(f"{status}: {message}", status, content_type="text/plain"), status
-
-
-def _user_error(error: UserError) -> tuple[Response | str, int]:
-    status, code = next((status, code) for kind, status, code in KINDS if isinstance(error, kind))
-    return answer(status, code, str(error))
-
-
-def _http_error(error: HTTPException) -> tuple[Response | str, int] | HTTPException:
-    status = error.code or 500
-    if status < 400:  # a redirect
-        return error
-    code = CODES.get(status) or HTTPStatus(status).phrase.lower().replace(" ", "_")
-    return answer(status, code, WORDS.get(status) or error.description or HTTPStatus(status).phrase)
-
-
-def _unexpected(error: Exception) -> tuple[Response | str, int]:
-    log.error("%s %s failed", request.method, ascii(request.path), exc_info=error)
-    return answer(500, "unexpected", WORDS[500])
+def status_of(error: UserError) -> tuple[int, str]:
+    """The HTTP status of an error, and the code by which programs know it."""
+    return next((status, code) for kind, status, code in STATUS if isinstance(error, kind))

@@ -6,28 +6,25 @@ host name of its own can be made to point there (DNS rebinding). So:
 * Host: without a token, only names of this machine are answered.
 * Origin: what changes something, and every WebSocket, must come from our own pages or from
   a program; browsers say where a request comes from, programs say nothing. `null` is refused.
-* Token: whoever is not on this machine must know it. It arrives once in the address, or as
-  `Authorization: Bearer`; browsers then hold a cookie, which is not the token itself.
+* Token: whoever is not on this machine must know it (access.py).
 * Headers: nothing of ours runs in a frame or in a foreign page, no foreign script runs here.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
-from flask import Flask, Response, redirect, request
+from flask import Flask, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from gpen_webui.errors import UserError
 from gpen_webui.settings import Settings
+from gpen_webui.web.access import TokenCheck
+from gpen_webui.web.errors import ForbiddenError
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 OWN_SITES = ("same-origin", "none")  # Sec-Fetch-Site; none: the user typed the address
 PUBLIC = "/static/"  # the program's own files, which are no secret
-COOKIE_DAYS = 90
 
 HEADERS = {
     "Content-Security-Policy": "; ".join(
@@ -54,14 +51,6 @@ HEADERS = {
 }
 
 
-class ForbiddenError(UserError):
-    """A request that may come from a foreign web page (HTTP 403)."""
-
-
-class NoAccessError(UserError):
-    """The token is missing or wrong (HTTP 401)."""
-
-
 def is_loopback(host: str) -> bool:
     """Whether an address or name to listen on can be reached from this machine only."""
     name = host.strip("[]").lower()
@@ -75,7 +64,7 @@ def is_loopback(host: str) -> bool:
 
 def needs_token(settings: Settings) -> bool:
     """Whether whoever comes must show a token."""
-    return bool(settings.token) or not is_loopback(settings.host)
+    return settings.token is not None or not is_loopback(settings.host)
 
 
 def init_app(app: Flask) -> None:
@@ -83,15 +72,15 @@ def init_app(app: Flask) -> None:
     settings: Settings = app.extensions["settings"]
     if needs_token(settings) and not settings.token:
         raise ForbiddenError(f"Listening on {settings.host} needs a token; give one with --token.")
-    cookie = f"gpen_webui_{settings.port}"
+    check_token = TokenCheck(settings) if needs_token(settings) else None
 
     @app.before_request
     def check() -> AnyResponse | None:
         _check_origin()
-        if settings.token is None:
+        if check_token is None:
             _check_host()
             return None
-        return _check_token(settings.token, cookie)
+        return None if request.path.startswith(PUBLIC) else check_token()
 
     @app.after_request
     def add_headers(response: Response) -> Response:
@@ -136,45 +125,3 @@ def _is_our_origin(origin: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and parts.netloc.lower() == request.host.lower()
-
-
-def _check_token(token: str, cookie: str) -> AnyResponse | None:
-    if request.path.startswith(PUBLIC):
-        return None
-    if _is_same(request.cookies.get(cookie, ""), _cookie_value(token)):
-        return _without_token() if "token" in request.args else None
-    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and _is_same(bearer.strip(), token):
-        return None
-    if request.method == "GET" and _is_same(request.args.get("token", ""), token):
-        response = _without_token()
-        response.set_cookie(
-            cookie,
-            _cookie_value(token),
-            max_age=COOKIE_DAYS * 24 * 3600,
-            httponly=True,
-            samesite="Strict",
-            secure=request.is_secure,
-        )
-        return response
-    raise NoAccessError(
-        "This server needs its token: open the address that it printed when it was started, or "
-        "send the header Authorization: Bearer TOKEN."
-    )
-
-
-def _without_token() -> AnyResponse:
-    """The same page at an address that can be shown around."""
-    kept = [(name, value) for name, value in request.args.items(multi=True) if name != "token"]
-    # One slash in front, or the rest would be taken for a host.
-    address = quote("/" + request.path.lstrip("/")) + (f"?{urlencode(kept)}" if kept else "")
-    return redirect(address, code=303)
-
-
-def _cookie_value(token: str) -> str:
-    """Shown instead of the token, which then never leaves the first request."""
-    return hmac.new(token.encode(), b"GPEN WebUI cookie", hashlib.sha256).hexdigest()
-
-
-def _is_same(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())

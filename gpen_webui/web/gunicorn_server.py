@@ -26,7 +26,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from gpen_webui.errors import UserError
 from gpen_webui.settings import Settings
 from gpen_webui.web.application import build_app, close_app
-from gpen_webui.web.server import leave_now, open_page, warm_up_soon
+from gpen_webui.web.process import leave_now, open_page, warm_up_soon
 
 # Sockets (128) and uploads (64) have limits of their own. A connection that says nothing, or
 # half a request, holds a thread until its silence is too long: 500 of them leave enough.

@@ -12,11 +12,12 @@ from threading import BoundedSemaphore
 
 from flask import Blueprint, Response, request, send_file
 
-from gpen_webui.jobs.records import Item, UnknownJobError
+from gpen_webui.jobs.records import Item
 from gpen_webui.photo.encode import encode_photo
 from gpen_webui.photo.photo import open_photo, thumbnail
 from gpen_webui.web.album_zip import stream_zip
 from gpen_webui.web.context import job_service, settings, whole_number
+from gpen_webui.web.errors import MissingPictureError, NotStartedError
 
 THUMBNAIL_SIDE = 320
 QUALITY = 92
@@ -69,7 +70,7 @@ def download(job_id: str) -> Response:
     store = job_service().store
     job = store.job(job_id)
     if job.folder is None:
-        raise UnknownJobError(f"“{job.name}” has no results yet; start it first.")
+        raise NotStartedError(f"“{job.name}” has no results yet; start it first.")
     names = [item.result for item in store.items(job_id) if item.result]
     return stream_zip(job.folder, [*names, "report.json"])
 
@@ -77,7 +78,7 @@ def download(job_id: str) -> Response:
 def attachment(path: Path, name: str) -> Response:
     """A file to be saved under this name; browsers never show it as a page."""
     if not path.is_file():
-        raise UnknownJobError(f"{name} is no longer where it was put, in {path.parent}.")
+        raise MissingPictureError(f"{name} is no longer where it was put, in {path.parent}.")
     kind = TYPES.get(path.suffix.lower(), "application/octet-stream")
     return send_file(path, kind, as_attachment=True, download_name=name, max_age=0)
 
@@ -85,16 +86,16 @@ def attachment(path: Path, name: str) -> Response:
 def _original(job_id: str, n: int) -> Path:
     path = job_service().store.original(job_id, n)
     if not path.is_file():
-        raise UnknownJobError(f"The original of photo number {n} is no longer there.")
+        raise MissingPictureError(f"The original of photo number {n} is no longer there.")
     return path
 
 
 def _result(job_id: str, n: int) -> Path:
     path = job_service().store.result(job_id, n)
     if path is None:
-        raise UnknownJobError(f"Photo number {n} has no result yet.")
+        raise MissingPictureError(f"Photo number {n} has no result yet.")
     if not path.is_file():
-        raise UnknownJobError(f"The result {path.name} is no longer in {path.parent}.")
+        raise MissingPictureError(f"The result {path.name} is no longer in {path.parent}.")
     return path
 
 

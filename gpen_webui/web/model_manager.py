@@ -22,15 +22,12 @@ from gpen_webui.models.installed import (
 )
 from gpen_webui.models.published import published_model
 from gpen_webui.settings import Settings
+from gpen_webui.web.errors import UnknownModelError
 
 log = logging.getLogger(__name__)
 
 CHOICE_FILE = Path(".gpen-webui") / "model"
 RECENT_JOBS, RECENT_ITEMS = 5, 100
-
-
-class UnknownModelError(ModelError):
-    """No model of that name (HTTP 404)."""
 
 
 class ChosenModel:
@@ -101,7 +98,7 @@ class ModelManager:
         """{models: [...], engine: {...}}, for JSON."""
         active = self.active
         models = [self._model(state, active) for state in self._states()]
-        return {"models": models, "engine": self._jobs.runner.status()}
+        return {"models": models, "engine": self._jobs.pool.status()}
 
     def last_speed(self) -> float | None:
         """Seconds per face, all stages together, over the first photos of the latest jobs."""
@@ -132,8 +129,8 @@ class ModelManager:
                 f"The choice cannot be kept in {self._settings.outputs} ({error.strerror}); "
                 "check the folder's permissions."
             ) from error
-        self._jobs.runner.replace_restorer()
-        self._jobs.warm_up()
+        self._jobs.pool.replace_restorer()
+        self._jobs.pool.warm_up()
 
     def imported(self, model: InstalledModel) -> dict:
         """A model that was just added, as the list shows it."""

@@ -12,7 +12,8 @@ from flask import Blueprint, Response, jsonify, request
 from gpen_webui.files.names import safe_name
 from gpen_webui.models.download import MAX_BYTES, import_model
 from gpen_webui.models.installed import SUFFIXES
-from gpen_webui.web.context import BadRequestError, model_manager, settings
+from gpen_webui.web.context import model_manager, settings
+from gpen_webui.web.errors import BadRequestError
 from gpen_webui.web.uploads import uploaded
 
 SECRET = ("token",)

@@ -9,13 +9,8 @@ from flask import Blueprint, Flask, g, request
 from flask_sock import Sock
 from simple_websocket import Server
 
-from gpen_webui.web.context import (
-    BadRequestError,
-    job_service,
-    model_manager,
-    watchers,
-    whole_number,
-)
+from gpen_webui.web.context import job_service, model_manager, watchers, whole_number
+from gpen_webui.web.errors import BadRequestError
 from gpen_webui.web.websockets import OPTIONS, WebSocketRegistry
 
 HEARTBEAT = 3.0  # seconds between looks whether a silent client is still there

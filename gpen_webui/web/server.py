@@ -9,17 +9,11 @@ from __future__ import annotations
 
 import errno
 import importlib.util
-import logging
 import os
 import secrets
-import signal
 import socket
-import sys
 import time
-import webbrowser
 from dataclasses import replace
-from threading import Thread, Timer
-from types import FrameType
 
 from gpen_webui.errors import UserError
 from gpen_webui.jobs.outputs_lock import OutputsLock
@@ -29,13 +23,10 @@ from gpen_webui.logs import log_to_file
 from gpen_webui.models.installed import default_name
 from gpen_webui.settings import Settings
 from gpen_webui.web.guard import is_loopback
-
-log = logging.getLogger(__name__)
+from gpen_webui.web.process import page_address
 
 PORT_PATIENCE = 3.0  # seconds; a server that is just stopping may still hold the port
 BACKLOG = 256
-WARM_UP_AFTER = 0.5  # seconds, so that the first page need not share the processor
-ANYWHERE = ("0.0.0.0", "::", "")
 
 
 class ServeError(UserError):
@@ -54,7 +45,7 @@ def serve(settings: Settings) -> int:
     if importlib.util.find_spec("gunicorn"):
         from gpen_webui.web.gunicorn_server import run
     else:
-        run = run_werkzeug
+        from gpen_webui.web.werkzeug_server import run
     return run(settings, listener)
 
 
@@ -93,74 +84,6 @@ def announce(settings: Settings) -> None:
     if settings.token:
         print("Keep the address to yourself: whoever has it can use this server.", flush=True)
     print("Press Ctrl-C to stop.", flush=True)
-
-
-def open_page(settings: Settings) -> None:
-    """Show the page in the user's browser, if wished and if there is a screen to show it on."""
-    if settings.open_browser and has_screen():
-        Thread(target=webbrowser.open, args=(page_address(settings),), daemon=True).start()
-
-
-def has_screen() -> bool:
-    """Where there is none, Python would start a text browser in the terminal."""
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def page_address(settings: Settings) -> str:
-    """What to open in a browser, with the token where one is needed."""
-    host = socket.gethostname() if settings.host in ANYWHERE else settings.host
-    host = f"[{host}]" if ":" in host else host
-    token = f"?token={settings.token}" if settings.token else ""
-    return f"http://{host}:{settings.port}/{token}"
-
-
-def run_werkzeug(settings: Settings, listener: socket.socket) -> int:
-    """Serve with Werkzeug's threaded server."""
-    from werkzeug.serving import WSGIRequestHandler, make_server
-
-    from gpen_webui.web.application import build_app, close_app
-
-    class QuietHandler(WSGIRequestHandler):
-        timeout = 30  # seconds that a client may be silent within a request
-
-        def log(self, type: str, message: str, *args: object) -> None:
-            """No access log: addresses may hold the token."""
-
-    app = build_app(settings)
-    host, port = listener.getsockname()[:2]
-    server = make_server(
-        host, port, app, threaded=True, request_handler=QuietHandler, fd=listener.fileno()
-    )
-    server.daemon_threads = True
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        Thread(target=server.shutdown, daemon=True).start()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    open_page(settings)
-    warm_up_soon(app)
-    server.serve_forever(poll_interval=0.2)
-    close_app(app)
-    leave_now(0)
-    return 0
-
-
-def warm_up_soon(app) -> None:
-    """Load the model in the background, after the first page."""
-    timer = Timer(WARM_UP_AFTER, app.extensions["jobs"].warm_up)
-    timer.daemon = True
-    timer.start()
-
-
-def leave_now(code: int) -> None:
-    """End the process without waiting for threads in native calls; everything is on record."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 def _bound(host: str, port: int) -> socket.socket:

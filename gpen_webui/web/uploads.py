@@ -16,9 +16,14 @@ from typing import IO
 from flask import Flask, Request, g, request
 from werkzeug.datastructures import FileStorage
 
-from gpen_webui.errors import UserError
-from gpen_webui.jobs.records import StoreError
-from gpen_webui.web.context import BadRequestError, job_service, settings
+from gpen_webui.web.context import job_service, settings
+from gpen_webui.web.errors import (
+    BadRequestError,
+    NoRoomError,
+    OutputsUnreachableError,
+    TooBusyError,
+    TooLargeError,
+)
 
 MB = 1_000_000
 MAX_JSON_BYTES = 10 * MB
@@ -26,18 +31,6 @@ MAX_PARTS = 50_000
 DISK_RESERVE = 200 * MB  # kept free, so that results and the store can still be written
 CHECK_EVERY = 16 * MB
 MAX_AT_ONCE = 64  # requests that bring files; each holds a thread however slow it is
-
-
-class TooLargeError(UserError):
-    """A file or a request exceeds its limit (HTTP 413)."""
-
-
-class NoRoomError(UserError):
-    """There is no room for more photos (HTTP 507)."""
-
-
-class TooBusyError(UserError):
-    """Too many do the same at once (HTTP 503)."""
 
 
 class IncomingFile:
@@ -143,11 +136,11 @@ def check_room(more: int) -> None:
 
 
 def disk_free() -> int:
-    """Bytes free where results go. Raises StoreError."""
+    """Bytes free where results go. Raises OutputsUnreachableError."""
     try:
         return shutil.disk_usage(settings().outputs).free
     except OSError as error:
-        raise StoreError(
+        raise OutputsUnreachableError(
             f"The folder {settings().outputs} cannot be reached ({error.strerror}); put it back, "
             "or start the server with another --outputs."
         ) from error

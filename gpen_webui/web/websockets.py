@@ -14,7 +14,7 @@ from threading import Lock
 
 from simple_websocket import ConnectionClosed, Server
 
-from gpen_webui.web.uploads import TooBusyError
+from gpen_webui.web.errors import TooBusyError
 
 log = logging.getLogger(__name__)
 

@@ -11,31 +11,32 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
+from contextlib import ExitStack
 from unittest import mock
 
 from gpen_webui.cli import main
 from gpen_webui.jobs import service
-from gpen_webui.pipeline import restore_file
+from gpen_webui.pipeline import restore_stages
 
 
-def poisoned(restorer, source, name, options, write, on_stage, reuse):
-    """As pipeline.restore_file, for photos that survive it."""
-
-    def enter(stage: str) -> None:
-        on_stage(stage)
-        if stage != "network":
-            return
-        if "crash" in name:
-            ctypes.string_at(0)  # a segmentation fault
-        if "endless" in name:
-            threading.Event().wait()
-
-    if "hungry" not in name:
-        return restore_file(restorer, source, name, options, write, enter, reuse)
-    with mock.patch.object(restorer.engine, "run", side_effect=MemoryError):
-        return restore_file(restorer, source, name, options, write, enter, reuse)
+def poisoned(restorer, source, name, options, reuse):
+    """As pipeline.restore_stages, for photos that survive it."""
+    with ExitStack() as poison:
+        if "hungry" in name:
+            poison.enter_context(mock.patch.object(restorer.engine, "run", side_effect=MemoryError))
+        stages = restore_stages(restorer, source, name, options, reuse)
+        while True:
+            try:
+                stage = next(stages)
+            except StopIteration as end:
+                return end.value
+            yield stage
+            if stage == "network" and "crash" in name:
+                ctypes.string_at(0)  # a segmentation fault
+            if stage == "network" and "endless" in name:
+                threading.Event().wait()
 
 
 if __name__ == "__main__":
-    service.restore_file = poisoned
+    service.restore_stages = poisoned
     sys.exit(main(sys.argv[1:]))

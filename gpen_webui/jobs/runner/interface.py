@@ -1,7 +1,7 @@
-"""What any runner of jobs must do; tests/test_jobs_conformance.py checks it.
+"""What carries jobs out must do; tests/test_jobs_conformance.py checks it.
 
-The runner in this house is a thread pool around one restorer. A distributed queue may take
-its place: it gets the same store, and nobody outside notices.
+A runner takes what users ask for and decides how jobs end; a pool of workers restores the
+photos. Another pool, or one more, may take the local one's place: nobody else notices.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from gpen_webui.options import RestoreOptions
 
 
 class JobRunner(Protocol):
-    """Carries jobs out. Every method is thread-safe and returns at once.
+    """Takes what users ask of jobs. Every method is thread-safe and returns at once.
 
     All of them raise UnknownJobError for an id that does not exist, JobConflictError with
     words where the job's state does not allow it, StoreError where the store cannot be
@@ -29,13 +29,13 @@ class JobRunner(Protocol):
         """Start a job that was being collected. A second call changes nothing."""
 
     def pause(self, job_id: str) -> Job:
-        """Begin no further items; those in hand are finished."""
+        """Begin no further items; those in progress are finished."""
 
     def resume(self, job_id: str) -> Job:
         """Go on with a paused job. Results that have vanished meanwhile are made again."""
 
     def cancel(self, job_id: str) -> Job:
-        """Give up what is not finished. Items in hand stop before their next stage."""
+        """Give up what is not finished. Items in progress stop before their next stage."""
 
     def retry(self, job_id: str) -> Job:
         """Do the failed items of a started job again, and only them."""
@@ -53,6 +53,10 @@ class JobRunner(Protocol):
         results, stay.
         """
 
+
+class WorkerPool(Protocol):
+    """Restores the photos of started jobs. Thread-safe."""
+
     def warm_up(self) -> None:
         """Load the model in the background, before the first photo needs it."""
 
@@ -64,8 +68,8 @@ class JobRunner(Protocol):
 
         state: idle (no model loaded yet), loading, ready or failed. message: what is wrong,
         in words, or how the engine runs. workers: threads at work or ready; busy: items in
-        hand; stuck: native calls that outran their time limit and still run.
+        progress; stuck: native calls that outran their time limit and still run.
         """
 
     def close(self, patience: float = 10.0) -> None:
-        """Stop; unfinished items go back to waiting. Waits `patience` seconds for those in hand."""
+        """Stop; unfinished items go back to waiting. Waits `patience` seconds for the workers."""

@@ -13,6 +13,7 @@ from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.jobs.store.transactions import Change, item_row, job_row
 from gpen_webui.options import RestoreOptions
+from gpen_webui.pipeline import ItemReport
 
 MAX_CRASHES = 3
 
@@ -108,26 +109,27 @@ class ClaimQueue:
             change.set_item(claim.job_id, claim.n, planned=str(place), placed=1)
         return place
 
-    def finish(self, claim: Claim, report: dict, result_size: int, pace: float | None) -> bool:
+    def finish(
+        self, claim: Claim, report: ItemReport, result_size: int, pace: float | None
+    ) -> bool:
         """The item ended as its report says; False where it is no longer this worker's."""
         with self._database.changing() as change:
             if not _is_valid(change, claim):
                 return False
             if pace is not None:
                 change.set_job(claim.job_id, pace=pace)
-            error = report["error"]
             change.item(
                 claim.job_id,
                 claim.n,
-                state=report["state"],
+                state=report.state,
                 stage=None,
-                result=report["result"],
+                result=report.result,
                 result_size=result_size,
-                faces=None if error else len(report["faces"]),
-                seconds=round(sum(report["seconds"].values()), 3),
-                error=json.dumps(error) if error else None,
-                warnings=json.dumps(report["warnings"]),
-                report=json.dumps(report),
+                faces=None if report.error else len(report.faces),
+                seconds=round(sum(report.seconds.values()), 3),
+                error=json.dumps(report.error) if report.error else None,
+                warnings=json.dumps(report.warnings),
+                report=json.dumps(report.as_dict()),
             )
         return True
 

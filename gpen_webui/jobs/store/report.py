@@ -9,6 +9,7 @@ import time
 from gpen_webui.jobs.records import RESTORED_ITEMS
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.transactions import count_items, job_row
+from gpen_webui.pipeline import ItemReport
 
 REPORTED = "n, name, state, attempt, planned, error, warnings, report"
 
@@ -54,18 +55,13 @@ def leftovers(database: Database, job_id: str) -> list[str]:
 def _photo_report(row: sqlite3.Row, options: dict) -> dict:
     if row["report"] and row["state"] in (*RESTORED_ITEMS, "failed"):
         return json.loads(row["report"])
-    return {
-        "name": row["name"],
-        "state": row["state"],
-        "options": options,
-        "model": None,
-        "model_sha256": None,
-        "result": None,
-        "faces": [],
-        "seconds": {},
-        "warnings": json.loads(row["warnings"]),
-        "error": json.loads(row["error"]) if row["error"] else None,
-    }
+    return ItemReport(
+        row["name"],
+        row["state"],
+        options,
+        warnings=json.loads(row["warnings"]),
+        error=json.loads(row["error"]) if row["error"] else None,
+    ).as_dict()
 
 
 def _clock(seconds: float) -> str:

@@ -1,0 +1,257 @@
+"""The foreman: takes what users ask for, hands items to workers, decides how jobs end.
+
+He knows no threads and no model. Workers ask him for items and tell him what came of them;
+what he is told stands in the store before he answers.
+
+Locks, in the order in which they may be taken; no code takes one to the left of what it holds:
+
+    transition -> claiming -> the store's writer -> changed -> a task's own
+
+`transition`: a job ends, or a user changes its state. `claiming`: an item is handed out.
+`changed` guards the items in progress; it is never held while the disk is used.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Condition, Event, Lock, RLock
+from typing import TypeVar
+
+from gpen_webui.jobs.records import Job, StoreError
+from gpen_webui.jobs.runner.saving import CannotSaveError, Saver
+from gpen_webui.jobs.runner.task import Interrupted, Task
+from gpen_webui.jobs.runner.throughput import ThroughputEstimator
+from gpen_webui.jobs.store.claims import ClaimQueue
+from gpen_webui.jobs.store.commands import JobCommands
+from gpen_webui.jobs.store.jobs import Store
+from gpen_webui.options import RestoreOptions
+from gpen_webui.pipeline import ItemReport, RestoredFile
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0  # between tries to record something in a store that cannot be written
+SAVING_PATIENCE = 5.0  # seconds for results that are just being saved
+
+Value = TypeVar("Value")
+
+
+class Foreman:
+    """See interface.JobRunner; below that, what workers ask and tell.
+
+    store_error: why the store cannot be written; None where it can.
+    """
+
+    def __init__(self, store: Store, commands: JobCommands, claims: ClaimQueue, saver: Saver):
+        self.store_error: str | None = None
+        self._store = store
+        self._commands = commands
+        self._claims = claims
+        self._saver = saver
+        self._throughput = ThroughputEstimator()
+        self._closing = Event()
+        self._transition = RLock()
+        self._claiming = Lock()
+        self._changed = Condition()
+        self._changes = 0  # counts what workers might wait for
+        self._tasks: set[Task] = set()  # in progress
+
+    def recover(self) -> None:
+        """Take up what an earlier process left; before anything else. Raises StoreError."""
+        self._commands.clean_up()
+        self._claims.recover()
+        for job_id in self._claims.ending_jobs():
+            self._finish_job(job_id)
+
+    def close(self) -> None:
+        """Hand out nothing more; items in progress wait again, unless they are being saved."""
+        self._closing.set()
+        self._notify_workers()
+        with self._claiming, self._changed:  # whoever was claiming has done so
+            tasks = list(self._tasks)
+        for task in tasks:
+            if task.stop():
+                with suppress(StoreError):  # the next start takes it up
+                    self.release(task)
+
+    # What users ask for
+
+    def submit(self, job_id: str) -> Job:
+        with self._transition:
+            self._commands.start(job_id)
+        return self._changed_job(job_id)
+
+    def pause(self, job_id: str) -> Job:
+        with self._transition:
+            self._commands.pause(job_id)
+        self._throughput.forget(job_id)
+        return self._store.job(job_id)
+
+    def resume(self, job_id: str) -> Job:
+        with self._transition:
+            self._commands.resume(job_id)
+            self._finish_job(job_id)
+        return self._changed_job(job_id)
+
+    def cancel(self, job_id: str) -> Job:
+        with self._transition:
+            self._commands.cancel(job_id)
+            self._stop_tasks(job_id)
+            self._finish_job(job_id)
+        return self._changed_job(job_id)
+
+    def retry(self, job_id: str) -> Job:
+        with self._transition:
+            self._commands.retry(job_id)
+        return self._changed_job(job_id)
+
+    def run_again(self, job_id: str, options: RestoreOptions, key: str | None = None) -> Job:
+        return self._changed_job(self._commands.run_again(job_id, options, key))
+
+    def delete(self, job_id: str) -> None:
+        with self._transition:
+            self._commands.mark_deleted(job_id)
+            self._stop_tasks(job_id)
+            self._throughput.forget(job_id)
+            self._commands.remove_deleted()
+
+    # What workers ask
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing more is handed out."""
+        return self._closing.is_set()
+
+    def next_task(self) -> Task | None:
+        """The next item, as soon as there is one; None when the worker is to end."""
+        while not self.is_closing:
+            seen, patience = self._changes, None
+            try:
+                task = self._claim()
+                self.store_error = None
+                if task:
+                    return task
+            except StoreError as error:
+                self.store_error, patience = str(error), RETRY_SECONDS
+            except Exception as error:  # a worker never dies
+                log.exception("no photo could be taken from the store")
+                self.store_error, patience = f"The job store is broken ({error}).", RETRY_SECONDS
+            with self._changed:
+                self._changed.wait_for(lambda seen=seen: self._changes != seen, patience)
+        return None
+
+    def _claim(self) -> Task | None:
+        with self._claiming:
+            with self._changed:
+                in_progress = list(self._tasks)
+            if self.is_closing or any(task.claim.crashed_before for task in in_progress):
+                return None
+            claim = self._claims.claim(alone=not in_progress)
+            if claim is None:
+                return None
+            self._throughput.begin(claim.job_id)
+            task = Task(claim)
+            with self._changed:
+                self._tasks.add(task)
+            return task
+
+    # What workers tell; all of it is retried while the store cannot be written
+
+    def enter(self, task: Task, stage: str) -> None:
+        """The item is about to enter a stage. Raises Interrupted where it was stopped."""
+        task.check()
+        task.stage = stage
+        try:
+            self._claims.stage(task.claim, stage)
+        except StoreError as error:  # no reason to give the photo up
+            self.store_error = str(error)
+
+    def save(self, task: Task, restored: RestoredFile) -> None:
+        """Save a result, and complete its report.
+
+        Raises CannotSaveError, Interrupted where the item was stopped, StoreError when closing.
+        """
+        task.settle()
+        started = time.perf_counter()
+        place = self._retry_until_stored(
+            lambda: self._claims.place_for(task.claim, restored.suffix)
+        )
+        if place is None:
+            raise Interrupted
+        self._saver.save_result(task.claim, place, restored.data)
+        task.result_size = len(restored.data)
+        report = restored.report
+        report.result = place.as_posix()
+        saving = time.perf_counter() - started
+        report.seconds["save"] = round(report.seconds.get("save", 0) + saving, 4)
+
+    def finish(self, task: Task, report: ItemReport) -> None:
+        """The item has ended; what came of one that was cancelled meanwhile is removed."""
+        claim, pace = task.claim, self._throughput.finish(task.claim.job_id)
+        is_ours = self._retry_until_stored(
+            lambda: self._claims.finish(claim, report, task.result_size, pace)
+        )
+        if not is_ours and report.result:
+            self._saver.discard_result(claim, report.result)
+
+    def release(self, task: Task, reason: str | None = None) -> None:
+        """Put an item back; reason: its job pauses because of it."""
+        self._throughput.forget(task.claim.job_id)
+        self._retry_until_stored(lambda: self._claims.release(task.claim, reason))
+
+    def let_go(self, task: Task) -> None:
+        """The worker is done with the item; the last one of a job ends it."""
+        task.over.set()
+        with self._changed:
+            self._tasks.discard(task)
+        self._notify_workers()
+        with suppress(StoreError):  # closing; the next start takes it up
+            self._retry_until_stored(lambda: self._finish_job(task.claim.job_id))
+
+    # Ends of jobs
+
+    def _finish_job(self, job_id: str) -> None:
+        """End a job if it has nothing left to do: write its report, then say so."""
+        with self._transition:
+            if not self._claims.ending_jobs(job_id):
+                return
+            try:
+                self._saver.save_report(job_id)
+                self._claims.end(job_id)
+            except CannotSaveError as error:
+                self._claims.pause(job_id, str(error))
+            self._throughput.forget(job_id)
+
+    def _stop_tasks(self, job_id: str) -> None:
+        """Stop a job's items in progress; those that are just being saved are finished."""
+        with self._changed:
+            tasks = [task for task in self._tasks if task.claim.job_id == job_id]
+        deadline = time.monotonic() + SAVING_PATIENCE
+        for task in tasks:
+            if not task.stop():
+                task.over.wait(max(0.0, deadline - time.monotonic()))
+
+    def _retry_until_stored(self, record: Callable[[], Value]) -> Value:
+        """Record something, however long the store cannot be written.
+
+        Gives up with the StoreError when closing: the next start takes it up.
+        """
+        while True:
+            try:
+                return record()
+            except StoreError as error:
+                self.store_error = str(error)
+                if self._closing.wait(RETRY_SECONDS):
+                    raise
+
+    def _changed_job(self, job_id: str) -> Job:
+        self._notify_workers()
+        return self._store.job(job_id)
+
+    def _notify_workers(self) -> None:
+        """There may be something to do."""
+        with self._changed:
+            self._changes += 1
+            self._changed.notify_all()
