@@ -1,59 +1,243 @@
-"""What a user can ask for when a photo is restored: one set of options for every door."""
+"""What a user can ask for when a photo is restored: one descriptor per option.
+
+The command line, the form, the API and the documents' tables are made from these descriptors,
+so that a new option is added here, where it is used, and in its test.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import Any
 
 from gpen_webui.errors import UserError
 
-MODES = ("natural", "strong", "detail")
-FORMATS = ("same", "png", "jpeg", "webp")
-RANGES = {
-    "strength": (0, 100),
-    "denoise": (0, 100),
-    "sharpen": (0, 100),
-    "contrast": (-50, 50),
-    "brightness": (-50, 50),
-    "min_face": (0, 10_000),
-    "quality": (1, 100),
-    "max_megapixels": (1, 1_000),
-}
-CHOICES = {"mode": MODES, "format": FORMATS}
 YES, NO = ("1", "true", "on", "yes"), ("0", "false", "off", "no", "")
+
+
+def N_(text: str) -> str:  # noqa: N802 - the name by which the tools for translations find it
+    """Mark a text of the page, which is translated where it is shown."""
+    return text
 
 
 class OptionError(UserError):
     """An option has an unknown name or a value out of its range."""
 
 
-@dataclass(frozen=True)
-class RestoreOptions:
-    """How photos are restored.
+class Group(StrEnum):
+    """Where an option stands in help texts and on the page."""
 
-    strength: 0-100, how much of the restored face replaces the original.
-    mode: see `adjust.apply_mode`.
-    denoise, sharpen: 0-100; contrast, brightness: -50..50; 0 changes nothing.
-    protect_skin: keep the skin's own tone. enhance_detail: bring out fine detail.
-    min_face: faces whose box is narrower than this many pixels are left alone.
-    format: same as the input, or png, jpeg, webp. quality: of JPEG and WebP, 1-100.
-    max_megapixels: larger photos are refused.
-    aligned: the photo is an upright square crop; run the network on it and nothing else.
+    LOOK = "how the result looks"
+    TOUCHES = "finishing touches"
+    FILE = "faces and files"
+
+
+@dataclass(frozen=True)
+class Option(ABC):
+    """What every entry point needs to know of one option.
+
+    help: for the command line and the documents. label: on the page; None where the page does
+    not offer it. group: what it stands beside. in_presets: whether a preset of the page, which
+    goes by the photo's condition, decides on it. is_network_input: whether the network's
+    output depends on it.
     """
 
-    strength: int = 70
-    mode: str = "natural"
-    denoise: int = 0
-    sharpen: int = 0
-    contrast: int = 0
-    brightness: int = 0
-    protect_skin: bool = True
-    enhance_detail: bool = False
-    min_face: int = 24
-    format: str = "same"
-    quality: int = 92
-    max_megapixels: int = 100
-    aligned: bool = False
+    help: str
+    group: Group
+    label: str | None = None
+    in_presets: bool = True
+    is_network_input: bool = False
+
+    @abstractmethod
+    def parse(self, name: str, value: object) -> Any:
+        """The value meant by a text or a JSON value. Raises OptionError, naming the option."""
+
+    @abstractmethod
+    def values(self) -> str:
+        """Which values it takes, in words."""
+
+    @abstractmethod
+    def json_schema(self) -> dict[str, object]:
+        """The same as a JSON schema."""
+
+
+@dataclass(frozen=True)
+class WholeNumber(Option):
+    """A number from low to high, both included. unit: what it counts, for help texts."""
+
+    low: int = 0
+    high: int = 100
+    unit: str = ""
+
+    def parse(self, name: str, value: object) -> int:
+        try:
+            number = float(value)  # type: ignore[arg-type]
+            whole = int(number)
+        except (TypeError, ValueError, OverflowError):
+            whole, number = self.low - 1, self.low - 1
+        if isinstance(value, bool) or whole != number or not self.low <= whole <= self.high:
+            raise OptionError(
+                f"{name} is “{value}”, but must be a whole number, {self.low} to {self.high}."
+            )
+        return whole
+
+    def values(self) -> str:
+        return f"{self.low} to {self.high}"
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "integer", "minimum": self.low, "maximum": self.high}
+
+
+@dataclass(frozen=True)
+class Choice(Option):
+    """One of several words. labels: what the page calls each. hints: and what it adds to that."""
+
+    choices: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+
+    def parse(self, name: str, value: object) -> str:
+        if value not in self.choices:
+            choices = ", ".join(self.choices)
+            raise OptionError(f"{name} is “{value}”, but must be one of {choices}.")
+        return str(value)
+
+    def values(self) -> str:
+        return ", ".join(self.choices)
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "string", "enum": list(self.choices)}
+
+
+@dataclass(frozen=True)
+class Switch(Option):
+    """On or off."""
+
+    def parse(self, name: str, value: object) -> bool:
+        text = str(value).strip().lower()
+        if text not in YES + NO:
+            raise OptionError(f"{name} is “{value}”, but must be on or off.")
+        return text in YES
+
+    def values(self) -> str:
+        return "on, off"
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "boolean"}
+
+
+def _option(default: Any, descriptor: Option) -> Any:
+    return field(default=default, metadata={"option": descriptor})
+
+
+@dataclass(frozen=True)
+class RestoreOptions:
+    """How a photo is restored: a value for each option."""
+
+    strength: int = _option(
+        70,
+        WholeNumber(
+            "how much of the restored face replaces the original; 0 leaves the photo as it was",
+            Group.LOOK,
+            label=N_("Strength"),
+        ),
+    )
+    mode: str = _option(
+        "natural",
+        Choice(
+            "see below",
+            Group.LOOK,
+            label=N_("Look"),
+            choices=("natural", "strong", "detail"),
+            labels=(N_("Natural"), N_("Strong"), N_("Detail")),
+            hints=(
+                N_("Keeps the light and colour of the photo"),
+                N_("Sharpest, invents the most"),
+                N_("Only lashes, hair and edges"),
+            ),
+        ),
+    )
+    denoise: int = _option(
+        0, WholeNumber("removes noise from the whole photo", Group.TOUCHES, N_("Remove noise"))
+    )
+    sharpen: int = _option(0, WholeNumber("sharpens the whole photo", Group.TOUCHES, N_("Sharpen")))
+    contrast: int = _option(
+        0, WholeNumber("of the whole photo", Group.TOUCHES, N_("Contrast"), low=-50, high=50)
+    )
+    brightness: int = _option(
+        0, WholeNumber("of the whole photo", Group.TOUCHES, N_("Brightness"), low=-50, high=50)
+    )
+    protect_skin: bool = _option(
+        True,
+        Switch(
+            "moves the skin's mean colour back to the original's, whichever skin it is; "
+            "not in strong mode",
+            Group.TOUCHES,
+            N_("Keep the skin’s own tone"),  # noqa: RUF001
+        ),
+    )
+    enhance_detail: bool = _option(
+        False,
+        Switch(
+            "brings out fine detail of the whole photo",
+            Group.TOUCHES,
+            N_("Bring out fine detail"),
+        ),
+    )
+    min_face: int = _option(
+        24,
+        WholeNumber(
+            "faces narrower than this are left alone, and the report says so",
+            Group.FILE,
+            N_("Leave faces alone that are narrower than"),
+            is_network_input=True,
+            high=10_000,
+            unit="pixels",
+        ),
+    )
+    format: str = _option(
+        "same",
+        Choice(
+            "of the results",
+            Group.FILE,
+            N_("Save as"),
+            in_presets=False,
+            choices=("same", "png", "jpeg", "webp"),
+            labels=(N_("Same as the photo"), "PNG", "JPEG", "WebP"),
+        ),
+    )
+    quality: int = _option(
+        92,
+        WholeNumber(
+            "of JPEG, WebP, HEIC and AVIF",
+            Group.FILE,
+            N_("JPEG and WebP quality"),
+            in_presets=False,
+            low=1,
+        ),
+    )
+    max_megapixels: int = _option(
+        100,
+        WholeNumber(
+            "larger photos are refused",
+            Group.FILE,
+            in_presets=False,
+            is_network_input=True,
+            low=1,
+            high=1_000,
+        ),
+    )
+    aligned: bool = _option(
+        False,
+        Switch(
+            "the photos are upright square crops: resize to the model, run it, save, nothing else",
+            Group.FILE,
+            in_presets=False,
+            is_network_input=True,
+        ),
+    )
 
     @classmethod
     def parse(cls, values: Mapping[str, object]) -> RestoreOptions:
@@ -61,49 +245,21 @@ class RestoreOptions:
 
         Raises OptionError, naming the option, for an unknown name or an impossible value.
         """
-        known = {field.name for field in fields(cls)}
         for name in values:
-            if name not in known:
-                raise OptionError(f"There is no option “{name}”; use {', '.join(sorted(known))}.")
-        return cls(**{name: _parse(name, value) for name, value in values.items()})
+            if name not in OPTIONS:
+                raise OptionError(f"There is no option “{name}”; use {', '.join(sorted(OPTIONS))}.")
+        return cls(**{name: OPTIONS[name].parse(name, value) for name, value in values.items()})
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         """All options by name, as `parse` takes them."""
         return asdict(self)
 
     def network_key(self) -> tuple[object, ...]:
         """The options on which the network's output depends: while they stay, so does it."""
-        return (self.min_face, self.aligned, self.max_megapixels)
+        return tuple(
+            getattr(self, name) for name, option in OPTIONS.items() if option.is_network_input
+        )
 
 
-def _parse(name: str, value: object) -> object:
-    if name in CHOICES:
-        return _choice(name, value)
-    if name in RANGES:
-        return _whole_number(name, value)
-    return _switch(name, value)
-
-
-def _choice(name: str, value: object) -> str:
-    if value not in CHOICES[name]:
-        raise OptionError(f"{name} is “{value}”, but must be one of {', '.join(CHOICES[name])}.")
-    return str(value)
-
-
-def _whole_number(name: str, value: object) -> int:
-    low, high = RANGES[name]
-    try:
-        number = float(value)  # type: ignore[arg-type]
-        whole = int(number)
-    except (TypeError, ValueError, OverflowError):
-        whole, number = low - 1, low - 1
-    if isinstance(value, bool) or whole != number or not low <= whole <= high:
-        raise OptionError(f"{name} is “{value}”, but must be a whole number, {low} to {high}.")
-    return whole
-
-
-def _switch(name: str, value: object) -> bool:
-    text = str(value).strip().lower()
-    if text not in YES + NO:
-        raise OptionError(f"{name} is “{value}”, but must be on or off.")
-    return text in YES
+OPTIONS: dict[str, Option] = {item.name: item.metadata["option"] for item in fields(RestoreOptions)}
+DEFAULTS: dict[str, Any] = {item.name: item.default for item in fields(RestoreOptions)}

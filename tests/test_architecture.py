@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,32 @@ def imports_of(file: Path) -> set[str]:
     return names
 
 
+def module_of(path: str) -> str:
+    return ".".join(Path("gpen_webui", path).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_modules(path: str) -> set[str]:
+    """The modules of this program that a file imports, but not those named for their types only."""
+    tree = ast.parse((PACKAGE / path).read_text(encoding="utf-8"))
+    typing_only = {
+        child
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for child in ast.walk(node)
+    }
+    known = {module_of(file) for file in FILES}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if node in typing_only or not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        for alias in node.names:
+            name = alias.name
+            if isinstance(node, ast.ImportFrom):
+                name = f"{node.module}.{name}"
+            found |= {part for part in (name, name.rpartition(".")[0]) if part in known}
+    return found - {module_of(path), "gpen_webui"}
+
+
 def package_of(path: str) -> str:
     return path.removesuffix(".py").split("/")[0]
 
@@ -91,6 +118,14 @@ def test_no_package_imports_from_one_above_it():
 def test_every_package_has_its_place_in_the_order():
     packages = {package_of(file) for file in FILES} - {"__init__"}
     assert packages <= set(ORDER)
+
+
+def test_no_modules_import_each_other_in_circles_not_even_when_called():
+    modules = {module_of(file): imported_modules(file) for file in FILES}
+    try:
+        TopologicalSorter(modules).prepare()
+    except CycleError as error:
+        pytest.fail(" <- ".join(error.args[1]))
 
 
 @pytest.mark.parametrize("module", ["cli", "jobs.service", "stages.restorer", "pipeline"])

@@ -1,8 +1,18 @@
 """Options as they come from a form, from JSON and from the command line."""
 
+import argparse
+
 import pytest
 
-from gpen_webui.options import RANGES, OptionError, RestoreOptions
+from gpen_webui.cli.option_arguments import add_option_arguments, chosen_options
+from gpen_webui.options import OPTIONS, OptionError, RestoreOptions, WholeNumber
+from tests.option_tables import README, option_table
+
+RANGES = {
+    name: (option.low, option.high)
+    for name, option in OPTIONS.items()
+    if isinstance(option, WholeNumber)
+}
 
 
 def test_defaults_are_the_ones_that_the_readme_promises():
@@ -74,3 +84,17 @@ def test_only_options_before_the_network_ask_for_a_new_run_of_it():
     assert RestoreOptions.parse(after).network_key() == base
     assert RestoreOptions(min_face=50).network_key() != base
     assert RestoreOptions(aligned=True).network_key() != base
+
+
+def test_the_readme_tells_every_option_with_its_range_and_default():
+    text = README.read_text(encoding="utf-8")
+    assert option_table() in text, "run python -m tests.option_tables"
+
+
+def test_every_option_can_be_given_on_the_command_line():
+    parser = argparse.ArgumentParser()
+    add_option_arguments(parser)
+    given = ["--strength", "5", "--mode", "detail", "--no-protect-skin", "--aligned"]
+    options = chosen_options(parser.parse_args(given))
+    assert options == RestoreOptions(strength=5, mode="detail", protect_skin=False, aligned=True)
+    assert chosen_options(parser.parse_args([])) == RestoreOptions()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import shlex
 from contextlib import closing
-from dataclasses import fields
 from pathlib import Path
 
 from gpen_webui.cli.machine_options import add_machine_options
+from gpen_webui.cli.option_arguments import add_option_arguments, chosen_options
 from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import new_run_folder
-from gpen_webui.options import MODES, RestoreOptions
 from gpen_webui.settings import Settings
 
 EXIT_OK, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 130
@@ -23,7 +22,6 @@ class ResultsFolderError(UserError):
 
 def add_restore_parser(commands: argparse._SubParsersAction) -> None:
     """Add `restore` and its options to the command line."""
-    neutral = RestoreOptions()
     parser = commands.add_parser(
         "restore",
         help="restore photos and folders without a browser",
@@ -35,47 +33,8 @@ def add_restore_parser(commands: argparse._SubParsersAction) -> None:
         "-o", "--output", type=Path, metavar="DIR", help="results folder (a new one in outputs/)"
     )
     parser.add_argument("--model", metavar="NAME|FILE", help="the model to restore with")
-    looks = parser.add_argument_group("how the result looks")
-    looks.add_argument("--mode", choices=MODES, help=f"default: {neutral.mode}")
-    for name, low, high, what in (
-        ("strength", 0, 100, "how much of the restored face replaces the original"),
-        ("denoise", 0, 100, "remove noise"),
-        ("sharpen", 0, 100, "sharpen"),
-        ("contrast", -50, 50, "contrast"),
-        ("brightness", -50, 50, "brightness"),
-    ):
-        default = getattr(neutral, name)
-        looks.add_argument(
-            f"--{name}", type=int, metavar="N", help=f"{what}, {low} to {high} (default: {default})"
-        )
-    looks.add_argument(
-        "--protect-skin",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="keep the skin's own tone (default: on)",
-    )
-    looks.add_argument(
-        "--enhance-detail",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="bring out fine detail (default: off)",
-    )
-    looks.add_argument(
-        "--min-face",
-        type=int,
-        metavar="PX",
-        help=f"leave faces narrower than this alone (default: {neutral.min_face})",
-    )
-    files = parser.add_argument_group("files")
-    files.add_argument("--format", choices=["same", "png", "jpeg", "webp"], help="default: same")
-    files.add_argument("--quality", type=int, metavar="N", help="of JPEG and WebP, 1 to 100")
-    files.add_argument("--max-megapixels", type=int, metavar="N", help="largest photo (100)")
-    files.add_argument(
-        "--aligned",
-        action="store_true",
-        default=None,
-        help="the photos are upright square face crops: run the network on them, nothing else",
-    )
+    add_option_arguments(parser)
+    files = parser.add_argument_group("results")
     files.add_argument("--save-faces", action="store_true", help="also save each face by itself")
     files.add_argument("--compare", action="store_true", help="also save before and after in one")
     files.add_argument(
@@ -98,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     from gpen_webui.logs import log_to_file
     from gpen_webui.pipeline import choose_workers, open_restorer
 
-    options = _restore_options(arguments)
+    options = chosen_options(arguments)
     settings = Settings.from_environment(
         model=arguments.model,
         device=arguments.device,
@@ -132,13 +91,6 @@ def run(arguments: argparse.Namespace) -> int:
         progress.say(f"Stopped; nothing is half done. Go on with: {_going_on(arguments, folder)}")
         return EXIT_INTERRUPTED
     return EXIT_SOME_FAILED if counts["failed"] else EXIT_OK
-
-
-def _restore_options(arguments: argparse.Namespace) -> RestoreOptions:
-    """The options given on the command line, checked; the rest keep their defaults."""
-    names = {field.name for field in fields(RestoreOptions)}
-    given = {name: value for name, value in vars(arguments).items() if name in names}
-    return RestoreOptions.parse({name: value for name, value in given.items() if value is not None})
 
 
 def _results_folder(chosen: Path | None, outputs: Path) -> Path:

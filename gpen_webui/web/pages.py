@@ -5,7 +5,6 @@ A page is drawn without a look at any model, so it is there at once while the mo
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 
 from flask import (
@@ -22,7 +21,7 @@ from flask_babel import Babel, get_locale
 from werkzeug.wrappers import Response as AnyResponse
 
 from gpen_webui.jobs.records import Job
-from gpen_webui.options import RANGES, RestoreOptions
+from gpen_webui.options import DEFAULTS, OPTIONS, Group, RestoreOptions
 from gpen_webui.web.context import settings
 
 TRANSLATIONS = Path(__file__).resolve().parent / "translations"
@@ -39,8 +38,6 @@ PRESETS: dict[str, dict[str, object]] = {
     "dark": {"strength": 75, "denoise": 12, "contrast": 6, "brightness": 14},
     "closeup": {"strength": 60, "mode": "detail", "enhance_detail": True},
 }
-# How the file is written is the user's taste and no matter of the photo's condition.
-NOT_IN_PRESETS = ("format", "quality", "max_megapixels", "aligned")
 
 blueprint = Blueprint("pages", __name__)
 
@@ -124,7 +121,7 @@ def choose_language() -> str:
 def preset_options(name: str) -> dict[str, object]:
     """Every option on which a preset decides."""
     values = RestoreOptions.parse(PRESETS[name]).as_dict()
-    return {key: value for key, value in values.items() if key not in NOT_IN_PRESETS}
+    return {key: value for key, value in values.items() if OPTIONS[key].in_presets}
 
 
 def _for_all_templates() -> dict[str, object]:
@@ -134,7 +131,9 @@ def _for_all_templates() -> dict[str, object]:
         "languages": LANGUAGES,
         "theme": theme if theme in THEMES else None,
         "presets": {name: preset_options(name) for name in PRESETS},
-        "ranges": RANGES,
+        "descriptors": OPTIONS,
+        "defaults": DEFAULTS,
+        "groups": Group,
         "max_file_mb": settings().max_file_mb,
     }
 
@@ -151,7 +150,6 @@ def _job_named(argument: str) -> Job | None:
 
 def _options_of(job: Job | None) -> dict[str, object]:
     """The form's values: those of a job, else the defaults."""
-    known = {field.name for field in fields(RestoreOptions)}
     earlier = job.options if job else {}
-    values = {name: value for name, value in earlier.items() if name in known}
+    values = {name: value for name, value in earlier.items() if name in OPTIONS}
     return RestoreOptions.parse(values).as_dict()

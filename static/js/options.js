@@ -58,8 +58,8 @@ export class Options {
   /** A double click on a slider takes its change back. */
   #reset(event) {
     const { type, dataset } = event.target;
-    if (type !== "range" || dataset.neutral === undefined || event.target.name === "strength") return;
-    event.target.value = dataset.neutral;
+    if (type !== "range" || dataset.default === undefined || event.target.name === "strength") return;
+    event.target.value = dataset.default;
     this.#show();
     this.#settle();
   }
@@ -83,8 +83,8 @@ export class Options {
     for (const section of findAll("details", this.form)) {
       const changed = findAll("input, select", section).some((field) =>
         field.type === "checkbox"
-          ? field.checked !== (field.name === "protect_skin")
-          : field.value !== field.dataset.neutral,
+          ? field.checked !== (field.dataset.default === "true")
+          : field.value !== field.dataset.default,
       );
       find(".changed", section).hidden = !changed;
     }

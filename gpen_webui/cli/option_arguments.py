@@ -1,0 +1,35 @@
+"""The options of restoring, as arguments of a command line."""
+
+from __future__ import annotations
+
+import argparse
+
+from gpen_webui.options import DEFAULTS, OPTIONS, Choice, Group, RestoreOptions, Switch, WholeNumber
+
+
+def add_option_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add every option under the heading of its group; one that is not given is None."""
+    groups = {group: parser.add_argument_group(group) for group in Group}
+    for name, option in OPTIONS.items():
+        flag = f"--{name.replace('_', '-')}"
+        said = option.help.replace("%", "%%")
+        match option:
+            case WholeNumber():
+                said = f"{said}; {option.values()} (default: {DEFAULTS[name]})"
+                groups[option.group].add_argument(flag, type=int, metavar="N", help=said)
+            case Choice():
+                said = f"{said} (default: {DEFAULTS[name]})"
+                groups[option.group].add_argument(flag, choices=option.choices, help=said)
+            case Switch():
+                said = f"{said} (default: {'on' if DEFAULTS[name] else 'off'})"
+                kind = argparse.BooleanOptionalAction
+                groups[option.group].add_argument(flag, action=kind, default=None, help=said)
+
+
+def chosen_options(arguments: argparse.Namespace) -> RestoreOptions:
+    """The options given on the command line, checked; the rest keep their defaults.
+
+    Raises OptionError.
+    """
+    given = {name: getattr(arguments, name) for name in OPTIONS}
+    return RestoreOptions.parse({name: value for name, value in given.items() if value is not None})
