@@ -33,6 +33,7 @@ from gpen_webui.photo.encode import encode_photo
 from gpen_webui.photo.formats import suffix_for
 from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.settings import Settings
+from gpen_webui.shortage import shortage_of
 from gpen_webui.stages.restorer import NetworkResult, Restoration, Restorer, last
 
 log = logging.getLogger(__name__)
@@ -165,7 +166,8 @@ def restore_stages(
     report call the photo. reuse: the network's result of an earlier run of the same photo.
 
     A photo without a face is passed on byte for byte where the format stays the same.
-    Raises StageError for whatever went wrong with the photo.
+    Raises StageError for whatever went wrong with the photo, ShortageError where the machine
+    has run out of something.
     """
     stage = "open"
     try:
@@ -190,6 +192,8 @@ def restore_stages(
             data, suffix = encode_photo(photo, restoration.pixels, options.format, options.quality)
         encoded = time.perf_counter()
     except Exception as error:
+        if shortage := shortage_of(error):
+            raise shortage from error
         raise StageError(stage, _explain(error, stage, name)) from error
 
     seconds = {"open": opened - started, **restoration.timings, "save": encoded - encoding}

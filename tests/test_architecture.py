@@ -38,6 +38,7 @@ ORDER = [
     "heap",
     "logs",
     "settings",
+    "shortage",
     "errors",
     "privacy",
     "folders",

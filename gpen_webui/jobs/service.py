@@ -16,6 +16,7 @@ from gpen_webui.files.lock import FileLock
 from gpen_webui.jobs.outputs_lock import lock_outputs
 from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.runner.foreman import Foreman
+from gpen_webui.jobs.runner.loading_record import LoadingRecord
 from gpen_webui.jobs.runner.local_pool import LocalPool, RestoreStages
 from gpen_webui.jobs.runner.saving import Saver
 from gpen_webui.jobs.runner.shared_restorer import LoadRestorer
@@ -59,10 +60,15 @@ class JobService:
                 ClaimQueue(files, database),
                 Saver(files, database, self.store),
             )
+            loading = LoadingRecord(files.root / "loading", _load_settings(settings))
             self.pool = LocalPool(
-                self.runner, load_restorer, restore_stages, settings.max_photo_seconds
+                self.runner,
+                load_restorer,
+                restore_stages,
+                loading,
+                settings.max_photo_seconds,
             )
-            self.runner.recover()
+            self.runner.recover(photos_are_blamed=not loading.is_left_over)
             self.pool.start()
             opened.callback(self.pool.close)
             self._opened = opened.pop_all()
@@ -93,6 +99,11 @@ def open_jobs(
 
     log_to_file(settings.outputs)
     return JobService(settings, load_restorer, restore_stages)
+
+
+def _load_settings(settings: Settings) -> str:
+    """What loading a model depends on, and a restart may change."""
+    return f"{settings.model} {settings.device} {settings.precision} {settings.workers}"
 
 
 def _open_files(outputs: Path) -> StoreFiles:

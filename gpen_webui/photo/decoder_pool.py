@@ -5,6 +5,9 @@ takes it minutes or gigabytes, costs a child, which is replaced, and its own ite
 words. Children are started when they are first needed and kept: a photo costs the transport
 of its pixels, not the start of a process. There are never more than the machine has cores;
 who comes when all are busy waits.
+
+A child may also be ended from outside: when everything is shut down, or for want of memory.
+Then the photo is asked for again, and the machine is blamed where that does not help.
 """
 
 from __future__ import annotations
@@ -23,10 +26,13 @@ from signal import Signals
 import numpy as np
 
 from gpen_webui.photo.errors import PhotoError
+from gpen_webui.shortage import ShortageError, memory_shortage, shortage_of
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 120.0  # seconds by the clock, where a disk or a network share does not answer
 REMEDY = "open it in another program and save it anew, or try another copy."
+CRASHES = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGSYS", "SIGTRAP")
+TRIES = 2  # for a photo whose child was ended from outside
 
 
 class ChildDied(Exception):  # noqa: N818 - caught here, never seen outside
@@ -60,6 +66,7 @@ class Child:
             start_new_session=True,
         )
         self._too_late = False
+        self._is_ready = False
 
     def ask(self, question: dict) -> Answer:
         """Raises ChildDied, or MemoryError where the answer does not fit this process."""
@@ -67,6 +74,7 @@ class Child:
         clock.daemon = True
         clock.start()
         try:
+            self._wait_until_ready()
             self._process.stdin.write(json.dumps(question).encode() + b"\n")
             self._process.stdin.flush()
             fields = json.loads(self._process.stdout.readline() or b"null")
@@ -84,10 +92,17 @@ class Child:
         """Whether it can be asked."""
         return self._process.poll() is None
 
+    def was_ended_from_outside(self) -> bool:
+        """Whether the photo is not, or not surely, the cause of its death."""
+        return not self._too_late and self._ended_by() not in (None, "SIGPROF", *CRASHES)
+
+    def could_not_start(self) -> bool:
+        """Whether it ended by itself before it could be asked anything."""
+        return not self._is_ready and self._ended_by() is None
+
     def why_dead(self) -> str:
-        """What a user is told of the file in hand."""
-        code = self._process.wait()
-        signal = Signals(-code).name if code < 0 else None
+        """What a user is told of the photo in progress."""
+        signal = self._ended_by()
         if self._too_late or signal == "SIGPROF":
             return "takes far too long to decode"
         if signal == "SIGKILL":
@@ -100,6 +115,17 @@ class Child:
         self._process.wait()
         self._process.stdin.close()
         self._process.stdout.close()
+
+    def _wait_until_ready(self) -> None:
+        if not self._is_ready:
+            if not self._process.stdout.readline():
+                raise ChildDied
+            self._is_ready = True
+
+    def _ended_by(self) -> str | None:
+        """The signal that ended it; None where it ended by itself."""
+        code = self._process.wait()
+        return Signals(-code).name if code < 0 else None
 
     def _read(self, size: int) -> np.ndarray:
         data = np.empty(size, np.uint8)
@@ -122,7 +148,8 @@ class DecoderPool:
     def ask(self, path: Path, name: str, max_megapixels: int, **more: int) -> Answer:
         """Let a child decode a file: see decoder_process.py for what is asked and answered.
 
-        Raises PhotoError for what is no photo, or no harmless one.
+        Raises PhotoError for what is no photo, or no harmless one; ShortageError where the
+        machine lets no child do its work.
         """
         _check_is_file(path, name)
         question = {
@@ -132,21 +159,13 @@ class DecoderPool:
             **more,
         }
         with self._free:
-            child = self._take()
-            try:
-                answer = child.ask(question)
-            except ChildDied:
-                reason = child.why_dead()
-                child.close()
-                raise PhotoError(f"{name} {reason}; {REMEDY}") from None
-            except BaseException:
-                child.close()
-                raise
-            self._idle.append(child)
+            answer = self._answer(question, TRIES)
         match answer.fields.get("error"):
             case None:
                 return answer
             case "memory":
+                if shortage := memory_shortage():
+                    raise shortage
                 raise PhotoError(f"{name} needs far more memory than its size explains; {REMEDY}")
             case sentence:
                 raise PhotoError(sentence)
@@ -156,12 +175,43 @@ class DecoderPool:
         while self._idle:
             self._idle.pop().close()
 
+    def _answer(self, question: dict, tries: int) -> Answer:
+        child = self._take()
+        try:
+            answer = child.ask(question)
+        except ChildDied:
+            reason = child.why_dead()
+            child.close()
+            if child.could_not_start():
+                raise ShortageError(
+                    "The process that opens photos cannot be started; close other programs, or "
+                    "raise the limits of this one."
+                ) from None
+            if child.was_ended_from_outside():
+                if tries > 1:
+                    return self._answer(question, tries - 1)
+                if shortage := memory_shortage():
+                    raise shortage from None
+            raise PhotoError(f"{question['name']} {reason}; {REMEDY}") from None
+        except BaseException as error:
+            child.close()
+            if shortage := shortage_of(error):
+                raise shortage from error
+            raise
+        self._idle.append(child)
+        return answer
+
     def _take(self) -> Child:
         while True:
             try:
                 child = self._idle.pop()
             except IndexError:
-                return Child()
+                try:
+                    return Child()
+                except OSError as error:
+                    if shortage := shortage_of(error):
+                        raise shortage from error
+                    raise
             if child.lives():
                 return child
             child.close()  # it died at rest, through no fault of the next photo

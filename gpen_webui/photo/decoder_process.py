@@ -1,22 +1,27 @@
 """The child process that decodes: questions come in at stdin, answers go out at stdout.
 
-A question is one line of JSON: path, name, max_megapixels and, for a thumbnail, side. An
-answer is one line of JSON and then the bytes of its `parts`, in their order. Never pickle: a
-child that a hostile file has taken over can lie about pixels, and no more.
+First comes an empty line: ready. A question is one line of JSON: path, name, max_megapixels
+and, for a thumbnail, side. An answer is one line of JSON and then the bytes of its `parts`, in
+their order. Never pickle: a child that a hostile file has taken over can lie about pixels, and
+no more.
 
-The process ends with its stdin. Where a question takes more processor time than it may, the
-system kills the process, wherever it is; where it takes more memory, the allocation fails.
+The process ends with its stdin, also in the middle of a photo. Signals that ask a program to
+end are for the parent, which decides when. Where a question takes more processor time than it
+may, the system kills the process, wherever it is; where it takes more memory, the allocation
+fails.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import BinaryIO
 
 import numpy as np
@@ -39,16 +44,31 @@ STATUS = Path("/proc/self/status")
 
 def main() -> None:
     """Answer until stdin ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, and it ends us
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has not all
+        if number := getattr(signal, name, None):
+            signal.signal(number, signal.SIG_IGN)
+    if hasattr(select, "poll"):
+        with suppress(RuntimeError):  # no thread: it ends after the photo
+            Thread(target=_end_with_parent, daemon=True).start()
     answers = os.fdopen(os.dup(1), "wb")
     _widen(answers)
     os.dup2(2, 1)  # what a decoder prints must not get among the answers
+    answers.write(b"\n")
+    answers.flush()
     for line in sys.stdin.buffer:
         allowance = Allowance()
         answer, parts = _answer(json.loads(line), allowance.cover)
         allowance.end()
         answer["parts"] = {part: len(data) for part, data in parts.items()}
         _write(answers, answer, parts)
+
+
+def _end_with_parent() -> None:
+    """Nobody waits for a photo any more once the other end of stdin is closed."""
+    poll = select.poll()
+    poll.register(0, 0)  # tells of nothing but the end
+    poll.poll()
+    os._exit(0)
 
 
 def _answer(question: dict, on_size: OnSize) -> tuple[dict, dict[str, memoryview]]:

@@ -21,7 +21,8 @@ from threading import Condition, Event, Lock, RLock
 from typing import TypeVar
 
 from gpen_webui.jobs.records import Job, StoreError
-from gpen_webui.jobs.runner.saving import CannotSaveError, Saver
+from gpen_webui.jobs.runner.failures import why_not_recorded
+from gpen_webui.jobs.runner.saving import Saver
 from gpen_webui.jobs.runner.task import Interrupted, Task
 from gpen_webui.jobs.runner.throughput import ThroughputEstimator
 from gpen_webui.jobs.store.claims import ClaimQueue
@@ -58,9 +59,12 @@ class Foreman:
         self._changes = 0  # counts what workers might wait for
         self._tasks: set[Task] = set()  # in progress
 
-    def recover(self) -> None:
-        """Take up what an earlier process left; before anything else. Raises StoreError."""
-        self._claims.recover()
+    def recover(self, photos_are_blamed: bool) -> None:
+        """Take up what an earlier process left; before anything else. Raises StoreError.
+
+        photos_are_blamed: whether what it had in progress may have caused its death.
+        """
+        self._claims.recover(photos_are_blamed)
         for job_id in self._claims.ending_jobs():
             self._finish_job(job_id)
 
@@ -72,7 +76,7 @@ class Foreman:
             tasks = list(self._tasks)
         for task in tasks:
             if task.stop():
-                with suppress(StoreError):  # the next start takes it up
+                with suppress(Exception):  # the next start takes it up
                     self.release(task)
 
     # What users ask for
@@ -123,25 +127,24 @@ class Foreman:
         """Whether nothing more is handed out."""
         return self._closing.is_set()
 
-    def next_task(self) -> Task | None:
-        """The next item, as soon as there is one; None when the worker is to end."""
-        while not self.is_closing:
-            seen, patience = self._changes, None
-            try:
-                task = self._claim()
-                self.store_error = None
-                if task:
-                    return task
-            except StoreError as error:
-                self.store_error, patience = str(error), RETRY_SECONDS
-            except Exception as error:  # a worker never dies
-                log.exception("no photo could be taken from the store")
-                self.store_error, patience = f"The job store is broken ({error}).", RETRY_SECONDS
-            with self._changed:
-                self._changed.wait_for(lambda seen=seen: self._changes != seen, patience)
-        return None
+    @property
+    def changes(self) -> int:
+        """How often there may have been something new to do."""
+        return self._changes
 
-    def _claim(self) -> Task | None:
+    def wait_for_change(self, seen: int, patience: float | None) -> None:
+        """Wait until `changes` is not what was seen any more, at most `patience` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._changes != seen, patience)
+
+    def has_work(self) -> bool:
+        """Whether an item waits. Raises StoreError."""
+        has_work = not self.is_closing and self._claims.has_waiting()
+        self.store_error = None
+        return has_work
+
+    def claim(self) -> Task | None:
+        """The next item; None where there is none that may be begun now. Raises StoreError."""
         with self._claiming:
             with self._changed:
                 in_progress = list(self._tasks)
@@ -164,8 +167,10 @@ class Foreman:
         task.stage = stage
         try:
             self._claims.stage(task.claim, stage)
-        except StoreError as error:  # no reason to give the photo up
+        except StoreError as error:
             self.store_error = str(error)
+        except Exception:  # no reason to give the photo up
+            log.exception("a stage could not be told")
 
     def save(self, task: Task, restored: RestoredFile) -> None:
         """Save a result, and complete its report.
@@ -209,6 +214,10 @@ class Foreman:
         with suppress(StoreError):  # closing; the next start takes it up
             self._retry_until_stored(lambda: self._finish_job(task.claim.job_id))
 
+    def pause_all(self, reason: str) -> None:
+        """No job can go on: each pauses with the reason, and nothing is claimed."""
+        self._retry_until_stored(lambda: self._claims.pause_all(reason))
+
     # Ends of jobs
 
     def _finish_job(self, job_id: str) -> None:
@@ -219,8 +228,10 @@ class Foreman:
             try:
                 self._saver.save_report(job_id)
                 self._claims.end(job_id)
-            except CannotSaveError as error:
-                self._claims.pause(job_id, str(error))
+            except StoreError:
+                raise
+            except Exception as error:
+                self._claims.pause(job_id, why_not_recorded("The report", error))
             self._throughput.forget(job_id)
 
     def _stop_tasks(self, job_id: str) -> None:

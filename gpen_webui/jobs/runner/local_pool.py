@@ -7,6 +7,10 @@ A native call cannot be stopped from outside. Where one outruns the time limit, 
 fails at once and its thread is given up: another takes its place, and what the old one
 still brings is thrown away.
 
+A worker never dies: whatever it meets, it puts its item back, says why, and goes on. Should a
+thread die all the same, or not be started, it is replaced: by the supervisor, and whenever
+health is asked.
+
 `_lock` guards the sets of threads; it comes after all of the foreman's locks.
 """
 
@@ -21,19 +25,25 @@ from threading import Event, Lock, Thread, current_thread
 from typing import Protocol
 
 from gpen_webui.jobs.records import StoreError
-from gpen_webui.jobs.runner.failures import not_saved, too_many_stuck, too_slow
-from gpen_webui.jobs.runner.foreman import Foreman
+from gpen_webui.jobs.runner.failures import (
+    not_restored,
+    too_many_stuck,
+    too_slow,
+    why_not_recorded,
+)
+from gpen_webui.jobs.runner.foreman import RETRY_SECONDS, Foreman
+from gpen_webui.jobs.runner.loading_record import LoadingRecord
 from gpen_webui.jobs.runner.network_cache import NetworkCache
-from gpen_webui.jobs.runner.saving import CannotSaveError
 from gpen_webui.jobs.runner.shared_restorer import LoadRestorer, SharedRestorer, why_not_loaded
 from gpen_webui.jobs.runner.task import Interrupted, Task
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport, RestoredFile, StageError, put_network_first
+from gpen_webui.shortage import ShortageError, shortage_of
 from gpen_webui.stages.restorer import NetworkResult, Restorer
 
 log = logging.getLogger(__name__)
 
-WATCH_SECONDS = 0.2  # between looks at the time limit
+WATCH_SECONDS = 0.2  # between looks at the workers
 MAX_STUCK = 4  # threads given up, before no more are made
 
 Stages = Generator[str, None, RestoredFile]
@@ -60,41 +70,54 @@ class LocalPool:
         foreman: Foreman,
         load_restorer: LoadRestorer,
         restore_stages: RestoreStages,
+        loading: LoadingRecord,
         max_photo_seconds: float = 0,
     ):
         self._foreman = foreman
-        self._restorer = SharedRestorer(load_restorer)
+        self._restorer = SharedRestorer(loading.watched(load_restorer))
         self._restore_stages = restore_stages
+        self._loading = loading
         self._limit = max_photo_seconds
         self._cache = NetworkCache()
         self._closing = Event()
         self._lock = Lock()
         self._workers: dict[Thread, Task | None] = {}  # and what each has in progress
         self._stuck: set[Thread] = set()
+        self._supervisor: Thread | None = None
+        self._not_started = ""  # why no further thread could be started
 
     def start(self) -> None:
-        """Begin to work."""
+        """Begin to work. Raises StoreError."""
+        if self._loading.is_hopeless:
+            reason = self._loading.why_hopeless()
+            self._restorer.refuse(reason)
+            self._foreman.pause_all(reason)
         self._fill()
-        if self._limit:
-            Thread(target=self._watch, name="time-limit", daemon=True).start()
+        self._keep_supervisor()
 
     def warm_up(self) -> None:
-        """Load the model in the background, before the first photo needs it."""
-        Thread(target=self._load_model, name="warm-up", daemon=True).start()
+        """Load the model in the background, unless that has killed the process before."""
+        if not self._loading.is_hopeless:
+            with suppress(RuntimeError):  # no thread: the first photo loads it
+                Thread(target=self._load_model, name="warm-up", daemon=True).start()
 
     def replace_restorer(self) -> None:
         """Load the model anew for the next photo: the settings or the files have changed."""
+        self._loading.clear()
         self._restorer.replace()
 
     def status(self) -> dict:
+        self._fill()
+        self._keep_supervisor()
         with self._lock:
             workers, stuck = len(self._workers), len(self._stuck)
             busy = sum(task is not None for task in self._workers.values())
         state, message = self._restorer.state, self._restorer.message
         if self._foreman.store_error:
             state, message = "failed", self._foreman.store_error
-        elif not workers and stuck:
-            state, message = "failed", too_many_stuck(stuck)
+        elif not workers and not self._closing.is_set():
+            state = "failed"
+            message = too_many_stuck(stuck) if stuck >= MAX_STUCK else self._not_started
         return {
             "state": state,
             "message": message,
@@ -112,35 +135,78 @@ class LocalPool:
         deadline = time.monotonic() + patience
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
+        self._loading.clear()  # a load that is cut off now is no death
         self._restorer.replace()
 
     # Threads
 
     def _fill(self) -> None:
+        """As many living workers as there should be; what dead ones had in progress goes back."""
         with self._lock:
+            dead = [worker for worker in self._workers if not worker.is_alive()]
+            orphans = [task for worker in dead if (task := self._workers.pop(worker))]
             wanted = 0 if len(self._stuck) >= MAX_STUCK else self._restorer.workers
             while len(self._workers) < wanted and not self._closing.is_set():
-                worker = Thread(target=self._serve, name="restore", daemon=True)
-                self._workers[worker] = None
-                worker.start()
+                if not self._start_worker():
+                    break
+        for task in orphans:
+            self._give_back(task, RuntimeError("its thread died"))
+            self._foreman.let_go(task)
+
+    def _start_worker(self) -> bool:
+        worker = Thread(target=self._serve, name="restore", daemon=True)
+        self._workers[worker] = None
+        try:
+            worker.start()
+        except (RuntimeError, MemoryError) as error:
+            del self._workers[worker]
+            shortage = shortage_of(error)
+            self._not_started = str(shortage or f"No thread can be started ({error!r}).")
+            return False
+        return True
+
+    def _keep_supervisor(self) -> None:
+        """Start the supervisor, unless it lives."""
+        with self._lock:
+            if self._closing.is_set() or (self._supervisor and self._supervisor.is_alive()):
+                return
+            supervisor = Thread(target=self._supervise, name="supervisor", daemon=True)
+            with suppress(RuntimeError):  # no thread: tried again when health is asked
+                supervisor.start()
+                self._supervisor = supervisor
 
     def _serve(self) -> None:
-        put_network_first()
-        while task := self._foreman.next_task():
-            self._hold(task)
-            try:
-                self._carry_out(task)
-            except Exception:  # a worker never dies; the item is done again after a restart
-                log.exception("a worker could not finish %s", ascii(task.claim.name))
-            self._hold(None)
-            self._foreman.let_go(task)
-            with self._lock:
-                if current_thread() in self._stuck:
-                    break
+        with suppress(OSError):
+            put_network_first()
+        while not self._foreman.is_closing and not self._is_given_up():
+            seen = self._foreman.changes
+            patience = self._work()
+            if patience != 0:
+                self._foreman.wait_for_change(seen, patience)
         with self._lock:
             self._workers.pop(current_thread(), None)
             self._stuck.discard(current_thread())
         self._fill()
+
+    def _work(self) -> float | None:
+        """Restore the next photo; how long to wait afterwards: None for a change, 0 not at all.
+
+        Never raises anything: a worker that dies would leave photos behind that look as if
+        they were in progress.
+        """
+        try:
+            return self._restore_next()
+        except StoreError as error:
+            self._foreman.store_error = str(error)
+        except BaseException as error:
+            with suppress(Exception):
+                log.error("a worker could not go on", exc_info=error)
+            self._foreman.store_error = f"The job store is broken ({error!r})."
+        return RETRY_SECONDS
+
+    def _is_given_up(self) -> bool:
+        with self._lock:
+            return current_thread() in self._stuck
 
     def _hold(self, task: Task | None) -> None:
         """What this thread has in progress, unless it was given up."""
@@ -148,17 +214,25 @@ class LocalPool:
             if current_thread() in self._workers:
                 self._workers[current_thread()] = task
 
-    def _watch(self) -> None:
-        """Enforce the time limit."""
+    def _supervise(self) -> None:
+        """Enforce the time limit, and replace threads that have died."""
         while not self._closing.wait(WATCH_SECONDS):
-            failed, given_up = self._give_up_late()
-            if given_up:
+            try:
+                self._enforce_limit()
                 self._fill()
-            for task in failed:
-                with suppress(StoreError):  # closing; the next start takes it up
-                    self._foreman.finish(task, self._too_slow(task))
-            for task in given_up:
-                self._foreman.let_go(task)
+            except BaseException as error:
+                with suppress(Exception):
+                    log.error("the workers could not be supervised", exc_info=error)
+
+    def _enforce_limit(self) -> None:
+        failed, given_up = self._give_up_late() if self._limit else ([], [])
+        if given_up:
+            self._fill()
+        for task in failed:
+            message = too_slow(task.claim.name, task.stage, self._limit)
+            self._finish(task, self._failed(task, message))
+        for task in given_up:
+            self._foreman.let_go(task)
 
     def _give_up_late(self) -> tuple[list[Task], list[Task]]:
         """Items that outran the limit: those that fail by it, and all whose threads are given up.
@@ -179,9 +253,6 @@ class LocalPool:
                 self._stuck.add(worker)
         return failed, list(given_up.values())
 
-    def _too_slow(self, task: Task) -> ItemReport:
-        return self._failed(task, too_slow(task.claim.name, task.stage, self._limit))
-
     def _load_model(self) -> None:
         try:
             self._restorer.release(self._restorer.acquire())
@@ -191,18 +262,34 @@ class LocalPool:
 
     # One item
 
-    def _carry_out(self, task: Task) -> None:
+    def _restore_next(self) -> float | None:
+        """As `_work`. The model comes first: an item is claimed by who can restore it."""
+        if not self._foreman.has_work():
+            return None
         try:
             restorer = self._restorer.acquire()
         except Exception as error:
-            if task.stop():
-                self._foreman.release(task, why_not_loaded(error))
-            return
+            self._foreman.pause_all(why_not_loaded(error))
+            return None
         try:
             self._fill()
-            self._restore(task, restorer)
+            task = self._foreman.claim()
+            if task is None:
+                return None
+            self._carry_out(task, restorer)
         finally:
             self._restorer.release(restorer)
+        return 0
+
+    def _carry_out(self, task: Task, restorer: Restorer) -> None:
+        self._hold(task)
+        try:
+            self._restore(task, restorer)
+        except BaseException as error:
+            self._give_back(task, error)
+        finally:
+            self._hold(None)
+            self._foreman.let_go(task)
 
     def _restore(self, task: Task, restorer: Restorer) -> None:
         try:
@@ -210,27 +297,40 @@ class LocalPool:
             task.settle()
         except Interrupted:  # whoever stopped it records what becomes of it
             return
-        except (CannotSaveError, StoreError) as error:
-            self._foreman.release(task, str(error))
+        self._finish(task, report)
+
+    def _finish(self, task: Task, report: ItemReport) -> None:
+        try:
+            self._foreman.finish(task, report)
+        except Exception as error:
+            self._give_back(task, error)
+
+    def _give_back(self, task: Task, error: BaseException) -> None:
+        """What came of an item cannot be saved or recorded: its job pauses with the reason."""
+        try:
+            self._foreman.release(task, why_not_recorded(task.claim.name, error))
+        except StoreError:  # closing; the next start takes it up
             return
-        self._foreman.finish(task, report)
 
     def _report_of(self, task: Task, restorer: Restorer) -> ItemReport:
-        """The report of a photo that is restored and saved, or has failed."""
+        """The report of a photo that is restored and saved, or has failed.
+
+        Raises Interrupted; anything else is no fault of the photo.
+        """
         try:
             restored = self._restored(task, restorer)
-            self._foreman.save(task, restored)
-            return restored.report
         except StageError as error:
             return self._failed(task, str(error))
-        except (Interrupted, CannotSaveError, StoreError):
+        except (Interrupted, ShortageError):
             raise
         except Exception:
-            log.exception("%s could not be saved", ascii(task.claim.name))
-            return self._failed(task, not_saved(task.claim.name))
+            log.exception("%s could not be restored", ascii(task.claim.name))
+            return self._failed(task, not_restored(task.claim.name))
+        self._foreman.save(task, restored)
+        return restored.report
 
     def _restored(self, task: Task, restorer: Restorer) -> RestoredFile:
-        """Take an item through its stages. Raises Interrupted, StageError."""
+        """Take an item through its stages. Raises Interrupted, StageError, ShortageError."""
         claim = task.claim
         key = (claim.sha256, claim.options.network_key(), restorer.model.sha256)
         is_photo = claim.kind == "photo"

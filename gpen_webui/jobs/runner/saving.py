@@ -12,6 +12,7 @@ from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.jobs.store.jobs import Store
 from gpen_webui.jobs.store.report import job_report, leftovers
+from gpen_webui.shortage import shortage_of
 
 
 class CannotSaveError(UserError):
@@ -73,6 +74,8 @@ def _in_words(error: OSError, folder: Path) -> str:
             f"The results folder {folder} was removed; put it back and resume, "
             "or just resume: what is missing will be restored again."
         )
+    if shortage := shortage_of(error):
+        return str(shortage)
     return (
         f"The results cannot be written to {folder} ({error.strerror or error}); "
         "make room or check the folder's permissions, then resume."

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from threading import Condition
 
 from gpen_webui.errors import UserError
+from gpen_webui.shortage import shortage_of
 from gpen_webui.stages.restorer import Restorer
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class SharedRestorer:
             restorer.close()
 
     def replace(self) -> None:
-        """Forget the restorer: the next photo loads it anew, those in hand keep the old one."""
+        """Forget the restorer: the next photo loads it anew, those in progress keep the old one."""
         with self._changed:
             old, self._current = self._current, None
             self._replaced += 1
@@ -85,6 +86,11 @@ class SharedRestorer:
                 del self._users[old]
         if unused:
             old.close()
+
+    def refuse(self, reason: str) -> None:
+        """Tell why it is not even tried, until somebody asks for it."""
+        with self._changed:
+            self.state, self.message = "failed", reason
 
     def _fail(self, error: BaseException) -> None:
         if not isinstance(error, UserError):
@@ -98,4 +104,6 @@ def why_not_loaded(error: BaseException) -> str:
     """One sentence for the user."""
     if isinstance(error, UserError):
         return str(error)
+    if shortage := shortage_of(error):
+        return str(shortage)
     return f"The model could not be loaded ({error}); look into the log for the cause."

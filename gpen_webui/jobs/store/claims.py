@@ -28,6 +28,9 @@ NEXT_JOB = """
 NEXT_ITEM = """
     SELECT n, crashes FROM items WHERE job = ? AND state = 'waiting' ORDER BY crashes, n LIMIT 1
 """
+WITH_WAITING_ITEMS = """
+    SELECT id FROM jobs WHERE state IN ('waiting', 'running') AND waiting AND NOT deleted
+"""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,11 @@ class ClaimQueue:
             folder=job["folder"],
             options=RestoreOptions(**json.loads(job["options"])),
         )
+
+    def has_waiting(self) -> bool:
+        """Whether an item of a started job waits to be claimed."""
+        with self._database.reading() as connection:
+            return connection.execute(NEXT_JOB).fetchone() is not None
 
     def stage(self, claim: Claim, stage: str) -> None:
         """Tell the stage that an item has entered."""
@@ -154,6 +162,13 @@ class ClaimQueue:
             if change.job_row(job_id)["state"] in ACTIVE_JOBS:
                 change.job(job_id, state="paused", reason=reason)
 
+    def pause_all(self, reason: str) -> None:
+        """Pause every started job of which something waits: none can go on."""
+        with self._database.changing() as change:
+            jobs = change.sql.execute(WITH_WAITING_ITEMS).fetchall()
+            for job in jobs:
+                change.job(job["id"], state="paused", reason=reason)
+
     def end(self, job_id: str) -> None:
         """The report of a finished job is written: it is done."""
         with self._database.changing() as change:
@@ -164,15 +179,18 @@ class ClaimQueue:
             elif state != "done" and not counts["waiting"] and not counts["running"]:
                 change.job(job_id, state="done", reason=None, finished=time.time())
 
-    def recover(self) -> None:
-        """After the death of a process: what it had in hand waits again, or has failed."""
+    def recover(self, is_blamed: bool = True) -> None:
+        """After the death of a process: what it had in progress waits again, or has failed.
+
+        is_blamed: whether one of these items may have caused it.
+        """
         with self._database.changing() as change:
             query = (
                 "SELECT job, n FROM items JOIN jobs ON jobs.id = job "
                 "WHERE items.state = 'running' AND jobs.running AND NOT deleted"
             )
             for job_id, n in change.sql.execute(query).fetchall():
-                self._recover_item(change, job_id, n)
+                self._recover_item(change, job_id, n, is_blamed)
 
     def ending_jobs(self, job_id: str | None = None) -> list[str]:
         """Jobs that have nothing left to do, but whose end is not recorded; of all, or of one."""
@@ -183,9 +201,9 @@ class ClaimQueue:
         with self._database.reading() as connection:
             return [row["id"] for row in connection.execute(query, (job_id,))]
 
-    def _recover_item(self, change: Change, job_id: str, n: int) -> None:
+    def _recover_item(self, change: Change, job_id: str, n: int, is_blamed: bool) -> None:
         row = item_row(change.sql, job_id, n)
-        crashes = row["crashes"] + 1
+        crashes = row["crashes"] + is_blamed
         if crashes < MAX_CRASHES:
             change.item(job_id, n, state="waiting", stage=None, crashes=crashes)
             return
