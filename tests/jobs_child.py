@@ -2,8 +2,9 @@
 
     python -m tests.jobs_child OUTPUTS POINT NAME
 
-POINT: where to die with the photo NAME in hand: a stage, or claimed, placed (its result is in
-its place, but not recorded), recorded, reported (the report is written, but not recorded).
+POINT: where to die with the photo NAME in progress: loading (the model), a stage, or claimed,
+placed (its result is in its place, but not recorded), recorded, reported (the report is
+written, but not recorded).
 The album is made if the folder has none.
 """
 
@@ -53,6 +54,8 @@ def main(outputs: Path, point: str, name: str) -> None:
     elif point in moments:
         owner, method = moments[point]
         setattr(owner, method, dying_after(getattr(owner, method), is_it))
+    if point == "loading":
+        bench.load = die
     service = bench.open()
     jobs = service.store.jobs() or [start(service, [f"{n}.jpg" for n in range(5)])]
     wait_for(lambda: service.store.job(jobs[0].id).ended)

@@ -143,7 +143,7 @@ class Bench:
 
     def open(self) -> JobService:
         """Start working in the outputs folder."""
-        service = self._make_service(self.settings, self._load, self.play)
+        service = self._make_service(self.settings, self.load, self.play)
         self._services.append(service)
         return service
 
@@ -154,7 +154,7 @@ class Bench:
         while self._services:
             self._services.pop().close()
 
-    def _load(self) -> tuple[FakeRestorer, int]:
+    def load(self) -> tuple[FakeRestorer, int]:
         if self.load_error:
             raise self.load_error
         self.loaded.append(FakeRestorer())

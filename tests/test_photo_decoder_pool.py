@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -44,33 +45,60 @@ def children() -> set[psutil.Process]:
     }
 
 
-def kill_the_busy_one(number: int) -> None:
-    """As soon as a child has been at work for half a second."""
-    deadline = time.monotonic() + 30
+def kill_the_busy_ones(number: int, times: int) -> None:
+    """As soon as a child has been at work for half a second, so many times."""
+    deadline = time.monotonic() + 60
     before = {child: sum(child.cpu_times()[:2]) for child in children()}
-    while time.monotonic() < deadline:
+    while times and time.monotonic() < deadline:
         for child in children():
-            if sum(child.cpu_times()[:2]) - before.get(child, 0) > 0.5:
-                child.send_signal(number)
-                return
+            with suppress(psutil.NoSuchProcess):
+                if sum(child.cpu_times()[:2]) - before.get(child, 0.5) > 0.5:
+                    before[child] = float("inf")
+                    child.send_signal(number)
+                    times -= 1
+                before.setdefault(child, sum(child.cpu_times()[:2]))
         time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
-    ("number", "sentence"),
+    ("number", "times", "sentence"),
     [
-        (signal.SIGSEGV, "slow.jpg is damaged, and decoding it crashed"),
-        (signal.SIGABRT, "slow.jpg is damaged, and decoding it crashed"),
-        (signal.SIGKILL, "slow.jpg needs more memory than is free"),
+        (signal.SIGSEGV, 1, "slow.jpg is damaged, and decoding it crashed"),
+        (signal.SIGABRT, 1, "slow.jpg is damaged, and decoding it crashed"),
+        (signal.SIGKILL, 2, "slow.jpg needs more memory than is free"),
     ],
 )
-def test_a_crash_costs_one_photo_and_the_next_one_opens(slow, good, number: int, sentence: str):
-    killer = threading.Thread(target=kill_the_busy_one, args=(number,))
+def test_a_crash_costs_one_photo_and_the_next_one_opens(slow, good, number, times, sentence):
+    killer = threading.Thread(target=kill_the_busy_ones, args=(number, times))
     killer.start()
     with pytest.raises(PhotoError, match=sentence):
         open_photo(slow)
     killer.join()
     assert (open_photo(good).pixels == CARD).all()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
+def test_a_signal_from_outside_is_not_the_photos_fault(slow: Path, number: int):
+    """The photo is decoded all the same, and here fails for what it is."""
+    killer = threading.Thread(target=kill_the_busy_ones, args=(number, 1))
+    killer.start()
+    with pytest.raises(PhotoError, match=r"slow.jpg takes far too long to decode"):
+        open_photo(slow)
+    killer.join()
+
+
+def test_a_child_that_cannot_be_started_is_the_machines_fault(good: Path, project: Path):
+    code = (
+        "import os, resource, sys; from pathlib import Path; "
+        "from gpen_webui.photo.photo import open_photo; "
+        "free = os.open('/dev/null', os.O_RDONLY); os.close(free); "
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, free + 1))\n"
+        "try: open_photo(Path(sys.argv[1]))\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    command = [sys.executable, "-c", code, good]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    assert done.stdout.startswith("ShortageError This program may not open more files"), done
 
 
 def test_what_takes_too_long_is_given_up_within_its_processor_time(slow: Path, good: Path):
@@ -127,6 +155,22 @@ def test_children_end_with_their_parent_whatever_ends_it(good: Path, project: Pa
     parent.kill()
     parent.wait()
     child.wait(timeout=10)
+
+
+def test_a_child_ends_with_its_parent_also_in_the_middle_of_a_photo(slow: Path, project: Path):
+    code = (
+        "import sys; from pathlib import Path; from gpen_webui.photo.photo import open_photo; "
+        "open_photo(Path(sys.argv[1]))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code, slow], cwd=project)
+    decoders: list[psutil.Process] = []
+    while not any(sum(child.cpu_times()[:2]) > 0.5 for child in decoders):
+        decoders = psutil.Process(parent.pid).children()
+        time.sleep(0.02)
+    parent.kill()
+    parent.wait()
+    (decoder,) = decoders
+    decoder.wait(timeout=10)
 
 
 def test_a_folder_of_photos_cannot_bring_its_own_modules(good: Path, project: Path):

@@ -21,6 +21,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from gpen_webui.errors import UserError
 from gpen_webui.settings import Settings
 from gpen_webui.web.application import build_app, close_app
+from gpen_webui.web.first_process import FirstProcess
 from gpen_webui.web.gunicorn_worker import PatientWorker
 from gpen_webui.web.open_files import connections_allowed
 from gpen_webui.web.process import leave_now, open_page, warm_up_soon
@@ -51,6 +52,9 @@ class Application(BaseApplication):
         self._listener = listener
         self._app: Flask | None = None
         super().__init__()
+
+    def run(self) -> None:
+        FirstProcess(self).run()
 
     def load_config(self) -> None:
         values = {

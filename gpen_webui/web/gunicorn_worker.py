@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import selectors
+import signal
 import socket
 import struct
 import time
@@ -18,6 +19,7 @@ from functools import partial
 from gunicorn import util
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from gpen_webui.web.first_process import UNUSED_SIGNALS
 from gpen_webui.web.process import leave_now
 
 SILENCE_SECONDS = 30  # that a client may make within a request
@@ -36,6 +38,12 @@ class PatientWorker(ThreadWorker):
     def init_process(self) -> None:
         self.cfg.set("graceful_timeout", REQUEST_PATIENCE)
         super().init_process()
+
+    def init_signals(self) -> None:
+        """What is for the first process leaves the photos in progress alone."""
+        super().init_signals()
+        for number in (signal.SIGHUP, *UNUSED_SIGNALS):
+            signal.signal(number, signal.SIG_IGN)
 
     def handle_quit(self, sig, frame) -> None:
         """Ctrl-C: as SIGTERM. gunicorn's own would do too much for a signal handler."""

@@ -203,7 +203,7 @@ class Foreman:
     def release(self, task: Task, reason: str | None = None) -> None:
         """Put an item back; reason: its job pauses because of it."""
         self._throughput.forget(task.claim.job_id)
-        self._retry_until_stored(lambda: self._claims.release(task.claim, reason))
+        self._retry_until_stored(lambda: self._claims.release(task.claim, reason), MemoryError)
 
     def let_go(self, task: Task) -> None:
         """The worker is done with the item; the last one of a job ends it."""
@@ -211,8 +211,8 @@ class Foreman:
         with self._changed:
             self._tasks.discard(task)
         self._notify_workers()
-        with suppress(StoreError):  # closing; the next start takes it up
-            self._retry_until_stored(lambda: self._finish_job(task.claim.job_id))
+        with suppress(StoreError, MemoryError):  # closing; the next start takes it up
+            self._retry_until_stored(lambda: self._finish_job(task.claim.job_id), MemoryError)
 
     def pause_all(self, reason: str) -> None:
         """No job can go on: each pauses with the reason, and nothing is claimed."""
@@ -243,16 +243,19 @@ class Foreman:
             if not task.stop():
                 task.over.wait(max(0.0, deadline - time.monotonic()))
 
-    def _retry_until_stored(self, record: Callable[[], Value]) -> Value:
+    def _retry_until_stored(
+        self, record: Callable[[], Value], *also_after: type[Exception]
+    ) -> Value:
         """Record something, however long the store cannot be written.
 
-        Gives up with the StoreError when closing: the next start takes it up.
+        also_after: what else is no reason to give up. Gives up with the error when closing: the
+        next start takes it up.
         """
         while True:
             try:
                 return record()
-            except StoreError as error:
-                self.store_error = str(error)
+            except (StoreError, *also_after) as error:
+                self.store_error = str(error) or repr(error)
                 if self._closing.wait(RETRY_SECONDS):
                     raise
 

@@ -141,17 +141,14 @@ class LocalPool:
     # Threads
 
     def _fill(self) -> None:
-        """As many living workers as there should be; what dead ones had in progress goes back."""
+        """As many living workers as there should be."""
         with self._lock:
-            dead = [worker for worker in self._workers if not worker.is_alive()]
-            orphans = [task for worker in dead if (task := self._workers.pop(worker))]
+            for worker in [worker for worker in self._workers if not worker.is_alive()]:
+                del self._workers[worker]
             wanted = 0 if len(self._stuck) >= MAX_STUCK else self._restorer.workers
             while len(self._workers) < wanted and not self._closing.is_set():
                 if not self._start_worker():
                     break
-        for task in orphans:
-            self._give_back(task, RuntimeError("its thread died"))
-            self._foreman.let_go(task)
 
     def _start_worker(self) -> bool:
         worker = Thread(target=self._serve, name="restore", daemon=True)
@@ -282,8 +279,8 @@ class LocalPool:
         return 0
 
     def _carry_out(self, task: Task, restorer: Restorer) -> None:
-        self._hold(task)
         try:
+            self._hold(task)
             self._restore(task, restorer)
         except BaseException as error:
             self._give_back(task, error)
@@ -323,7 +320,9 @@ class LocalPool:
             return self._failed(task, str(error))
         except (Interrupted, ShortageError):
             raise
-        except Exception:
+        except Exception as error:
+            if shortage := shortage_of(error):
+                raise shortage from error
             log.exception("%s could not be restored", ascii(task.claim.name))
             return self._failed(task, not_restored(task.claim.name))
         self._foreman.save(task, restored)
