@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import shutil
 import sqlite3
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -22,7 +23,8 @@ from gpen_webui.jobs.store.salvaged_rows import whole_event, whole_item, whole_j
 log = logging.getLogger(__name__)
 
 PAGE_BYTES = 4096
-MOST_FAILURES = 200_000  # queries that fail, for each table, before the rest is given up
+MOST_FAILURES = 20_000  # queries that fail one after the other, before the rest is given up
+ROWS_PER_PAGE = 400  # more than there are, as rowids have gaps
 ROLLBACK_JOURNAL, WAL = b"\1\1", b"\2\2"  # how a database file says what lies beside it
 PAGE_COUNT, CHANGE_COUNTER, VALID_FOR = slice(28, 32), slice(24, 28), slice(92, 96)
 FORMAT = slice(18, 20)
@@ -51,7 +53,7 @@ def salvage(damaged: Path, target: Path, first_pages: Iterable[Path] = ()) -> in
 
 def fresh_store(path: Path, version: int = schema.VERSION) -> None:
     """Make a store without jobs. Raises sqlite3.Error."""
-    with closing(_connect(path)) as store:
+    with closing(_open_new(path)) as store:
         store.execute("BEGIN")
         for statement in statements_of(version):
             store.execute(statement)
@@ -60,12 +62,12 @@ def fresh_store(path: Path, version: int = schema.VERSION) -> None:
 
 
 def _salvage(damaged: Path, target: Path) -> int:
-    with closing(_connect(damaged)) as source:
+    with closing(_open_damaged(damaged)) as source:
         version = _version_of(source)
         if version is None:
             return 0
         fresh_store(target, version)
-        with closing(_connect(target)) as store:
+        with closing(_open_new(target)) as store:
             store.execute("BEGIN")
             rows = _insert(store, "jobs", map(whole_job, _rows(source, "jobs")))
             rows += _insert(store, "items", map(whole_item, _rows(source, "items")))
@@ -83,7 +85,17 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.row_factory = sqlite3.Row
     connection.text_factory = lambda data: data.decode("utf-8", "replace")
+    return connection
+
+
+def _open_new(path: Path) -> sqlite3.Connection:
+    connection = _connect(path)
     connection.execute("PRAGMA synchronous = OFF")  # it is flushed when it is complete
+    return connection
+
+
+def _open_damaged(path: Path) -> sqlite3.Connection:
+    connection = _connect(path)
     connection.execute("PRAGMA writable_schema = ON")  # also reads what is cut short
     return connection
 
@@ -115,7 +127,7 @@ def _rows(source: sqlite3.Connection, table: str) -> Iterator[dict]:
     try:
         last = source.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0] or 0
     except sqlite3.Error:
-        last = 1 << 20
+        last = ROWS_PER_PAGE * _pages(source)
     yield from _readable(source, query, (), 0, last)
 
 
@@ -128,19 +140,24 @@ def _readable(
     source: sqlite3.Connection, query: str, values: tuple, first: int, last: int
 ) -> Iterator[dict]:
     """What `query` gives for each place in a range, without the rows that cannot be read."""
-    ranges, failures = [(first, last)], 0
+    ranges, failures = deque([(first, last)]), 0
     while ranges and failures < MOST_FAILURES:
-        low, high = ranges.pop()
+        low, high = ranges.popleft()
         try:
             for row in source.execute(query, (*values, low, high)):
-                found = dict(row)
+                failures, found = 0, dict(row)
                 low = found.pop("at") + 1
                 yield found
         except sqlite3.Error:
             failures += 1
             if low < high:
                 middle = (low + high) // 2
-                ranges += [(middle + 1, high), (low, middle)]
+                ranges += [(low, middle), (middle + 1, high)]
+
+
+def _pages(source: sqlite3.Connection) -> int:
+    [(_, _, path)] = source.execute("PRAGMA database_list").fetchall()
+    return Path(path).stat().st_size // PAGE_BYTES + 1
 
 
 def _replace_first_page(damaged: Path, other: Path) -> bool:
