@@ -26,7 +26,10 @@ from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.events import EventNotifier, Events
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.jobs.store.jobs import Store
+from gpen_webui.jobs.store.leftovers import take_up_leftovers
+from gpen_webui.jobs.store.maintenance import Maintenance
 from gpen_webui.jobs.store.removal import Remover
+from gpen_webui.jobs.store.rescue import prepare_migration, rescue_if_needed
 from gpen_webui.logs import log_to_file
 from gpen_webui.pipeline import choose_workers, open_restorer, restore_stages
 from gpen_webui.settings import Settings
@@ -39,6 +42,7 @@ class JobService:
     """The jobs of one outputs folder, at work from the making of the object to close().
 
     store: collect and look. runner: what users ask for. pool: who restores. events: follow.
+    notice: what was done with a store that was damaged, in words; None where it was whole.
     """
 
     def __init__(
@@ -49,8 +53,11 @@ class JobService:
             files = _open_files(settings.outputs)
             opened.callback(_open_lock(files).close)
             notifier = EventNotifier()
+            self.notice = rescue_if_needed(files)
+            prepare_migration(files)
             database = Database(files.database, on_commit=notifier.notify)
             opened.callback(database.close)
+            take_up_leftovers(files, database)
             remover = Remover(files, database)
             self.store = Store(files, database)
             self.events = Events(self.store, notifier)
@@ -69,6 +76,7 @@ class JobService:
                 settings.max_photo_seconds,
             )
             self.runner.recover(photos_are_blamed=not loading.is_left_over)
+            opened.callback(Maintenance(files.database, remover).close)
             self.pool.start()
             opened.callback(self.pool.close)
             self._opened = opened.pop_all()

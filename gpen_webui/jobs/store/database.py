@@ -156,5 +156,8 @@ def _in_words(error: sqlite3.Error, path: Path) -> str:
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return f"The job store {path} cannot be written; check the folder's permissions."
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return f"The job store {path} is damaged; move it away to begin with an empty one."
+        return (
+            f"The job store {path} is damaged; stop the server and start it again: what can be "
+            "read is put together again, and the damaged file is kept."
+        )
     return f"The job store {path} cannot be used ({error}); check the disk."

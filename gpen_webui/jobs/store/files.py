@@ -203,7 +203,7 @@ def _by_number(name: str) -> tuple[bool, int, str]:
     return (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)
 
 
-def fingerprint(path: Path) -> tuple[int, str]:
+def fingerprint(path: Path, flush: bool = True) -> tuple[int, str]:
     """Size and SHA-256 of a file, flushed to the disk where it can be. Raises OSError."""
     if not stat.S_ISREG(path.stat().st_mode):  # a pipe waits for ever, a device never ends
         raise OSError(errno.EINVAL, "it is no file")
@@ -212,8 +212,9 @@ def fingerprint(path: Path) -> tuple[int, str]:
         while block := file.read(BLOCK):
             digest.update(block)
             size += len(block)
-        with suppress(OSError):
-            os.fsync(file.fileno())
+        if flush:
+            with suppress(OSError):
+                os.fsync(file.fileno())
     return size, digest.hexdigest()
 
 

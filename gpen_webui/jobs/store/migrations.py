@@ -95,7 +95,7 @@ def _copy(connection: sqlite3.Connection, table: str) -> None:
 def _converted_events(connection: sqlite3.Connection) -> Iterator[tuple]:
     query = (
         "SELECT jobs.number, data FROM old_events JOIN jobs ON jobs.id = old_events.job "
-        "ORDER BY jobs.number, seq"
+        "ORDER BY jobs.number, old_events.seq"
     )
     for number, data in connection.execute(query):
         event = json.loads(data)

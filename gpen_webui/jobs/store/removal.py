@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import PurePosixPath
-from threading import Lock
+from threading import Event, Lock
 
 from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.store.database import Database
@@ -27,6 +27,11 @@ class Remover:
         self._database = database
         self._lock = Lock()
         self._at_work: set[str] = set()
+        self._stopping = Event()
+
+    def stop(self) -> None:
+        """End removals after their present slice; the next start goes on with them."""
+        self._stopping.set()
 
     def remove(self, job_id: str) -> None:
         """Remove one job. Raises StoreError where a file cannot be removed."""
@@ -86,6 +91,8 @@ class Remover:
                 items = connection.execute(query, (job_id,)).fetchall()
             if not items:
                 return
+            if self._stopping.is_set():
+                raise StoreError("The server stops; the rest is removed at the next start.")
             self._files.remove_originals(item["source"] for item in items if item["owned"])
             if folder is not None:
                 placed = [PurePosixPath(item["planned"]) for item in items if item["placed"]]

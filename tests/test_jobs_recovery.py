@@ -1,0 +1,462 @@
+"""A store that is damaged, cut short, emptied or gone: no upload is lost, and what can be known
+of albums and results is known again."""
+
+import json
+import random
+import shutil
+import sqlite3
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gpen_webui.jobs.records import StoreError
+from gpen_webui.jobs.service import JobService
+from gpen_webui.jobs.store.backups import DAY, back_up, backup_paths
+from gpen_webui.options import RestoreOptions
+from tests.jobs_kit import Bench, check_nothing_lost, collect, content, start, wait_for_state
+
+DONE = [f"1931/{n}.jpg" for n in range(8)]
+COLLECTED = [f"uploaded {n}.jpg" for n in range(5)]
+PAGE = 4096
+
+
+@pytest.fixture
+def bench(tmp_path: Path):
+    bench = Bench(tmp_path / "outputs")
+    yield bench
+    bench.close()
+
+
+@pytest.fixture(scope="module")
+def outputs_as_left(tmp_path_factory) -> Path:
+    """An album that is done and one that is being collected, as a killed process leaves them."""
+    bench = Bench(tmp_path_factory.mktemp("left") / "outputs")
+    service = bench.open()
+    wait_for_state(service, start(service, DONE), "done")
+    collect(service, COLLECTED)
+    left = bench.outputs.with_name("left")
+    shutil.copytree(bench.outputs, left)  # with its WAL, in the middle of the work
+    bench.close()
+    return left
+
+
+@pytest.fixture
+def left(outputs_as_left: Path, bench: Bench) -> Path:
+    """The folder .gpen-webui of such outputs, without a backup of the store."""
+    shutil.copytree(outputs_as_left, bench.outputs)
+    hidden = bench.outputs / ".gpen-webui"
+    for backup in backup_paths(hidden / "jobs.sqlite"):
+        backup.unlink(missing_ok=True)
+    return hidden
+
+
+@pytest.fixture
+def checkpointed(left: Path) -> Path:
+    """The store's file, with everything in it and no WAL beside it."""
+    path = left / "jobs.sqlite"
+    with closing(sqlite3.connect(path)) as store:
+        store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert not (left / "jobs.sqlite-wal").exists()
+    return path
+
+
+def photos_of(service: JobService) -> dict[str, list[str]]:
+    """The names of the photos of each album, and that every original is as it was sent."""
+    found: dict[str, list[str]] = {}
+    for job in service.store.jobs(limit=500):
+        for item in service.store.items(job.id):
+            original = service.store.original(job.id, item.n).read_bytes()
+            if not item.name.split("/")[-1].startswith("photo "):
+                assert original == content(item.name.removeprefix("Summer 1931/"))
+            found.setdefault(job.name, []).append(original.decode())
+    return found
+
+
+def check_no_upload_is_lost(service: JobService) -> None:
+    """Every upload is in an album, can be restored, and every album's events have no gap."""
+    found = sorted(name for names in photos_of(service).values() for name in names)
+    assert found == sorted(DONE + COLLECTED)
+    for job in service.store.jobs(limit=500):
+        seqs = [event["seq"] for event in service.events.replay(job.id)]
+        assert seqs == list(range(1, job.seq + 1))
+        items = service.store.items(job.id)
+        assert [item.n for item in items] == list(range(job.counts["total"]))
+        assert sum(job.counts.values()) == 2 * job.counts["total"]
+
+
+def restored_results(service: JobService) -> int:
+    """How many photos have a result that the store knows; each of them is there."""
+    results = [
+        service.store.result(job.id, item.n)
+        for job in service.store.jobs(limit=500)
+        for item in service.store.items(job.id)
+        if item.result
+    ]
+    assert all(result.is_file() for result in results)
+    return len(results)
+
+
+def truncate(path: Path, size: int) -> None:
+    with open(path, "r+b") as file:
+        file.truncate(size)
+
+
+def flip(path: Path, places: list[int]) -> None:
+    data = bytearray(path.read_bytes())
+    for place in places:
+        data[place] ^= 1 << place % 8
+    path.write_bytes(data)
+
+
+# Nothing is lost
+
+
+def test_a_missing_store_is_made_again_from_uploads_names_and_reports(bench: Bench, left: Path):
+    for path in left.glob("jobs.sqlite*"):
+        path.unlink()
+    service = bench.open()
+    check_no_upload_is_lost(service)
+    albums = {job.name: job for job in service.store.jobs()}
+    assert set(albums) == {"Summer 1931", "lost+found"}
+    assert albums["Summer 1931"].state == "done"
+    assert restored_results(service) == len(DONE)
+    found = service.store.items(albums["lost+found"].id)
+    assert [item.name for item in found] == [f"Summer 1931/{name}" for name in COLLECTED]
+
+
+def test_an_album_lost_and_found_is_told_restored_and_deleted_like_any_other(bench, left):
+    for path in left.glob("jobs.sqlite*"):
+        path.unlink()
+    service = bench.open()
+    [lost] = [job for job in service.store.jobs() if job.name == "lost+found"]
+    assert (lost.state, lost.counts["total"]) == ("collecting", len(COLLECTED))
+    assert "No album knows these photos" in lost.reason
+    service.runner.submit(lost.id)
+    done = wait_for_state(service, lost, "done")
+    assert done.counts["done"] == len(COLLECTED)
+    assert done.reason is None
+    check_nothing_lost(service, done)
+    service.runner.delete(lost.id)
+    assert sum(path.is_file() for path in (left / "uploads").rglob("*")) == len(DONE)
+    bench.close()
+    assert {job.name for job in bench.open().store.jobs()} == {"Summer 1931"}
+
+
+def test_an_empty_store_is_made_again(bench: Bench, left: Path):
+    (left / "jobs.sqlite").write_bytes(b"")
+    (left / "jobs.sqlite-wal").unlink()
+    service = bench.open()
+    check_no_upload_is_lost(service)
+    assert restored_results(service) == len(DONE)
+
+
+def test_uploads_that_nobody_knows_are_kept_at_every_start(bench: Bench):
+    bench.open()
+    bench.close()
+    stray = bench.outputs / ".gpen-webui" / "uploads" / "somebody" / "7"
+    stray.parent.mkdir()
+    stray.write_bytes(b"grandmother")
+    for _ in range(3):
+        service = bench.open()
+        [lost] = service.store.jobs()
+        [item] = service.store.items(lost.id)
+        assert (lost.name, item.name) == ("lost+found", "somebody/photo 7")
+        assert service.store.original(lost.id, 0).read_bytes() == b"grandmother"
+        bench.close()
+
+
+def test_a_photo_sent_to_an_album_never_takes_the_place_of_one_that_was_lost(bench: Bench):
+    service = bench.open()
+    job = collect(service, ["a.jpg"])
+    bench.close()
+    (bench.outputs / ".gpen-webui" / "uploads" / job.id / "1").write_bytes(b"lost")
+    service = bench.open()
+    upload = service.store.incoming()
+    upload.write_bytes(b"new")
+    item = service.store.add_item(job.id, "b.jpg", upload)
+    [lost] = [found for found in service.store.jobs() if found.name == "lost+found"]
+    assert service.store.original(job.id, item.n).read_bytes() == b"new"
+    assert service.store.original(lost.id, 0).read_bytes() == b"lost"
+    service.runner.delete(job.id)
+    assert service.store.original(lost.id, 0).read_bytes() == b"lost"
+
+
+def test_a_store_whose_wal_vanished_loses_no_upload(bench: Bench, left: Path):
+    for suffix in ("-wal", "-shm"):
+        (left / f"jobs.sqlite{suffix}").unlink(missing_ok=True)
+    check_no_upload_is_lost(bench.open())
+
+
+@pytest.mark.parametrize("part", [0, 0.1, 0.5, 0.9])
+def test_a_store_whose_wal_was_cut_short_loses_no_upload(bench: Bench, left: Path, part: float):
+    wal = left / "jobs.sqlite-wal"
+    truncate(wal, int(part * wal.stat().st_size))
+    check_no_upload_is_lost(bench.open())
+
+
+def test_a_wal_without_its_store_is_read(bench: Bench, left: Path):
+    (left / "jobs.sqlite").unlink()
+    service = bench.open()
+    check_no_upload_is_lost(service)
+    assert set(photos_of(service)) == {"Summer 1931"}
+    assert restored_results(service) == len(DONE)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99])
+def test_a_store_that_was_cut_short_loses_no_upload(bench: Bench, checkpointed: Path, share):
+    truncate(checkpointed, int(share * checkpointed.stat().st_size))
+    service = bench.open()
+    check_no_upload_is_lost(service)
+    assert restored_results(service) == len(DONE)
+
+
+@pytest.mark.slow
+def test_a_store_that_was_cut_short_anywhere_loses_no_upload(tmp_path, checkpointed: Path):
+    for size in range(0, checkpointed.stat().st_size, PAGE // 2):
+        check_harmed(tmp_path, checkpointed, lambda path, size=size: truncate(path, size))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_store_with_flipped_bits_loses_no_upload(bench: Bench, checkpointed: Path, seed: int):
+    size = checkpointed.stat().st_size
+    flip(checkpointed, random.Random(seed).choices(range(100, size), k=40))
+    check_no_upload_is_lost(bench.open())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_store_with_flipped_bits_anywhere_loses_no_upload(tmp_path: Path, checkpointed: Path):
+    size = checkpointed.stat().st_size
+    for seed in range(300):
+        chance = random.Random(seed)
+        places = chance.choices(range(100, size), k=chance.choice([1, 3, 30, 300]))
+        check_harmed(tmp_path, checkpointed, lambda path, places=places: flip(path, places))
+
+
+def check_harmed(tmp_path: Path, store: Path, harm) -> None:
+    """What comes of the outputs around `store` when it is harmed; they stay as they are."""
+    outputs = tmp_path / "harmed"
+    shutil.rmtree(outputs, ignore_errors=True)
+    shutil.copytree(store.parent.parent, outputs)
+    harm(outputs / ".gpen-webui" / "jobs.sqlite")
+    bench = Bench(outputs)
+    try:
+        check_no_upload_is_lost(bench.open())
+    finally:
+        bench.close()
+
+
+@pytest.mark.parametrize("page", range(1, 12))
+def test_a_store_with_a_page_of_zeros_keeps_what_is_on_the_others(bench, checkpointed, page):
+    with open(checkpointed, "r+b") as file:
+        file.seek((page - 1) * PAGE)
+        file.write(b"\0" * PAGE)
+    service = bench.open()
+    check_no_upload_is_lost(service)
+    assert restored_results(service) == len(DONE)
+
+
+def test_a_store_without_its_first_page_is_read_all_the_same(bench: Bench, checkpointed: Path):
+    flip(checkpointed, list(range(PAGE)))
+    service = bench.open()
+    assert set(photos_of(service)) == {"Summer 1931"}
+    check_no_upload_is_lost(service)
+    assert restored_results(service) == len(DONE)
+
+
+# What is said and kept
+
+
+def test_the_remedy_that_is_named_for_a_damaged_store_works(bench: Bench):
+    service = bench.open()
+    wait_for_state(service, start(service, DONE), "done")
+    store = bench.outputs / ".gpen-webui" / "jobs.sqlite"
+    with closing(sqlite3.connect(store)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = store.stat().st_size
+    with open(store, "r+b") as file:
+        file.seek(PAGE)
+        file.write(b"\xff" * (size - PAGE))
+    with pytest.raises(StoreError, match="stop the server and start it again"):
+        use_all_of_it(service)
+    bench.close()
+    service = bench.open()
+    assert "was damaged; it is kept as jobs.damaged-" in service.notice
+    [kept] = store.parent.glob("jobs.damaged-*.sqlite")
+    assert kept.stat().st_size == size
+    assert sorted(n for names in photos_of(service).values() for n in names) == sorted(DONE)
+    check_nothing_lost(service, wait_for_state(service, start(service, ["new.jpg"]), "done"))
+
+
+def use_all_of_it(service: JobService) -> None:
+    for job in service.store.jobs():
+        service.store.items(job.id)
+        service.events.replay(job.id)
+    service.store.create_job("album", "x", RestoreOptions())
+
+
+def test_a_whole_store_is_not_touched(bench: Bench, checkpointed: Path):
+    service = bench.open()
+    assert service.notice is None
+    assert list(checkpointed.parent.glob("jobs.damaged*")) == []
+
+
+@pytest.mark.parametrize("point", ["complete", "kept", "removed"])
+def test_a_death_while_the_store_is_replaced_changes_nothing(
+    bench, checkpointed, monkeypatch, point
+):
+    truncate(checkpointed, checkpointed.stat().st_size // 2)
+    steps = {"complete": "_replace_store", "kept": "_keep", "removed": "flush_folder"}
+
+    class Death(BaseException):
+        pass
+
+    def die(*arguments):
+        raise Death
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"gpen_webui.jobs.store.rescue.{steps[point]}", die)
+        with pytest.raises(Death):
+            bench.open()
+    service = bench.open()
+    check_no_upload_is_lost(service)
+    assert restored_results(service) == len(DONE)
+
+
+# Backups
+
+
+def test_the_store_is_backed_up_at_the_start(bench: Bench):
+    job = collect(bench.open(), ["a.jpg"])
+    bench.close()
+    bench.open()
+    bench.close()
+    newest, _ = backup_paths(bench.outputs / ".gpen-webui" / "jobs.sqlite")
+    with closing(sqlite3.connect(newest)) as backup:
+        assert backup.execute("SELECT id FROM jobs").fetchall() == [(job.id,)]
+        assert backup.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_two_generations_are_kept_and_the_older_is_a_day_older(bench: Bench, monkeypatch):
+    service = bench.open()
+    store = bench.outputs / ".gpen-webui" / "jobs.sqlite"
+    newest, older = backup_paths(store)
+
+    def jobs_in(path: Path) -> int:
+        with closing(sqlite3.connect(path)) as backup:
+            return backup.execute("SELECT count(*) FROM jobs").fetchone()[0]
+
+    now = [store.stat().st_mtime + 10]
+    monkeypatch.setattr("gpen_webui.jobs.store.backups.time.time", lambda: now[0])
+    for count in (1, 2, 3):
+        collect(service, ["a.jpg"])
+        assert back_up(store)
+        assert jobs_in(newest) == count
+    assert jobs_in(older) < 3
+    now[0] += DAY
+    collect(service, ["a.jpg"])
+    assert back_up(store)
+    assert (jobs_in(newest), jobs_in(older)) == (4, 3)
+
+
+def test_a_backup_restores_albums_that_the_damaged_store_has_lost(bench: Bench, left: Path):
+    store = left / "jobs.sqlite"
+    assert back_up(store)
+    for path in left.glob("jobs.sqlite*"):
+        path.unlink()
+    service = bench.open()
+    check_no_upload_is_lost(service)
+    albums = photos_of(service)
+    assert set(albums) == {"Summer 1931"}
+    assert [job.counts["total"] for job in service.store.jobs()] == [len(COLLECTED), len(DONE)]
+    assert restored_results(service) == len(DONE)
+
+
+def test_an_album_that_was_deleted_after_the_backup_does_not_come_back(bench: Bench):
+    service = bench.open()
+    gone = wait_for_state(service, start(service, ["gone.jpg"]), "done")
+    kept = wait_for_state(service, start(service, ["kept.jpg"]), "done")
+    store = bench.outputs / ".gpen-webui" / "jobs.sqlite"
+    assert back_up(store)
+    service.runner.delete(gone.id)
+    bench.close()
+    store.unlink()
+    service = bench.open()
+    assert [job.id for job in service.store.jobs()] == [kept.id]
+
+
+def test_a_damaged_backup_beside_a_damaged_store_loses_no_upload(bench: Bench, checkpointed: Path):
+    assert back_up(checkpointed)
+    newest, _ = backup_paths(checkpointed)
+    truncate(newest, newest.stat().st_size // 3)
+    truncate(checkpointed, checkpointed.stat().st_size // 2)
+    check_no_upload_is_lost(bench.open())
+
+
+def test_a_damaged_store_never_drives_out_a_good_backup(bench: Bench, checkpointed: Path):
+    assert back_up(checkpointed)
+    good = backup_paths(checkpointed)[0].read_bytes()
+    with open(checkpointed, "r+b") as file:
+        file.seek(2 * PAGE)
+        file.write(b"\0" * PAGE)
+    assert not back_up(checkpointed)
+    assert backup_paths(checkpointed)[0].read_bytes() == good
+
+
+# The first version
+
+
+@pytest.fixture
+def version_1(bench: Bench, tmp_path: Path) -> dict:
+    """Outputs as the first version left them in the middle of its work; what it knew."""
+    with zipfile.ZipFile(Path(__file__).parent / "data" / "store-version-1.zip") as archive:
+        archive.extractall(tmp_path)
+    return json.loads((tmp_path / "expected.json").read_text("utf-8"))
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date(bench: Bench, version_1: dict):
+    service = bench.open()
+    assert service.notice is None
+    for job_id, expected in version_1.items():
+        job = service.store.job(job_id)
+        shown = job.as_dict() | {"folder": job.folder.name if job.folder else None}
+        events = service.events.replay(job_id)
+        assert events[: len(expected["events"])] == expected["events"]
+        if job.state in ("collecting", "done", "cancelled"):
+            assert (
+                shown == expected["job"] or job.counts["done"] > expected["job"]["counts"]["done"]
+            )
+        for item in service.store.items(job_id):
+            if item.state in ("done", "no_face"):
+                assert service.store.result(job_id, item.n).is_file()
+            was = expected["items"][item.n]
+            assert (item.name, item.key, item.sha256) == (was["name"], was["key"], was["sha256"])
+    for job_id, expected in version_1.items():
+        job = service.store.job(job_id)
+        if expected["job"]["state"] in ("running", "waiting"):
+            job = wait_for_state(service, job, "done")
+            assert job.counts["done"] == expected["job"]["counts"]["total"]
+            check_nothing_lost(service, job)
+
+
+def test_the_first_version_is_backed_up_before_it_is_changed(bench: Bench, version_1: dict):
+    bench.open()
+    bench.close()
+    stores = backup_paths(bench.outputs / ".gpen-webui" / "jobs.sqlite")
+    versions = []
+    for path in stores:
+        with closing(sqlite3.connect(path)) as backup:
+            versions.append(backup.execute("PRAGMA user_version").fetchone()[0])
+    assert versions == [2, 1]
+
+
+def test_a_damaged_store_of_the_first_version_is_read_too(bench: Bench, version_1: dict):
+    store = bench.outputs / ".gpen-webui" / "jobs.sqlite"
+    truncate(store, store.stat().st_size - PAGE)
+    service = bench.open()
+    found = {job.id: job for job in service.store.jobs(limit=50)}
+    total = sum(job.counts["total"] for job in found.values())
+    assert total >= sum(expected["job"]["counts"]["total"] for expected in version_1.values()) - 1
+    assert set(version_1) <= set(found)
