@@ -14,7 +14,7 @@ from gpen_webui.cli.run_record import RunRecord
 from gpen_webui.cli.sidecars import save_comparison, save_faces
 from gpen_webui.files.atomic import place_result
 from gpen_webui.files.find_photos import FoundPhoto
-from gpen_webui.files.names import plan_results
+from gpen_webui.jobs.naming import plan_results
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import (
     ItemReport,

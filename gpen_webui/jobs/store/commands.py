@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 
-from gpen_webui.files.names import free_name, plan_results, safe_name, safe_path
+from gpen_webui.files.names import free_name, safe_name, safe_path
+from gpen_webui.jobs.naming import plan_results
 from gpen_webui.jobs.records import (
     ACTIVE_JOBS,
     RESTORED_ITEMS,
