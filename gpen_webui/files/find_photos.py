@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 from collections import deque
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePath, PurePosixPath
@@ -51,12 +51,15 @@ class LeftOut:
     why: Why
     detail: str = ""
 
+    def as_dict(self) -> dict[str, str]:
+        """For JSON."""
+        return {"path": str(self.path), "why": str(self.why), "detail": self.detail}
+
 
 def find_photos(
     paths: Sequence[Path],
     suffixes: Container[str],
     exclude: Path | None = None,
-    is_ours: Callable[[Path], bool] = lambda path: False,
     follow_links: bool = True,
 ) -> tuple[list[FoundPhoto], list[LeftOut]]:
     """All photos that `paths` mean, sorted within each folder, and what is left out.
@@ -65,8 +68,7 @@ def find_photos(
     file named outright always is one. Links to folders are followed, unless follow_links is
     False, but no folder is walked twice. With one folder, names are relative to it; with
     several paths each folder's own name stands in front; a name that is taken gets " (2)". No
-    photo is listed twice. exclude: a folder to leave out (where results go). is_ours: whether
-    a file is a result of an earlier run.
+    photo is listed twice. exclude: a folder to leave out (where results go).
     Raises NothingToRestoreError where a path does not exist or holds no photo.
     """
     found: dict[str, FoundPhoto] = {}
@@ -80,7 +82,7 @@ def find_photos(
             for file in walk.files():
                 if file.suffix.lower() not in suffixes:
                     left_out.append(LeftOut(file, Why.NOT_A_PHOTO))
-                elif not is_ours(file):
+                else:
                     photo = FoundPhoto(file, prefix / file.relative_to(path))
                     found.setdefault(_identity(file), photo)
             left_out += walk.left_out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
@@ -20,9 +21,19 @@ class CannotSaveError(UserError):
 
 
 class Saver:
-    """Writes into the results folders of the store's jobs. Thread-safe."""
+    """Writes into the results folders of the store's jobs. Thread-safe.
 
-    def __init__(self, files: StoreFiles, database: Database, store: Store):
+    complete_report: adds to a job's report what its caller knows besides.
+    """
+
+    def __init__(
+        self,
+        files: StoreFiles,
+        database: Database,
+        store: Store,
+        complete_report: Callable[[dict], dict] = lambda report: report,
+    ):
+        self._complete_report = complete_report
         self._files = files
         self._database = database
         self._store = store
@@ -76,7 +87,7 @@ class Saver:
             return
         try:
             self._make(folder, job_id)
-            report = job_report(self._database, job_id)
+            report = self._complete_report(job_report(self._database, job_id))
             write_report(folder, report, staging=self._files.staging)
         except OSError as error:
             raise CannotSaveError(_in_words(error, folder)) from error

@@ -152,7 +152,7 @@ class JobCommands:
             "UPDATE items SET planned = ?, folded = ? WHERE job = ? AND n = ?",
             ((path, path.casefold(), job_id, n) for n, path in enumerate(planned)),
         )
-        folder = self._new_folder_name(change, job["kind"], job["name"])
+        folder = job["folder"] or self._new_folder_name(change, job["kind"], job["name"])
         change.job(job_id, state="waiting", folder=folder, started=time.time())
 
     def _new_folder_name(self, change: Change, kind: str, name: str) -> str:

@@ -35,11 +35,14 @@ BLOCK = 1 << 20
 
 
 class StoreFiles:
-    """The folders of one outputs folder; making the object makes them. Raises OSError."""
+    """The folders of one outputs folder; making the object makes them. Raises OSError.
 
-    def __init__(self, outputs: Path):
+    hidden: the folder in it that has all of the store's files.
+    """
+
+    def __init__(self, outputs: Path, hidden: str = HIDDEN):
         self.outputs = outputs.absolute()
-        self.root = self.outputs / HIDDEN
+        self.root = self.outputs / hidden
         self.database = self.root / "jobs.sqlite"
         self.lock = self.root / "lock"
         self.incoming = self.root / "incoming"
@@ -56,7 +59,7 @@ class StoreFiles:
     def source(self, source: str, owned: bool) -> Path:
         """The original of an item, as its row names it."""
         if not owned:
-            return Path(source)
+            return Path(os.fsdecode(source))
         path = self.root / source
         pending = self._pending(source)
         return pending if not path.exists() and pending.exists() else path
