@@ -41,7 +41,7 @@ def main(outputs: Path, point: str, name: str) -> None:
     bench = Bench(outputs, workers=2)
     moments = {
         "claimed": (ClaimQueue, "claim"),
-        "placed": (Saver, "save_result"),
+        "placed": (Saver, "place"),
         "recorded": (ClaimQueue, "finish"),
         "reported": (Saver, "save_report"),
     }

@@ -66,6 +66,7 @@ class PlayedRestoration:
         self.reused: list[object] = []
         self.restorers: set[FakeRestorer] = set()
         self.result_bytes = 0  # results are padded to this size
+        self.suffixes: dict[str, str] = {}  # of photos whose content is not what their name says
         self._gates: dict[tuple[str, str], Gate] = {}
         self._failures: dict[tuple[str, str], Exception] = {}
         self._lock = Lock()
@@ -103,6 +104,7 @@ class PlayedRestoration:
                 raise error
         state = "no_face" if "landscape" in name else "done"
         suffix = PurePath(name).suffix if options.format == "same" else f".{options.format}"
+        suffix = self.suffixes.get(name, suffix)
         data = restored_text(source.read_bytes(), options).ljust(self.result_bytes)
         report = ItemReport(
             name=name,

@@ -16,11 +16,14 @@ from gpen_webui.files.atomic import write_atomically, writing_atomically
 
 WRITE = (
     "import os, sys, pathlib\n"
-    "from gpen_webui.files.atomic import place_result, write_atomically\n"
+    "from gpen_webui.files.atomic import write_atomically\n"
+    "from gpen_webui.files.placing import place, stage\n"
     "os.umask(int(sys.argv[2], 8))\n"
     "folder = pathlib.Path(sys.argv[1])\n"
     "write_atomically(folder / 'note.json', b'whole')\n"
-    "place_result(folder, pathlib.PurePath('tree/photo.jpg'), b'photo')\n"
+    "stage(folder / 'staged', b'photo')\n"
+    "place(folder / 'staged', folder, pathlib.PurePosixPath('tree/photo.jpg'))\n"
+    "(folder / 'staged').unlink()\n"
 )
 
 

@@ -31,11 +31,11 @@ def placed(monkeypatch: pytest.MonkeyPatch) -> Gate:
     """A gate behind which results are in their place, but not on record."""
     gate = Gate()
 
-    def place_result(*arguments, place_result=saving.place_result, **more):
-        place_result(*arguments, **more)
+    def place(*arguments, place=saving.place):
+        place(*arguments)
         gate.pass_through()
 
-    monkeypatch.setattr(saving, "place_result", place_result)
+    monkeypatch.setattr(saving, "place", place)
     return gate
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ from gpen_webui.bench.summary import Summary, alternate
 from gpen_webui.engines.cores import cpu_cores
 from gpen_webui.engines.torch_engine import gpu_device
 from gpen_webui.faces.detect import FaceDetector
-from gpen_webui.files.atomic import place_result
+from gpen_webui.files.atomic import write_atomically
 from gpen_webui.models.installed import find_model, hash_file
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport, open_restorer, restore_file, run_workers
@@ -160,8 +160,8 @@ def restore_album(
 
 def _restore(restorer: Restorer, folder: Path, source: Path) -> tuple[ItemReport, np.ndarray]:
     restored = restore_file(restorer, source, source.name, RestoreOptions())
-    result = place_result(folder, PurePath(source.name), restored.data)
-    restored.report.result = result.as_posix()
+    write_atomically(folder / source.name, restored.data)
+    restored.report.result = source.name
     return restored.report, restored.restoration.pixels
 
 

@@ -1,151 +1,181 @@
-"""One run of the command line over many photos: plan, restore, record."""
+"""One run of the command line over many photos: what is to do, and what becomes of it."""
 
 from __future__ import annotations
 
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TypeVar
 
 from gpen_webui.cli.progress import Progress
-from gpen_webui.cli.run_record import RunRecord
-from gpen_webui.cli.sidecars import save_comparison, save_faces
-from gpen_webui.files.atomic import place_result
+from gpen_webui.cli.sidecars import Sidecars
+from gpen_webui.errors import UserError
+from gpen_webui.files.atomic import write_report
 from gpen_webui.files.find_photos import FoundPhoto
-from gpen_webui.files.names import plan_results
+from gpen_webui.jobs.folder_record import FolderRecord
+from gpen_webui.jobs.folder_service import FolderService
+from gpen_webui.jobs.naming import plan_results
+from gpen_webui.jobs.records import Job
+from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
-from gpen_webui.pipeline import (
-    ItemReport,
-    RestoredFile,
-    StageError,
-    restore_stages,
-    run_workers,
-)
-from gpen_webui.stages.restorer import Restorer
+from gpen_webui.pipeline import ItemReport, RestoredFile, restore_stages
+from gpen_webui.stages.restorer import NetworkResult, Restorer
 
-Thing = TypeVar("Thing")
-Task = tuple[FoundPhoto, PurePath]
+LISTEN_SECONDS = 0.2  # between looks whether the user wants to stop
+RESULTS_FOLDER = "."  # of the job, seen from the folder that has its store
+ENDED = ("done", "no_face", "failed")
+
+
+class AlbumStoppedError(UserError):
+    """The run cannot go on; the sentence says why."""
+
+
+@dataclass(frozen=True)
+class AlbumSettings:
+    """How a run restores. extras: what to save beside the results: save_faces, compare."""
+
+    options: RestoreOptions
+    workers: int
+    max_photo_seconds: float
+    skip_existing: bool
+    extras: frozenset[str]
 
 
 class Album:
-    """Photos restored into one folder; its methods that workers call are thread-safe.
-
-    extras: which pictures to save beside the results: save_faces, compare.
-    """
+    """Photos restored into the folder of `record`."""
 
     def __init__(
-        self,
-        restorer: Restorer,
-        options: RestoreOptions,
-        folder: Path,
-        progress: Progress,
-        extras: set[str],
-        workers: int,
+        self, record: FolderRecord, restorer: Restorer, settings: AlbumSettings, progress: Progress
     ):
-        self.restorer = restorer
-        self.options = options
-        self.folder = folder
-        self.progress = progress
-        self.extras = extras
-        self.workers = workers
-        self.record = RunRecord(folder)
-        self._stop = threading.Event()
+        self._record = record
+        self._restorer = restorer
+        self._settings = settings
+        self._progress = progress
+        self._wants_to_stop = False
 
-    def restore(self, photos: list[FoundPhoto], skip_existing: bool) -> bool:
-        """Restore all photos; True where the user interrupted it."""
-        results = plan_results([photo.name for photo in photos], self.options.format)
-        tasks = list(zip(photos, results, strict=True))
-        if skip_existing:
-            tasks = [task for task in tasks if not self._was_done(*task)]
-        with self._stopping_on_signals():
-            until_stopped = self._until_stopped(tasks)
-            for report in run_workers(until_stopped, self._restore_photo, self.workers):
-                if report is not None:
-                    self.record.finish(report.as_dict())
-                    self.progress.photo(report.as_dict())
-        return self._stop.is_set()
+    def restore(self, photos: list[FoundPhoto], left_out: list[dict]) -> bool:
+        """Restore all photos and write the report; True where the user interrupted it.
 
-    def close(self) -> dict[str, int]:
-        """Write the report; how many photos ended in which state."""
-        self.record.close()
-        return self.record.counts()
+        left_out: what the report lists besides photos. Raises AlbumStoppedError, StoreError and
+        OSError where the results cannot be kept.
+        """
+        to_do = self._to_do(photos)
+        files = self._record.begin(left_out)
+        if not to_do:
+            write_report(self._record.folder, self._record.complete(self._empty_report()))
+            return False
+        with closing(
+            FolderService(
+                files,
+                self._record,
+                self._restorer,
+                self._settings.workers,
+                self._stages(files.staging),
+                self._settings.max_photo_seconds,
+            )
+        ) as service:
+            job = service.store.create_job(
+                "album", self._record.folder.name, self._settings.options, folder=RESULTS_FOLDER
+            )
+            service.store.add_unread(job.id, to_do)
+            with self._stopping_on_signals():
+                service.runner.submit(job.id)
+                self._follow(service, job)
+        return self._wants_to_stop
 
-    def _was_done(self, photo: FoundPhoto, result: PurePath) -> bool:
-        """Whether an earlier run restored this photo, or another file has its result's place."""
-        report = self.record.result_of(str(photo.name))
-        if report is None:
-            if self.record.is_ours(result) or not (self.folder / result).exists():
-                return False
-            warning = "The result was there before this run and was left as it was."
-            report = ItemReport(
-                str(photo.name),
-                "done",
-                self.options.as_dict(),
-                self.restorer.model.name,
-                self.restorer.model.sha256,
-                result=result.as_posix(),
-                warnings=[warning],
-            ).as_dict()
-            self.record.finish(report)
-        self.progress.skipped(report)
-        return True
+    def _to_do(self, photos: list[FoundPhoto]) -> list[NewPhoto]:
+        """The photos that no earlier run has restored; of the others it is told."""
+        to_do = []
+        names = [str(photo.name) for photo in photos]
+        planned = plan_results(names, self._settings.options.format)
+        for photo, name, result in zip(photos, names, planned, strict=True):
+            report = (
+                self._known_report(photo, name, result) if self._settings.skip_existing else None
+            )
+            if report is None:
+                crashes = self._record.crashes.get(name, 0)
+                to_do.append(NewPhoto(photo.source, name, crashes=crashes))
+            elif report["state"] == "failed":
+                self._progress.photo(report)
+            else:
+                self._progress.skipped(report)
+        return to_do
 
-    def _restore_photo(self, task: Task) -> ItemReport | None:
-        """The report of one photo, None where the user stopped it."""
-        photo, planned = task
-        try:
-            restored = self._restored(photo)
-            if restored is None:
-                return None
-            self._save(restored, planned)
-            return restored.report
-        except StageError as error:
-            return self._failed(photo, error.stage, str(error))
-        except OSError as error:
-            reason = error.strerror or str(error)
-            message = f"{photo.name}: its result cannot be written to {self.folder} ({reason}); "
-            return self._failed(photo, "save", message + "make room, or choose another -o.")
+    def _known_report(self, photo: FoundPhoto, name: str, result: PurePath) -> dict | None:
+        """The report of a photo that is not restored again; None where it is to do."""
+        if self._record.is_left_out(name):
+            return self._record.photos[name]
+        if report := self._record.result_of(name):
+            return report
+        there = self._record.folder / result
+        if not there.exists() or (photo.source.exists() and there.samefile(photo.source)):
+            return None
+        options = self._settings.options.as_dict()
+        warning = "The result was there before this run and was left as it was."
+        found = ItemReport(name, "done", options, result=result.as_posix(), warnings=[warning])
+        self._record.photos[name] = found.as_dict()
+        return self._record.photos[name]
 
-    def _restored(self, photo: FoundPhoto) -> RestoredFile | None:
-        """None where the user stopped it before one of its stages."""
-        stages = restore_stages(self.restorer, photo.source, str(photo.name), self.options)
-        while not self._stop.is_set():
-            try:
-                next(stages)
-            except StopIteration as end:
-                return end.value
-        return None
+    def _follow(self, service: FolderService, job: Job) -> None:
+        """Tell what becomes of the photos, until all have ended or the user has had enough."""
+        is_stopping, said = False, None
+        for event in service.events.follow(job.id, heartbeat=LISTEN_SECONDS):
+            if self._wants_to_stop and not is_stopping:
+                is_stopping = True
+                service.runner.cancel(job.id)
+            if event is None:
+                said = self._say_what_is_wrong(service, said)
+            elif event["type"] == "item" and event["state"] in ENDED:
+                self._progress.photo(service.store.item(job.id, event["item"]).report)
+            elif event["type"] == "job" and event["state"] == "paused":
+                raise AlbumStoppedError(event["error"]["message"])
 
-    def _save(self, restored: RestoredFile, planned: PurePath) -> None:
-        result = planned.with_suffix(restored.suffix)
-        replace = self.record.is_ours(result)
-        self.record.begin(result)
-        placed = place_result(self.folder, result, restored.data, replace=replace)
-        restored.report.result = placed.as_posix()
-        if "save_faces" in self.extras:
-            save_faces(self.folder, restored)
-        if "compare" in self.extras:
-            save_comparison(self.folder, restored)
+    def _say_what_is_wrong(self, service: FolderService, said: str | None) -> str | None:
+        """Why nothing happens, once; raises AlbumStoppedError where nothing will."""
+        status = service.pool.status()
+        if status["state"] != "failed":
+            return None
+        if not status["workers"]:
+            raise AlbumStoppedError(status["message"])
+        if status["message"] != said:
+            self._progress.say(status["message"])
+        return status["message"]
 
-    def _failed(self, photo: FoundPhoto, stage: str, message: str) -> ItemReport:
-        model = self.restorer.model
-        return ItemReport.failed(str(photo.name), self.options, model, stage, message)
+    def _stages(self, staging: Path) -> Callable[..., Generator[str, None, RestoredFile]]:
+        """`restore_stages`, after which the pictures beside the result are saved."""
+        sidecars = Sidecars(self._record.folder, staging, self._settings.extras)
 
-    def _until_stopped(self, tasks: list[Thing]) -> Iterator[Thing]:
-        for task in tasks:
-            if self._stop.is_set():
-                return
-            yield task
+        def stages(
+            restorer: Restorer,
+            source: Path,
+            name: str,
+            options: RestoreOptions,
+            reuse: NetworkResult | None,
+        ) -> Generator[str, None, RestoredFile]:
+            restored = yield from restore_stages(restorer, source, name, options, reuse)
+            sidecars.save(restored)
+            return restored
+
+        return stages
+
+    def _empty_report(self) -> dict:
+        model = self._restorer.model
+        return {
+            "state": "done",
+            "model": model.name,
+            "model_sha256": model.sha256,
+            "options": self._settings.options.as_dict(),
+            "photos": [],
+        }
 
     @contextmanager
     def _stopping_on_signals(self) -> Iterator[None]:
-        """Ctrl-C or a polite kill stops after the stages in hand; the second one, at once."""
+        """Ctrl-C or a polite kill stops after the stages in progress; the second one, at once."""
 
         def stop(number: int, frame: object) -> None:
-            self._stop.set()
-            signal.signal(number, before[number])
+            self._wants_to_stop = True
+            signal.signal(number, signal.SIG_DFL)
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -11,7 +11,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("exact", "fast", "auto")
 
 
-def add_machine_options(parser: argparse.ArgumentParser) -> None:
+def add_machine_options(parser: argparse._ActionsContainer) -> None:
     """Add --device, --precision and --workers."""
     parser.add_argument(
         "--device",
@@ -28,6 +28,16 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--workers", type=or_missing(_worker_count), metavar="N", help="photos at a time"
+    )
+
+
+def add_time_limit(parser: argparse._ActionsContainer) -> None:
+    """Add --max-photo-seconds."""
+    parser.add_argument(
+        "--max-photo-seconds",
+        type=or_missing(int),
+        metavar="N",
+        help="give a photo up after N seconds",
     )
 
 

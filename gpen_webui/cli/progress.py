@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-# A file's name may hold what moves the cursor, colours the terminal or reverses the text.
-UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+from gpen_webui.files.find_photos import LeftOut, Why
+from gpen_webui.files.names import printable
+
+LEFT_OUT_WORDS = {
+    Why.NOT_A_PHOTO: "not photos",
+    Why.HIDDEN: "hidden",
+    Why.SERVICE: "kept by a device or system for itself",
+    Why.SEEN: "folders that are there already under another name",
+    Why.LINK: "links to folders",
+    Why.UNREADABLE: "unreadable",
+}
 
 
 class Progress:
@@ -22,7 +32,17 @@ class Progress:
 
     def say(self, sentence: str) -> None:
         """Print one line without disturbing the bar."""
-        tqdm.write(UNSAFE.sub(lambda found: ascii(found[0])[1:-1], sentence), file=sys.stderr)
+        tqdm.write(printable(sentence), file=sys.stderr)
+
+    def left_out(self, left_out: Sequence[LeftOut]) -> None:
+        """Tell what of the folders is not restored: how many of what, the unreadable by name."""
+        found = Counter(some.why for some in left_out)
+        if found:
+            parts = [f"{found[why]} {words}" for why, words in LEFT_OUT_WORDS.items() if found[why]]
+            self.say(f"Left out: {', '.join(parts)}.")
+        for some in left_out:
+            if some.why is Why.UNREADABLE:
+                self.say(f"{some.path} cannot be read ({some.detail}); check its permissions.")
 
     def photo(self, report: dict) -> None:
         """Tell what came of one photo."""
@@ -40,11 +60,13 @@ class Progress:
         if self._as_json:
             print(json.dumps({**report, "skipped": True}), flush=True)
 
-    def close(self, counts: dict[str, int], folder: Path) -> None:
+    def close(self, counts: dict[str, int], folder: Path, left_out: Sequence[LeftOut]) -> None:
         """Sum up."""
         self._bar.close()
         if self._as_json:
-            print(json.dumps({"counts": counts, "folder": str(folder)}), flush=True)
+            listed = [some.as_dict() for some in left_out]
+            summary = {"counts": counts, "folder": str(folder), "left_out": listed}
+            print(json.dumps(summary), flush=True)
             return
         parts = [f"{counts['done']} restored"]
         if counts["no_face"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gpen_webui.cli.machine_options import add_machine_options
+from gpen_webui.cli.machine_options import add_machine_options, add_time_limit
 from gpen_webui.settings import Settings, or_missing
 
 
@@ -26,12 +26,7 @@ def add_serve_parser(commands: argparse._SubParsersAction) -> None:
         help="a folder whose photos API clients may name by path; may be given several times",
     )
     add_machine_options(parser)
-    parser.add_argument(
-        "--max-photo-seconds",
-        type=or_missing(int),
-        metavar="N",
-        help="give a photo up after N seconds",
-    )
+    add_time_limit(parser)
     parser.add_argument(
         "--max-megapixels", type=or_missing(int), metavar="N", help="largest photo (100)"
     )

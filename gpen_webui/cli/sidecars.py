@@ -2,33 +2,73 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePath
+from collections.abc import Set
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 
-from gpen_webui.files.atomic import place_result
+from gpen_webui.files.atomic import temporary_name
+from gpen_webui.files.names import numbered_paths, safe_path
+from gpen_webui.files.placing import is_there, place, stage
+from gpen_webui.jobs.runner.saving import CannotSaveError
+from gpen_webui.photo.formats import with_photo_suffix
 from gpen_webui.pipeline import RestoredFile
 
 
-def save_faces(folder: Path, restored: RestoredFile) -> None:
-    """Write each restored face as faces/NAME_face1_before.png and ..._after.png."""
-    name = PurePath("faces") / restored.report.name
-    network = restored.restoration.network
-    pairs = zip(network.crops, network.restored, strict=True)
-    for number, (before, after) in enumerate(pairs, start=1):
-        for what, pixels in (("before", before), ("after", after)):
-            target = name.with_name(f"{name.stem}_face{number}_{what}.png")
-            place_result(folder, target, _encode(pixels, ".png"))
+class Sidecars:
+    """Saves pictures into a results folder. wanted: save_faces, compare. Thread-safe."""
 
+    def __init__(self, folder: Path, staging: Path, wanted: Set[str]):
+        self._folder = folder
+        self._staging = staging
+        self._wanted = wanted
 
-def save_comparison(folder: Path, restored: RestoredFile) -> None:
-    """Write the photo before and after, side by side, as compare/NAME.jpg."""
-    before, after = restored.photo.pixels, restored.restoration.pixels
-    if before.shape != after.shape:  # --aligned: the result has the model's size
-        before = cv2.resize(before, after.shape[1::-1], interpolation=cv2.INTER_AREA)
-    target = (PurePath("compare") / restored.report.name).with_suffix(".jpg")
-    place_result(folder, target, _encode(np.hstack((before, after)), ".jpg"))
+    def save(self, restored: RestoredFile) -> None:
+        """Save what is wanted of one photo. Raises CannotSaveError."""
+        if "save_faces" in self._wanted:
+            self._save_faces(restored)
+        if "compare" in self._wanted:
+            self._save_comparison(restored)
+
+    def _save_faces(self, restored: RestoredFile) -> None:
+        """Each restored face as faces/NAME_face1_before.png and ..._after.png."""
+        name = "faces" / safe_path(restored.report.name)
+        stem = with_photo_suffix(name, "").name
+        network = restored.restoration.network
+        pairs = zip(network.crops, network.restored, strict=True)
+        for number, (before, after) in enumerate(pairs, start=1):
+            for what, pixels in (("before", before), ("after", after)):
+                target = name.with_name(f"{stem}_face{number}_{what}.png")
+                self._keep(target, _encode(pixels, ".png"))
+
+    def _save_comparison(self, restored: RestoredFile) -> None:
+        """The photo before and after, side by side, as compare/NAME.jpg."""
+        before, after = restored.photo.pixels, restored.restoration.pixels
+        if before.shape != after.shape:  # --aligned: the result has the model's size
+            before = cv2.resize(before, after.shape[1::-1], interpolation=cv2.INTER_AREA)
+        target = with_photo_suffix("compare" / safe_path(restored.report.name), ".jpg")
+        self._keep(target, _encode(np.hstack((before, after)), ".jpg"))
+
+    def _keep(self, wanted: PurePosixPath, data: bytes) -> None:
+        """Write a file, unless an earlier try has; one of another kind keeps its name."""
+        staged = self._staging / temporary_name()
+        try:
+            stage(staged, data)
+            for name in numbered_paths(wanted):
+                path = self._folder / name
+                if path.is_file() and path.read_bytes() == data:
+                    return
+                if not is_there(path):
+                    place(staged, self._folder, name)
+                    return
+        except OSError as error:
+            raise CannotSaveError(
+                f"{wanted} cannot be written to {self._folder} ({error.strerror or error}); make "
+                "room or check the folder's permissions."
+            ) from error
+        finally:
+            staged.unlink(missing_ok=True)
 
 
 def _encode(pixels: np.ndarray, suffix: str) -> bytes:

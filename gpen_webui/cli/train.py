@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from gpen_webui.files.find_photos import find_photos
+from gpen_webui.photo.formats import PHOTO_SUFFIXES
 from gpen_webui.settings import Settings
 from gpen_webui.training.stages import STAGES
 
@@ -33,7 +34,7 @@ def _add_prepare(actions: argparse._SubParsersAction) -> None:
 def _prepare(arguments: argparse.Namespace) -> int:
     from gpen_webui.training.prepare import Preparer
 
-    photos, _ = find_photos(arguments.photos, exclude=arguments.output)
+    photos, _ = find_photos(arguments.photos, PHOTO_SUFFIXES, exclude=arguments.output)
     preparer = Preparer(arguments.output, arguments.size)
     shown = tqdm((photo.source for photo in photos), total=len(photos), unit="photo", disable=None)
     result = preparer.add(shown)

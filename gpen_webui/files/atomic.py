@@ -18,34 +18,40 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
-from gpen_webui.files.names import numbered, safe_name
+from gpen_webui.files.names import safe_name
 
 TEMPORARY = ".gpen-webui-"  # how temporary names begin; they end in .part
+REPORT = "report.json"
 READABLE = 0o666  # less what the user's umask takes away
 CANNOT_FLUSH = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
-def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:
+def write_atomically(
+    path: Path, data: bytes, *, mode: int | None = None, staging: Path | None = None
+) -> None:
     """Write a file whole or not at all, replacing an earlier one.
 
-    mode: its permissions, less the umask; None: those that any program would give it. Raises
-    OSError, with the earlier file as it was and nothing left behind.
+    mode: its permissions, less the umask; None: those that any program would give it.
+    staging: a folder on the same file system for the temporary file; None: beside the file.
+    Raises OSError, with the earlier file as it was and nothing left behind.
     """
-    with writing_atomically(path, mode=mode) as file:
+    with writing_atomically(path, mode=mode, staging=staging) as file:
         file.write(data)
 
 
 @contextmanager
-def writing_atomically(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
+def writing_atomically(
+    path: Path, *, mode: int | None = None, staging: Path | None = None
+) -> Iterator[BinaryIO]:
     """A file to write to, which takes its place at `path` when the block has ended.
 
     Where the block raises, an earlier file stays as it was and nothing is left behind.
     Otherwise as write_atomically.
     """
-    temporary = path.with_name(temporary_name())
+    temporary = (staging or path.parent) / temporary_name()
     try:
         with create_file(temporary, mode=mode) as file:
             yield file
@@ -120,75 +126,9 @@ def new_run_folder(outputs: Path, label: str = "") -> Path:
     raise AssertionError("unreachable")
 
 
-def place_result(
-    folder: Path,
-    relative: PurePath,
-    data: bytes,
-    *,
-    replace: bool = False,
-    staging: Path | None = None,
-) -> PurePosixPath:
-    """Write `data` to folder/relative in one step; return where it lies, relative to folder.
-
-    A file that is there already is kept, and the new one gets " (2)", unless `replace` says
-    that it is an earlier try of the same result. staging: a folder on the same file system
-    for the temporary file; None: beside the result. Raises OSError, with nothing left behind;
-    FileNotFoundError where the folder itself is gone.
-    """
-    wanted = PurePosixPath(relative)
-    parent = folder / wanted.parent
-    _make_tree(folder, parent)
-    temporary = (staging or parent) / temporary_name()
-    try:
-        with create_file(temporary) as file:
-            file.write(data)
-            flush_file(file)
-        if replace:
-            os.replace(temporary, folder / wanted)
-            return wanted
-        return _move_to_free_name(temporary, folder, wanted)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    finally:
-        flush_folder(parent)
-
-
 def write_report(folder: Path, report: dict, *, staging: Path | None = None) -> Path:
-    """Write report.json in one step, replacing the earlier one."""
+    """Write report.json in one step, replacing the earlier one. Raises OSError."""
     data = json.dumps(report, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace")
-    name = PurePath("report.json")
-    return folder / place_result(folder, name, data, replace=True, staging=staging)
-
-
-def _make_tree(folder: Path, parent: Path) -> None:
-    """Make the folders between `folder`, which must be there, and `parent`."""
-    if parent == folder or parent.is_dir():
-        return
-    _make_tree(folder, parent.parent)
-    parent.mkdir(exist_ok=True)
-    flush_folder(parent.parent)
-
-
-def _move_to_free_name(temporary: Path, folder: Path, wanted: PurePosixPath) -> PurePosixPath:
-    result = wanted
-    for number in count(2):
-        try:
-            _move_without_overwriting(temporary, folder / result)
-        except FileExistsError:
-            result = numbered(wanted, number)
-            continue
-        return result
-    raise AssertionError("unreachable")
-
-
-def _move_without_overwriting(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)  # unlike a rename, this never overwrites
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links: reserve the name instead
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        os.replace(source, target)
-    else:
-        source.unlink()
+    path = folder / REPORT
+    write_atomically(path, data, staging=staging)
+    return path

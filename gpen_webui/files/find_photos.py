@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path, PurePath, PurePosixPath
 
 from gpen_webui.errors import UserError
-from gpen_webui.files.names import free_name
+from gpen_webui.files.names import NamePlan
 
-# In a folder, only files that look like photos are taken; a file named outright always is.
-PHOTO_SUFFIXES = frozenset(
-    (
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".bmp",
-        ".heic",
-        ".heif",
-        ".avif",
-    )
-)
+# What storage devices, systems and file managers keep in folders for themselves.
+SERVICE_NAMES = (
+    "@eaDir", "@Recycle*", "@Recently-Snapshot", "#recycle", "#snapshot", "__MACOSX",
+    "$RECYCLE.BIN", "System Volume Information", "lost+found", ".thumbnails", ".Trash*", "._*",
+)  # fmt: skip
 
 
 class NothingToRestoreError(UserError):
     """The paths given hold no photo."""
+
+
+class Why(StrEnum):
+    """Why something in a folder is no photo to restore."""
+
+    NOT_A_PHOTO = "not a photo"
+    HIDDEN = "hidden"
+    SERVICE = "kept by a device or system for itself"
+    SEEN = "the same folder as another"
+    LINK = "a link to a folder"
+    UNREADABLE = "cannot be read"
 
 
 @dataclass(frozen=True)
@@ -41,54 +43,126 @@ class FoundPhoto:
     name: PurePath
 
 
-def find_photos(
-    paths: Sequence[Path], exclude: Path | None = None
-) -> tuple[list[FoundPhoto], list[Path]]:
-    """All photos that `paths` mean, sorted within each folder, and the other files met.
+@dataclass(frozen=True)
+class LeftOut:
+    """A file or folder that is left out. detail: what exactly is wrong, or empty."""
 
-    With one folder, names are relative to it; with several paths each folder's own name
-    stands in front; a name that is taken gets " (2)". No photo is listed twice. exclude: a
-    folder to leave out (where results go). Hidden files are left out. Raises
-    NothingToRestoreError where a path does not exist or holds no photo.
+    path: Path
+    why: Why
+    detail: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """For JSON."""
+        return {"path": str(self.path), "why": str(self.why), "detail": self.detail}
+
+
+def find_photos(
+    paths: Sequence[Path],
+    suffixes: Container[str],
+    exclude: Path | None = None,
+    follow_links: bool = True,
+) -> tuple[list[FoundPhoto], list[LeftOut]]:
+    """All photos that `paths` mean, sorted within each folder, and what is left out.
+
+    In a folder, files with one of these suffixes (lower case, with their dot) are photos; a
+    file named outright always is one. Links to folders are followed, unless follow_links is
+    False, but no folder is walked twice. With one folder, names are relative to it; with
+    several paths each folder's own name stands in front; a name that is taken gets " (2)". No
+    photo is listed twice. exclude: a folder to leave out (where results go).
+    Raises NothingToRestoreError where a path does not exist or holds no photo.
     """
-    found: dict[Path, FoundPhoto] = {}
-    others: list[Path] = []
+    found: dict[str, FoundPhoto] = {}
+    left_out: list[LeftOut] = []
     for path in paths:
-        if not path.exists() and not path.is_symlink():
+        if not os.path.lexists(path):
             raise NothingToRestoreError(f"{path} does not exist; check the path.")
         if path.is_dir():
+            walk = _Walk(path, exclude, follow_links)
             prefix = PurePath() if len(paths) == 1 else PurePath(path.resolve().name)
-            for file in _walk(path, exclude and exclude.resolve()):
-                if file.suffix.lower() not in PHOTO_SUFFIXES:
-                    others.append(file)
-                    continue
-                photo = FoundPhoto(file, prefix / file.relative_to(path))
-                found.setdefault(file.absolute(), photo)
+            for file in walk.files():
+                if file.suffix.lower() not in suffixes:
+                    left_out.append(LeftOut(file, Why.NOT_A_PHOTO))
+                else:
+                    photo = FoundPhoto(file, prefix / file.relative_to(path))
+                    found.setdefault(_identity(file), photo)
+            left_out += walk.left_out
         else:
-            found.setdefault(path.absolute(), FoundPhoto(path, PurePath(path.name)))
+            found.setdefault(_identity(path), FoundPhoto(path, PurePath(path.name)))
     if not found:
         folders = ", ".join(str(path) for path in paths)
-        raise NothingToRestoreError(f"There is no photo in {folders}; name a photo or its folder.")
-    return _with_names_of_their_own(found.values()), others
-
-
-def _with_names_of_their_own(photos: Iterable[FoundPhoto]) -> list[FoundPhoto]:
-    taken: set[str] = set()
-    named = []
-    for photo in photos:
-        name = free_name(PurePosixPath(photo.name), taken)
-        taken.add(str(name).casefold())
-        named.append(FoundPhoto(photo.source, PurePath(name)))
-    return named
-
-
-def _walk(folder: Path, exclude: Path | None) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and (Path(parent) / name).resolve() != exclude
+        unread = [
+            f" {some.path} cannot be read." for some in left_out if some.why is Why.UNREADABLE
+        ]
+        raise NothingToRestoreError(
+            f"There is no photo in {folders}; name a photo or its folder.{''.join(unread)}"
         )
-        for name in sorted(files):
-            if not name.startswith("."):
-                yield Path(parent) / name
+    plan = NamePlan()
+    named = [
+        FoundPhoto(photo.source, PurePath(plan.take(PurePosixPath(photo.name))))
+        for photo in found.values()
+    ]
+    return named, left_out
+
+
+class _Walk:
+    """One folder with all that is below it; left_out is complete when files() has ended."""
+
+    def __init__(self, root: Path, exclude: Path | None, follow_links: bool):
+        self.left_out: list[LeftOut] = []
+        self._exclude = os.path.realpath(exclude) if exclude else None
+        self._follow_links = follow_links
+        self._seen: set[str] = set()
+        self._folders = deque([root])
+        self._links: deque[Path] = deque()  # after the folders, so that those keep their names
+
+    def files(self) -> list[Path]:
+        """Files that are not hidden."""
+        files: list[Path] = []
+        while self._folders or self._links:
+            folder = self._folders.popleft() if self._folders else self._links.popleft()
+            real = os.path.realpath(folder)
+            if real in self._seen:
+                self._leave_out(folder, Why.SEEN)
+            elif real != self._exclude or not self._seen:  # the root itself was asked for
+                self._seen.add(real)
+                files += self._files_of(folder)
+        return files
+
+    def _files_of(self, folder: Path) -> list[Path]:
+        files, folders = [], []
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            self._leave_out(folder, Why.UNREADABLE, error.strerror or str(error))
+            return []
+        for entry in entries:
+            path = folder / entry.name
+            if any(fnmatch.fnmatchcase(entry.name, name) for name in SERVICE_NAMES):
+                self._leave_out(path, Why.SERVICE)
+            elif entry.name.startswith("."):
+                self._leave_out(path, Why.HIDDEN)
+            elif not _is_folder(entry):
+                files.append(path)
+            elif not entry.is_symlink():
+                folders.append(path)
+            elif self._follow_links:
+                self._links.append(path)
+            else:
+                self._leave_out(path, Why.LINK)
+        self._folders.extendleft(reversed(folders))
+        return files
+
+    def _leave_out(self, path: Path, why: Why, detail: str = "") -> None:
+        self.left_out.append(LeftOut(path, why, detail))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle: opening it will tell
+        return False
+
+
+def _identity(file: Path) -> str:
+    """The same for a file that is reached by several ways through folders."""
+    return os.path.join(os.path.realpath(file.parent), file.name)

@@ -1,4 +1,4 @@
-"""Names of results: safe on every file system, unique, and planned before any work is done.
+"""Names of files: safe on every file system, unique, and planned before any work is done.
 
 They do not depend on which photo is finished first, so a run that starts again finds its own
 files.
@@ -8,27 +8,27 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from itertools import count
 from pathlib import PurePath, PurePosixPath
 
-SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
-MAX_NAME_BYTES = 240  # file systems allow 255; leaves room for " (2)"
+MAX_NAME_BYTES = 240  # file systems allow 255; leaves room for " (2)" and a suffix
 MAX_PATH_BYTES = 1000  # of a whole tree; deeper ones are laid flat
-# Not a letter of any script: separators, control characters, and marks that reverse the text.
-FORBIDDEN = re.compile('[\x00-\x1f\x7f/\\\\:*?"<>|\u200e\u200f\u202a-\u202e\u2066-\u2069]')
-RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+MAX_PORTABLE = 100  # characters; encrypted folders allow 143
+# Not a letter of any script: control characters, what breaks lines, what reverses the text.
+INVISIBLE = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+FORBIDDEN = re.compile(f'[{INVISIBLE}/\\\\:*?"<>|]')
+AT_THE_EDGES = re.compile(r"^\s+|[\s.]+$")  # Windows drops them, so two names could be one
+RESERVED = re.compile(r"(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³])\s*(\.|$)", re.IGNORECASE)
+SUFFIX = re.compile(r"(?<=.)\.[A-Za-z0-9]{1,8}$")
+NOT_PORTABLE = re.compile(r"[^A-Za-z0-9 ()_.-]+")
 
 
 def safe_name(name: str) -> str:
     """A name for one file or folder that every file system takes, as close to `name` as can be."""
     name = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode("utf-8"))
-    name = FORBIDDEN.sub("_", name).strip().rstrip(".")
-    if not name.strip("."):
-        name = "photo"
-    if RESERVED.match(name):
-        name = f"_{name}"
-    if name.startswith("."):
+    name = AT_THE_EDGES.sub("", FORBIDDEN.sub("_", name)) or "photo"
+    if RESERVED.match(name) or name.startswith("."):
         name = f"_{name}"
     return _shorten(name)
 
@@ -40,54 +40,125 @@ def safe_path(name: str) -> PurePosixPath:
     return path if len(str(path).encode("utf-8")) <= MAX_PATH_BYTES else PurePosixPath(path.name)
 
 
-def plan_results(names: Iterable[PurePath | str], format: str) -> list[PurePosixPath]:
-    """Where each photo's result will lie in the results folder; no two the same.
+def portable_path(path: PurePosixPath) -> PurePosixPath:
+    """The same path in ASCII and short, for file systems that take no other names."""
+    return PurePosixPath(*(_portable_name(part) for part in path.parts))
 
-    Names and tree are kept; the suffix follows `format` (as in RestoreOptions). Of names that
-    would meet, also if they differ in case only, the later one gets " (2)". Deterministic.
+
+def printable(text: str) -> str:
+    """Text without what moves the cursor, colours the terminal, breaks or reverses the line."""
+    return re.sub(f"[{INVISIBLE}\ud800-\udfff]", lambda found: ascii(found[0])[1:-1], text)
+
+
+class NamePlan:
+    """Names given out in one folder; no two the same, also if they differ in case only.
+
+    A file never gets the name of a folder that another file needs, nor the other way round.
+    The time for each name does not grow with how many files want the same.
     """
-    wanted_paths = [safe_path(PurePath(name).as_posix()) for name in names]
-    # A photo must not have the name of a folder that another photo needs.
-    folders = {_key(parent) for wanted in wanted_paths for parent in wanted.parents}
-    taken = {"report.json"} | folders
-    results = []
-    for wanted in wanted_paths:
-        if format in SUFFIXES and wanted.suffix.lower() not in _suffixes_of(format):
-            wanted = wanted.with_name(wanted.stem + SUFFIXES[format])
-        result = free_name(wanted, taken)
-        taken.add(_key(result))
-        results.append(result)
-    return results
+
+    def __init__(self, reserved: Iterable[str] = ()):
+        self._files = {name.casefold() for name in reserved}
+        self._folders: set[str] = set()
+        self._next: dict[str, int] = {}  # the number to go on with
+
+    def reserve_folders(self, wanted: Iterable[PurePosixPath]) -> None:
+        """Let these files' folders have their names, rather than files that are named later."""
+        for path in wanted:
+            self._add_folders(self._folder_for(path))
+
+    def take(self, wanted: PurePosixPath) -> PurePosixPath:
+        """`wanted`, or what comes nearest to it and is free; taken from now on."""
+        path = self._free(wanted)
+        self._files.add(_key(path))
+        self._add_folders(path.parent)
+        return path
+
+    def _free(self, wanted: PurePosixPath) -> PurePosixPath:
+        path = self._folder_for(wanted) / wanted.name
+        if self._is_free(path):
+            return path
+        key = _key(path)
+        for number in count(self._next.get(key, 2)):
+            if self._is_free(numbered(path, number)):
+                self._next[key] = number + 1
+                break
+        return numbered(path, number)
+
+    def _folder_for(self, wanted: PurePosixPath) -> PurePosixPath:
+        """The folder that `wanted` names, numbered where a file has such a name."""
+        folder = PurePosixPath()
+        for part in wanted.parent.parts:
+            places = numbered_folders(folder / part)
+            folder = next(place for place in places if _key(place) not in self._files)
+        return folder
+
+    def _is_free(self, path: PurePosixPath) -> bool:
+        key = _key(path)
+        return key not in self._files and key not in self._folders
+
+    def _add_folders(self, folder: PurePosixPath) -> None:
+        while folder.parts and _key(folder) not in self._folders:
+            self._folders.add(_key(folder))
+            folder = folder.parent
+
+
+def plan_names(
+    wanted: Iterable[PurePosixPath], reserved: Iterable[str] = ()
+) -> list[PurePosixPath]:
+    """A name for each file, in order; of names that would meet the later one gets " (2)"."""
+    wanted = list(wanted)
+    plan = NamePlan(reserved=reserved)
+    plan.reserve_folders(wanted)
+    return [plan.take(path) for path in wanted]
 
 
 def free_name(wanted: PurePosixPath, taken: Container[str]) -> PurePosixPath:
     """`wanted`, numbered where its case-folded path is among `taken`."""
-    result = wanted
+    return next(path for path in numbered_paths(wanted) if _key(path) not in taken)
+
+
+def numbered_paths(path: PurePosixPath) -> Iterator[PurePosixPath]:
+    """photo.jpg, photo (2).jpg, photo (3).jpg ..."""
+    yield path
     for number in count(2):
-        if _key(result) not in taken:
-            break
-        result = numbered(wanted, number)
-    return result
+        yield numbered(path, number)
+
+
+def numbered_folders(path: PurePosixPath) -> Iterator[PurePosixPath]:
+    """1.5.1998, 1.5.1998 (2) ...: folders have no suffixes."""
+    yield path
+    for number in count(2):
+        yield path.with_name(f"{path.name} ({number})")
+
+
+def numbered(path: PurePosixPath, number: int) -> PurePosixPath:
+    """`photo (2).jpg` for photo.jpg and 2."""
+    stem, suffix = split_suffix(path.name)
+    return path.with_name(f"{stem} ({number}){suffix}")
+
+
+def split_suffix(name: str) -> tuple[str, str]:
+    """A name's stem and suffix; that of `St. Anna` is empty, for a suffix has no spaces."""
+    found = SUFFIX.search(name)
+    return (name[: found.start()], found[0]) if found else (name, "")
 
 
 def _key(path: PurePath) -> str:
     return str(path).casefold()
 
 
-def numbered(path: PurePosixPath, number: int) -> PurePosixPath:
-    """`photo (2).jpg` for photo.jpg and 2."""
-    return path.with_name(f"{path.stem} ({number}){path.suffix}")
-
-
-def _suffixes_of(format: str) -> tuple[str, ...]:
-    return (".jpg", ".jpeg", ".jpe", ".jfif") if format == "jpeg" else (SUFFIXES[format],)
+def _portable_name(name: str) -> str:
+    stem, suffix = split_suffix(name)
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    plain = NOT_PORTABLE.sub("_", plain).strip()[:MAX_PORTABLE].strip()
+    return safe_name((plain if re.search(r"\w", plain.replace("_", "")) else "photo") + suffix)
 
 
 def _shorten(name: str) -> str:
     encoded = name.encode("utf-8")
     if len(encoded) <= MAX_NAME_BYTES:
         return name
-    suffix = PurePath(name).suffix
-    suffix = suffix if len(suffix.encode("utf-8")) <= 16 else ""
-    room = MAX_NAME_BYTES - len(suffix.encode("utf-8"))
-    return encoded[:room].decode("utf-8", "ignore").rstrip() + suffix
+    suffix = split_suffix(name)[1]
+    start = encoded[: MAX_NAME_BYTES - len(suffix)].decode("utf-8", "ignore")
+    return AT_THE_EDGES.sub("", start) + suffix

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 SUFFIX_OF = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -13,6 +13,7 @@ SUFFIX_OF = {
     "heif": (".heic", ".heif", ".hif"),
     "avif": (".avif",),
 }
+PHOTO_SUFFIXES = frozenset(suffix for suffixes in SUFFIX_OF.values() for suffix in suffixes)
 
 
 def suffix_for(name: str, format: str) -> str:
@@ -22,3 +23,19 @@ def suffix_for(name: str, format: str) -> str:
     """
     suffix = Path(name).suffix
     return suffix if suffix.lower() in SUFFIX_OF[format] else SUFFIX_OF[format][0]
+
+
+def with_photo_suffix(path: PurePosixPath, suffix: str) -> PurePosixPath:
+    """The path with this suffix instead of that of another photo format; else it is appended.
+
+    So `St. Anna` and `1.5.1998`, which have none, keep all their dots.
+    """
+    if path.suffix.lower() == suffix.lower():
+        return path
+    stem = path.stem if path.suffix.lower() in PHOTO_SUFFIXES else path.name
+    return path.with_name(stem + suffix)
+
+
+def result_name(path: PurePosixPath, format: str) -> PurePosixPath:
+    """What a photo's result is called where `format` (as in RestoreOptions) is asked for."""
+    return path if format == "same" else with_photo_suffix(path, suffix_for(path.name, format))

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from gpen_webui.files.find_photos import FoundPhoto, find_photos
 from gpen_webui.jobs.records import RESTORED_ITEMS, Item
+from gpen_webui.photo.formats import PHOTO_SUFFIXES
 from gpen_webui.web.context import (
     can_be_stored,
     form_options,
@@ -100,7 +101,9 @@ def _allowed_photos(paths: object) -> list[FoundPhoto]:
         raise BadRequestError("paths must be a list of files or folders, like [“/photos/1998”].")
     try:
         wanted = [_inside(Path(path), roots) for path in paths]
-        photos, _ = find_photos(wanted, exclude=settings().outputs)
+        photos, _ = find_photos(
+            wanted, PHOTO_SUFFIXES, exclude=settings().outputs, follow_links=False
+        )
         for photo in photos:
             _inside(photo.source, roots)  # a link in a walked folder may lead elsewhere
     except (OSError, RuntimeError) as error:  # an endless name, links in a circle

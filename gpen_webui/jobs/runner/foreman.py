@@ -20,12 +20,13 @@ from contextlib import suppress
 from threading import Condition, Event, Lock, RLock
 from typing import TypeVar
 
+from gpen_webui.jobs.naming import is_legal, renamed_words
 from gpen_webui.jobs.records import Job, StoreError
 from gpen_webui.jobs.runner.failures import why_not_recorded
 from gpen_webui.jobs.runner.saving import Saver
 from gpen_webui.jobs.runner.task import Interrupted, Task
 from gpen_webui.jobs.runner.throughput import ThroughputEstimator
-from gpen_webui.jobs.store.claims import ClaimQueue
+from gpen_webui.jobs.store.claims import Claim, ClaimQueue
 from gpen_webui.jobs.store.commands import JobCommands
 from gpen_webui.jobs.store.jobs import Store
 from gpen_webui.options import RestoreOptions
@@ -179,17 +180,33 @@ class Foreman:
         """
         task.settle()
         started = time.perf_counter()
-        place = self._retry_until_stored(
-            lambda: self._claims.place_for(task.claim, restored.suffix)
-        )
-        if place is None:
-            raise Interrupted
-        self._saver.save_result(task.claim, place, restored.data)
+        self._saver.stage(task.claim, restored.data)
         task.result_size = len(restored.data)
         report = restored.report
-        report.result = place.as_posix()
+        try:
+            self._place(task.claim, restored)
+        except (Interrupted, CannotSaveError):
+            self._saver.discard(task.claim, None)
+            raise
         saving = time.perf_counter() - started
         report.seconds["save"] = round(report.seconds.get("save", 0) + saving, 4)
+
+    def _place(self, claim: Claim, restored: RestoredFile) -> None:
+        """Put the staged result in its place, and say where that is. Raises as `save`."""
+        refused = ""
+        for portable in (False, False, True):  # the second: somebody took the name meanwhile
+            place = self._retry_until_stored(
+                lambda portable=portable: self._claims.place_for(claim, restored.suffix, portable)
+            )
+            if place is None:
+                raise Interrupted
+            refused = self._saver.place(claim, place)
+            if not refused:
+                restored.report.result = place.as_posix()
+                if portable or not is_legal(claim.name):
+                    restored.report.warnings.append(renamed_words(place))
+                return
+        raise CannotSaveError(refused)
 
     def finish(self, task: Task, report: ItemReport) -> None:
         """The item has ended; what came of one that was cancelled meanwhile is removed."""
@@ -197,8 +214,10 @@ class Foreman:
         is_ours = self._retry_until_stored(
             lambda: self._claims.finish(claim, report, task.result_size, pace)
         )
-        if not is_ours and report.result:
-            self._saver.discard_result(claim, report.result)
+        if is_ours:
+            self._saver.forget(claim)
+        else:
+            self._saver.discard(claim, report.result)
 
     def release(self, task: Task, reason: str | None = None) -> None:
         """Put an item back; reason: its job pauses because of it."""

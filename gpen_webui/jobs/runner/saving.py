@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from gpen_webui.errors import UserError
-from gpen_webui.files.atomic import place_result, write_report
+from gpen_webui.files.atomic import write_report
+from gpen_webui.files.placing import NameRefusedError, place, remove_placed, stage
 from gpen_webui.jobs.store.claims import Claim
 from gpen_webui.jobs.store.database import Database
-from gpen_webui.jobs.store.files import StoreFiles
+from gpen_webui.jobs.store.files import StoreFiles, remove_if_empty
 from gpen_webui.jobs.store.jobs import Store
-from gpen_webui.jobs.store.report import job_report, leftovers
+from gpen_webui.jobs.store.report import job_report
 from gpen_webui.shortage import shortage_of
 
 
@@ -20,29 +22,63 @@ class CannotSaveError(UserError):
 
 
 class Saver:
-    """Writes into the results folders of the store's jobs. Thread-safe."""
+    """Writes into the results folders of the store's jobs. Thread-safe.
 
-    def __init__(self, files: StoreFiles, database: Database, store: Store):
+    complete_report: adds to a job's report what its caller knows besides.
+    """
+
+    def __init__(
+        self,
+        files: StoreFiles,
+        database: Database,
+        store: Store,
+        complete_report: Callable[[dict], dict] = lambda report: report,
+    ):
+        self._complete_report = complete_report
         self._files = files
         self._database = database
         self._store = store
 
-    def save_result(self, claim: Claim, place: PurePosixPath, data: bytes) -> None:
-        """Put a result in its place, which ClaimQueue.place_for gave. Raises CannotSaveError."""
-        folder = self._files.outputs / claim.folder
+    def stage(self, claim: Claim, data: bytes) -> None:
+        """Write a result whole, out of sight. Raises CannotSaveError."""
+        folder = self._folder(claim)
         try:
             self._make(folder, claim.job_id)
-            place_result(folder, place, data, replace=True, staging=self._files.staging)
+            stage(self._files.staged(claim.job_id, claim.n), data)
         except OSError as error:
             raise CannotSaveError(_in_words(error, folder)) from error
 
-    def discard_result(self, claim: Claim, result: str) -> None:
-        """Remove a result that nobody wants any more."""
+    def place(self, claim: Claim, name: PurePosixPath) -> str:
+        """Give a staged result the name that ClaimQueue.place_for chose.
+
+        Returns why the folder refuses that name, in words, or nothing where it does not.
+        Raises CannotSaveError where the folder takes nothing.
+        """
+        folder = self._folder(claim)
+        try:
+            place(self._files.staged(claim.job_id, claim.n), folder, name)
+        except NameRefusedError as error:
+            return _in_words(error, folder)
+        except OSError as error:
+            raise CannotSaveError(_in_words(error, folder)) from error
+        return ""
+
+    def forget(self, claim: Claim) -> None:
+        """The result is on record, so what was staged is needed no more."""
+        with suppress(OSError):  # the next start removes it
+            self._files.staged(claim.job_id, claim.n).unlink(missing_ok=True)
+
+    def discard(self, claim: Claim, result: str | None) -> None:
+        """Remove a result that nobody wants any more; result: its place, if it has one."""
         with suppress(OSError):
-            self._files.remove_results(claim.folder, [result])
+            if result is not None:
+                staged = self._files.staged(claim.job_id, claim.n)
+                remove_placed(staged, self._folder(claim), PurePosixPath(result))
+                remove_if_empty(self._folder(claim))
+        self.forget(claim)
 
     def save_report(self, job_id: str) -> None:
-        """Write a job's report, and remove what is no result of it. Raises CannotSaveError.
+        """Write a job's report. Raises CannotSaveError.
 
         A job that was cancelled before it had a result gets no folder.
         """
@@ -51,12 +87,14 @@ class Saver:
         if folder is None or (job.state == "cancelled" and not folder.is_dir()):
             return
         try:
-            self._files.remove_results(folder.name, leftovers(self._database, job_id))
             self._make(folder, job_id)
-            report = job_report(self._database, job_id)
+            report = self._complete_report(job_report(self._database, job_id))
             write_report(folder, report, staging=self._files.staging)
         except OSError as error:
             raise CannotSaveError(_in_words(error, folder)) from error
+
+    def _folder(self, claim: Claim) -> Path:
+        return self._files.outputs / claim.folder
 
     def _make(self, folder: Path, job_id: str) -> None:
         """Make the results folder, unless results have vanished with it."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
+import logging
 import time
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path, PurePosixPath
 
-from gpen_webui.files.names import numbered, safe_name
-from gpen_webui.jobs.records import ACTIVE_JOBS, UnknownJobError
+from gpen_webui.files.atomic import REPORT
+from gpen_webui.files.names import numbered_folders, numbered_paths, portable_path
+from gpen_webui.files.placing import is_there, remove_placed
+from gpen_webui.jobs.records import ACTIVE_JOBS, RESTORED_ITEMS, UnknownJobError
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.jobs.store.transactions import Change, item_row
 from gpen_webui.options import RestoreOptions
+from gpen_webui.photo.formats import with_photo_suffix
 from gpen_webui.pipeline import ItemReport
+
+log = logging.getLogger(__name__)
 
 MAX_CRASHES = 3
 
@@ -101,23 +105,21 @@ class ClaimQueue:
             if _is_valid(change, claim):
                 change.stage(claim.job_id, claim.n, stage)
 
-    def place_for(self, claim: Claim, suffix: str) -> PurePosixPath | None:
-        """Where this item's result goes: the planned name, unless it cannot be that.
+    def place_for(self, claim: Claim, suffix: str, portable: bool = False) -> PurePosixPath | None:
+        """Where this item's result goes: its planned name, or the next one that nothing has.
 
-        The file there, if any, is an earlier try of the same result and may be replaced. None
-        where the item is no longer this worker's.
+        The name is on record before any file gets it (see `recover`). portable: the folder
+        refused the name, so give one that any file system can hold. None where the item is no
+        longer this worker's.
         """
-        suffix = PurePosixPath(safe_name("x" + suffix)).suffix
         with self._database.changing() as change:
             if not _is_valid(change, claim):
                 return None
-            row = item_row(change.sql, claim.job_id, claim.n)
-            place = PurePosixPath(row["planned"])
-            is_ours = row["placed"] or not self._files.result(claim.folder, place).exists()
-            if not is_ours or place.suffix.lower() != suffix.lower():
-                place = self._other_place(change, claim, place.with_suffix(suffix))
+            planned = PurePosixPath(item_row(change.sql, claim.job_id, claim.n)["planned"])
+            wanted = with_photo_suffix(planned, suffix)
+            place = self._free_place(change, claim, portable_path(wanted) if portable else wanted)
             path = str(place)
-            change.set_item(claim.job_id, claim.n, planned=path, folded=path.casefold(), placed=1)
+            change.set_item(claim.job_id, claim.n, planned=path, folded=path.casefold())
         return place
 
     def finish(
@@ -182,8 +184,11 @@ class ClaimQueue:
     def recover(self, is_blamed: bool = True) -> None:
         """After the death of a process: what it had in progress waits again, or has failed.
 
-        is_blamed: whether one of these items may have caused it.
+        is_blamed: whether one of these items may have caused it. Results that it placed, but
+        did not record, are removed: they will be made again.
         """
+        for staged, job_id, n in self._files.staged_results():
+            self._remove_unrecorded(staged, job_id, n)
         with self._database.changing() as change:
             query = (
                 "SELECT job, n FROM items JOIN jobs ON jobs.id = job "
@@ -201,6 +206,21 @@ class ClaimQueue:
         with self._database.reading() as connection:
             return [row["id"] for row in connection.execute(query, (job_id,))]
 
+    def _remove_unrecorded(self, staged: Path, job_id: str, n: int) -> None:
+        with self._database.reading() as connection:
+            query = (
+                "SELECT folder, planned, items.state FROM items JOIN jobs ON jobs.id = job "
+                "WHERE job = ? AND n = ?"
+            )
+            row = connection.execute(query, (job_id, n)).fetchone()
+        try:
+            if row and row["folder"] and row["planned"] and row["state"] not in RESTORED_ITEMS:
+                folder = self._files.outputs / row["folder"]
+                remove_placed(staged, folder, PurePosixPath(row["planned"]))
+            staged.unlink(missing_ok=True)
+        except OSError:  # the next start tries again
+            log.exception("what an earlier process left in %s could not be removed", staged)
+
     def _recover_item(self, change: Change, job_id: str, n: int, is_blamed: bool) -> None:
         row = item_row(change.sql, job_id, n)
         crashes = row["crashes"] + is_blamed
@@ -211,24 +231,41 @@ class ClaimQueue:
         error = json.dumps({"stage": row["stage"], "message": message})
         change.item(job_id, n, state="failed", stage=None, crashes=crashes, error=error)
 
-    def _other_place(self, change: Change, claim: Claim, wanted: PurePosixPath) -> PurePosixPath:
-        place = wanted
-        for number in count(2):
-            if self._is_free(change, claim, place):
-                break
-            place = numbered(wanted, number)
-        return place
+    def _free_place(self, change: Change, claim: Claim, wanted: PurePosixPath) -> PurePosixPath:
+        folder = PurePosixPath()
+        for part in wanted.parent.parts:
+            folder = next(
+                place
+                for place in numbered_folders(folder / part)
+                if self._can_be_folder(change, claim, place)
+            )
+        return next(
+            place
+            for place in numbered_paths(folder / wanted.name)
+            if self._can_be_file(change, claim, place)
+        )
 
-    def _is_free(self, change: Change, claim: Claim, place: PurePosixPath) -> bool:
-        """Whether neither another result or its folder, nor a file on the disk has this place."""
+    def _can_be_folder(self, change: Change, claim: Claim, place: PurePosixPath) -> bool:
+        """Whether no other result and no file on the disk has this place."""
+        path = self._files.result(claim.folder, place)
+        is_taken = str(place).casefold() == REPORT or self._is_planned(change, claim, place)
+        return not is_taken and (path.is_dir() or not is_there(path))
+
+    def _can_be_file(self, change: Change, claim: Claim, place: PurePosixPath) -> bool:
+        """Whether neither another result or its folder, nor anything on the disk has this place."""
         folded = str(place).casefold()
-        planned = change.sql.execute(
-            "SELECT 1 FROM items WHERE job = ? AND n <> ? "
-            "AND (folded = ? OR folded > ? AND folded < ?) LIMIT 1",
-            (claim.job_id, claim.n, folded, f"{folded}/", f"{folded}0"),  # 0 follows the slash
-        ).fetchone()
-        is_there = os.path.lexists(self._files.result(claim.folder, place))
-        return folded != "report.json" and planned is None and not is_there
+        query = (  # 0 follows the slash
+            "SELECT 1 FROM items WHERE job = ? AND n <> ? AND folded > ? AND folded < ? LIMIT 1"
+        )
+        below = (claim.job_id, claim.n, f"{folded}/", f"{folded}0")
+        is_taken = folded == REPORT or self._is_planned(change, claim, place)
+        is_folder = change.sql.execute(query, below).fetchone() is not None
+        return not (is_taken or is_folder or is_there(self._files.result(claim.folder, place)))
+
+    def _is_planned(self, change: Change, claim: Claim, place: PurePosixPath) -> bool:
+        query = "SELECT 1 FROM items WHERE job = ? AND n <> ? AND folded = ? LIMIT 1"
+        values = (claim.job_id, claim.n, str(place).casefold())
+        return change.sql.execute(query, values).fetchone() is not None
 
 
 def _is_valid(change: Change, claim: Claim) -> bool:

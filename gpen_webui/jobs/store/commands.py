@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 
-from gpen_webui.files.names import free_name, plan_results, safe_name, safe_path
+from gpen_webui.files.names import free_name, safe_name, safe_path
+from gpen_webui.jobs.naming import plan_results
 from gpen_webui.jobs.records import (
     ACTIVE_JOBS,
     RESTORED_ITEMS,
@@ -151,7 +152,7 @@ class JobCommands:
             "UPDATE items SET planned = ?, folded = ? WHERE job = ? AND n = ?",
             ((path, path.casefold(), job_id, n) for n, path in enumerate(planned)),
         )
-        folder = self._new_folder_name(change, job["kind"], job["name"])
+        folder = job["folder"] or self._new_folder_name(change, job["kind"], job["name"])
         change.job(job_id, state="waiting", folder=folder, started=time.time())
 
     def _new_folder_name(self, change: Change, kind: str, name: str) -> str:

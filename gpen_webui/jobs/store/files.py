@@ -6,7 +6,7 @@
     incoming/<job>/<n>     uploads that are complete, until the store knows them
     uploads/<job>/<n>      our copies of the photos
     names/<job>            what they are called, in case the store is lost
-    staging/               results that are not complete
+    staging/<job>-<n>      results that are not on record
 
 The results themselves lie in outputs/, in a folder for each job. Whatever lies in uploads/
 was promised to somebody: it is removed with its job and never else.
@@ -35,11 +35,14 @@ BLOCK = 1 << 20
 
 
 class StoreFiles:
-    """The folders of one outputs folder; making the object makes them. Raises OSError."""
+    """The folders of one outputs folder; making the object makes them. Raises OSError.
 
-    def __init__(self, outputs: Path):
+    hidden: the folder in it that has all of the store's files.
+    """
+
+    def __init__(self, outputs: Path, hidden: str = HIDDEN):
         self.outputs = outputs.absolute()
-        self.root = self.outputs / HIDDEN
+        self.root = self.outputs / hidden
         self.database = self.root / "jobs.sqlite"
         self.lock = self.root / "lock"
         self.incoming = self.root / "incoming"
@@ -56,7 +59,7 @@ class StoreFiles:
     def source(self, source: str, owned: bool) -> Path:
         """The original of an item, as its row names it."""
         if not owned:
-            return Path(source)
+            return Path(os.fsdecode(source))
         path = self.root / source
         pending = self._pending(source)
         return pending if not path.exists() and pending.exists() else path
@@ -64,6 +67,19 @@ class StoreFiles:
     def result(self, folder: str, result: str) -> Path:
         """A result file of the job with this results folder."""
         return self.outputs / folder / PurePosixPath(result)
+
+    def staged(self, job_id: str, n: int) -> Path:
+        """Where an item's result lies until it is in its place and on record."""
+        return self.staging / f"{job_id}-{n}"
+
+    def staged_results(self) -> Iterator[tuple[Path, str, int]]:
+        """What a process that died left in staging, with its job and item; other files go."""
+        for path in sorted(self.staging.iterdir()):
+            job_id, _, n = path.name.rpartition("-")
+            if job_id and n.isdecimal():
+                yield path, job_id, int(n)
+            else:
+                path.unlink(missing_ok=True)
 
     def new_source(self, job_id: str, n: int) -> str:
         """The `source` of a new item that has our copy; nothing lies there."""
@@ -147,8 +163,6 @@ class StoreFiles:
 
         is_known(source): whether an item has it; then it is moved to its place.
         """
-        for path in self.staging.iterdir():
-            path.unlink(missing_ok=True)
         for path in self.incoming.iterdir():
             if not path.is_dir():
                 path.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ and what is not known there was lost by the store, not left half done by a clien
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import sqlite3
 import time
@@ -31,12 +32,14 @@ READERS = 16  # files read and flushed at once: a disk flushes many as fast as o
 class NewPhoto:
     """A photo to be added. path: a complete upload, or an original that stays where it is.
 
-    name: as the user calls it. key: the client's own name for this photo in its job.
+    name: as the user calls it. key: the client's own name for this photo in its job. crashes:
+    how often a process has died while it was restored.
     """
 
     path: Path
     name: str
     key: str | None = None
+    crashes: int = 0
 
 
 class Store(Lookup):
@@ -48,16 +51,23 @@ class Store(Lookup):
     """
 
     def create_job(
-        self, kind: str, name: str, options: RestoreOptions, key: str | None = None
+        self,
+        kind: str,
+        name: str,
+        options: RestoreOptions,
+        key: str | None = None,
+        folder: str | None = None,
     ) -> Job:
         """A new job without photos, or the job that was made earlier with the same key.
 
-        kind: photo or album. name: for people, and for the results folder.
+        kind: photo or album. name: for people, and for the results folder. folder: that one
+        instead, relative to the outputs folder.
         """
         with self._database.changing() as change:
             job_id = job_of_key(change.sql, key)
             if job_id is None:
                 job_id = insert_job(change, kind, name, options, key=key)
+                change.set_job(job_id, folder=folder)
         return self.job(job_id)
 
     def incoming(self) -> Path:
@@ -103,6 +113,18 @@ class Store(Lookup):
                 change.add_items(job_id, new)
             numbers += found
         return numbers
+
+    def add_unread(self, job_id: str, photos: Sequence[NewPhoto]) -> None:
+        """As `add_originals`, but no photo is read: what is wrong with it is said later.
+
+        For jobs whose photos are restored once, so that nobody asks for their SHA-256.
+        """
+        for batch in _batches(photos):
+            with self._database.changing() as change:
+                first = change.next_number(job_id)
+                change.add_items(
+                    job_id, [_unread_row(n, photo) for n, photo in enumerate(batch, first)]
+                )
 
     def describe(
         self, job_id: str, name: str | None = None, options: RestoreOptions | None = None
@@ -174,6 +196,19 @@ def _item_rows(photos: Sequence[NewPhoto], owned: bool) -> list[dict]:
         }
         for photo, (size, sha256) in zip(photos, prints, strict=True)
     ]
+
+
+def _unread_row(n: int, photo: NewPhoto) -> dict:
+    path = str(photo.path.absolute())
+    return {
+        "n": n,
+        "name": clean_name(photo.name),
+        "source": path if can_be_stored(path) else os.fsencode(path),
+        "owned": False,
+        "size": 0,
+        "sha256": "",
+        "crashes": photo.crashes,
+    }
 
 
 def _fingerprint(path: Path) -> tuple[int, str]:
@@ -250,6 +285,11 @@ def job_of_key(connection: sqlite3.Connection, key: str | None) -> str | None:
     """The job that was made with this idempotency key."""
     row = connection.execute("SELECT id FROM jobs WHERE key = ?", (key,)).fetchone()
     return None if row is None else row["id"]
+
+
+def can_be_stored(text: str) -> bool:
+    """Whether it is text; a file's name may hold bytes that are none."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def clean_name(name: str) -> str:

@@ -63,6 +63,12 @@ class Lookup:
             report = connection.execute(query, (job_id, n)).fetchone()[0]
         return _item(row, report)
 
+    def crashes(self, job_id: str) -> dict[str, int]:
+        """How often a process has died while it restored a photo, by the names of those photos."""
+        with self._database.reading() as connection:
+            query = "SELECT name, crashes FROM items WHERE job = ? AND crashes > 0"
+            return dict(connection.execute(query, (job_id,)).fetchall())
+
     def original(self, job_id: str, n: int) -> Path:
         """The file that an item restores; it may be gone where it is not our copy."""
         with self._database.reading() as connection:

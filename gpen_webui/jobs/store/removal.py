@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import PurePosixPath
 from threading import Event, Lock
 
 from gpen_webui.jobs.records import StoreError
@@ -83,7 +82,7 @@ class Remover:
     def _remove_items(self, job_id: str, folder: str | None) -> None:
         """Raises OSError; what could be removed before is gone."""
         query = (
-            "SELECT n, source, owned, planned, placed FROM items "
+            "SELECT n, source, owned, result FROM items "
             f"WHERE job = ? ORDER BY n LIMIT {ITEMS_AT_ONCE}"
         )
         while True:
@@ -95,8 +94,8 @@ class Remover:
                 raise StoreError("The server stops; the rest is removed at the next start.")
             self._files.remove_originals(item["source"] for item in items if item["owned"])
             if folder is not None:
-                placed = [PurePosixPath(item["planned"]) for item in items if item["placed"]]
-                self._files.remove_results(folder, [str(path) for path in placed])
+                results = [item["result"] for item in items if item["result"] is not None]
+                self._files.remove_results(folder, results)
             with self._database.changing(durable=False) as change:
                 last = items[-1]["n"]
                 delete = "DELETE FROM items WHERE job = ? AND n <= ?"

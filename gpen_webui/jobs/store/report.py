@@ -44,14 +44,6 @@ def job_report(database: Database, job_id: str) -> dict:
     }
 
 
-def leftovers(database: Database, job_id: str) -> list[str]:
-    """Where results may lie that were never reported: of items that are not restored."""
-    places = ", ".join("?" * len(RESTORED_ITEMS))
-    query = f"SELECT planned FROM items WHERE job = ? AND placed AND state NOT IN ({places})"
-    with database.reading() as connection:
-        return [row["planned"] for row in connection.execute(query, (job_id, *RESTORED_ITEMS))]
-
-
 def _photo_report(row: sqlite3.Row, options: dict) -> dict:
     if row["report"] and row["state"] in (*RESTORED_ITEMS, "failed"):
         return json.loads(row["report"])

@@ -1,0 +1,132 @@
+"""What `restore` does once its arguments are read."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from gpen_webui.cli.album import Album, AlbumSettings, AlbumStoppedError
+from gpen_webui.cli.option_arguments import chosen_options
+from gpen_webui.cli.progress import Progress
+from gpen_webui.errors import UserError
+from gpen_webui.files.atomic import new_run_folder
+from gpen_webui.files.find_photos import FoundPhoto, Why, find_photos
+from gpen_webui.folders import COMMAND
+from gpen_webui.jobs.folder_record import FolderRecord
+from gpen_webui.jobs.records import StoreError
+from gpen_webui.logs import log_to_file
+from gpen_webui.photo.formats import PHOTO_SUFFIXES
+from gpen_webui.pipeline import choose_workers, open_restorer
+from gpen_webui.settings import Settings
+
+EXIT_OK, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 130
+
+
+class ResultsFolderError(UserError):
+    """Results cannot be written where they should go."""
+
+
+def restore(arguments: argparse.Namespace) -> int:
+    """Restore everything that the arguments name; return the process's exit code.
+
+    Raises UserError for what makes the whole run impossible.
+    """
+    options = chosen_options(arguments)
+    settings = Settings.from_environment(
+        model=arguments.model,
+        device=arguments.device,
+        precision=arguments.precision,
+        workers=arguments.workers,
+        max_photo_seconds=arguments.max_photo_seconds,
+    )
+    exclude = arguments.output or settings.outputs
+    photos, left_out = find_photos(arguments.paths, PHOTO_SUFFIXES, exclude=exclude)
+    workers = min(len(photos), choose_workers(settings))
+    log_to_file(settings.outputs)
+    restorer = open_restorer(settings, workers)  # closed by the workers that use it
+    folder = _results_folder(arguments.output, settings.outputs)
+    going_on = _going_on(arguments, folder)
+    with _record_of(folder, going_on) as record:
+        photos = _without_results(photos, arguments.paths, record)
+        progress = Progress(len(photos), as_json=arguments.json)
+        progress.left_out(left_out)
+        progress.say(f"Model: {restorer.engine.description}")
+        album_settings = AlbumSettings(
+            options,
+            workers,
+            settings.max_photo_seconds,
+            arguments.skip_existing,
+            frozenset(name for name in ("save_faces", "compare") if getattr(arguments, name)),
+        )
+        album = Album(record, restorer, album_settings, progress)
+        interrupted = album.restore(photos, [some.as_dict() for some in left_out])
+    counts = record.counts()
+    progress.close(counts, folder, left_out)
+    if interrupted:
+        progress.say(f"Stopped; nothing is half done. Go on with: {going_on}")
+        return EXIT_INTERRUPTED
+    has_failed = counts["failed"] or any(some.why is Why.UNREADABLE for some in left_out)
+    return EXIT_SOME_FAILED if has_failed else EXIT_OK
+
+
+def _results_folder(chosen: Path | None, outputs: Path) -> Path:
+    try:
+        if chosen is None:
+            return new_run_folder(outputs)
+        chosen.mkdir(parents=True, exist_ok=True)
+        return chosen
+    except OSError as error:
+        raise ResultsFolderError(
+            f"The results folder {chosen or outputs} cannot be made ({error.strerror}); "
+            "choose another with -o."
+        ) from error
+
+
+@contextmanager
+def _record_of(folder: Path, going_on: str) -> Iterator[FolderRecord]:
+    """The folder's record for the time of a run; what ends that is worded."""
+    record, ended = None, False
+    try:
+        record = FolderRecord(folder)
+        yield record
+        ended = True
+    except BrokenPipeError:
+        raise
+    except (AlbumStoppedError, StoreError) as error:
+        raise ResultsFolderError(f"{error} Go on with: {going_on}") from error
+    except OSError as error:
+        raise ResultsFolderError(
+            f"The results cannot be kept in {folder} ({error.strerror or error}); make room or "
+            f"choose another -o, then go on with: {going_on}"
+        ) from error
+    finally:
+        if record is not None:
+            record.close(ended)
+
+
+def _without_results(
+    photos: list[FoundPhoto], named: Sequence[Path], record: FolderRecord
+) -> list[FoundPhoto]:
+    """Where results lie among the photos, they are not restored again, unless named outright."""
+    results = {os.path.realpath(path) for path in record.results()}
+    if not results:
+        return photos
+    return [
+        photo
+        for photo in photos
+        if photo.source in named or os.path.realpath(photo.source) not in results
+    ]
+
+
+def _going_on(arguments: argparse.Namespace, folder: Path) -> str:
+    """The command that restores what an interrupted run left undone, in the same way."""
+    again = list(arguments.command_line)
+    if arguments.output is None:
+        again += ["-o", str(folder)]
+    if not arguments.skip_existing:
+        again.append("--skip-existing")
+    return f"{COMMAND} {shlex.join(again)}"

@@ -1,0 +1,164 @@
+"""How a file gets a name of its own in a folder that is the user's.
+
+A file is first written whole under a name that nobody else uses (staged), and then gets its
+place by a hard link: that never overwrites, and until the staged name is removed the two are
+one file. So whoever finds both after a death of the process knows that the placed file is
+ours, whatever has happened to names in between.
+"""
+
+from __future__ import annotations
+
+import errno
+import filecmp
+import os
+import shutil
+import stat
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+from gpen_webui.files.atomic import (
+    TEMPORARY,
+    create_file,
+    flush_file,
+    flush_folder,
+    temporary_name,
+)
+
+# What is the matter with the disk or the machine, and not with the name.
+NOT_THE_NAME = {
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ENOSPC,
+    errno.EROFS,
+    errno.ESTALE,
+}
+
+
+class NameRefusedError(OSError):
+    """The folder cannot hold a file of this name, or something else has the name by now."""
+
+
+def stage(path: Path, data: bytes) -> None:
+    """Write a file under a name that is ours alone, over what an earlier try left there."""
+    path.unlink(missing_ok=True)
+    try:
+        with create_file(path) as file:
+            file.write(data)
+            flush_file(file)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def is_there(path: Path) -> bool:
+    """Whether anything has this path: a file, a folder, a link that leads nowhere."""
+    try:
+        return os.path.lexists(path)
+    except UnicodeEncodeError:
+        return False
+
+
+def place(staged: Path, folder: Path, name: PurePosixPath) -> None:
+    """Give a staged file its place at folder/name; the staged name stays.
+
+    Raises NameRefusedError where another name should be tried, FileNotFoundError where the
+    folder itself is gone, other OSErrors where nothing can be written there.
+    """
+    target = folder / name
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+    try:
+        _make_tree(folder, target.parent)
+        _place_exclusively(staged, target)
+        flush_folder(target.parent)
+    except UnicodeEncodeError as error:  # a locale without these letters
+        raise NameRefusedError(errno.EILSEQ, os.strerror(errno.EILSEQ), str(name)) from error
+    except OSError as error:
+        if error.errno in NOT_THE_NAME or not folder.is_dir():
+            raise
+        raise NameRefusedError(error.errno, error.strerror, str(target)) from error
+
+
+def is_placed(staged: Path, target: Path) -> bool:
+    """Whether the file at `target` is the one that was staged.
+
+    Where the file system has no hard links it is a copy: then one with the same bytes, or an
+    empty file, whose name was only reserved.
+    """
+    try:
+        ours, found = os.lstat(staged), os.lstat(target)
+        if os.path.samestat(ours, found):
+            return True
+        if not stat.S_ISREG(found.st_mode) or (found.st_dev == ours.st_dev and _has_links(staged)):
+            return False
+        return found.st_size == 0 or filecmp.cmp(staged, target, shallow=False)
+    except (OSError, UnicodeEncodeError):
+        return False
+
+
+def remove_placed(staged: Path, folder: Path, name: PurePosixPath) -> None:
+    """Undo what place() did, if it did; then the staged file goes too. Raises OSError."""
+    target = folder / name
+    if is_placed(staged, target):
+        target.unlink()
+    for copy in target.parent.glob(f"{TEMPORARY}*.part"):  # where there are no hard links
+        copy.unlink(missing_ok=True)
+    remove_empty_folders(folder, name)
+    staged.unlink(missing_ok=True)
+
+
+def remove_empty_folders(folder: Path, name: PurePosixPath) -> None:
+    """Remove the folders between `folder` and a file that is gone, as far as they are empty."""
+    with suppress(OSError):
+        for part in name.parents[:-1]:
+            (folder / part).rmdir()
+
+
+def _place_exclusively(staged: Path, target: Path) -> None:
+    try:
+        os.link(staged, target)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno in NOT_THE_NAME - {errno.EIO} or not staged.exists():
+            raise
+        _copy_exclusively(staged, target)
+
+
+def _copy_exclusively(staged: Path, target: Path) -> None:
+    """Without hard links, or onto another disk: reserve the name, then put a copy there."""
+    create_file(target).close()
+    copy = target.with_name(temporary_name())
+    try:
+        with open(staged, "rb") as source, create_file(copy) as file:
+            shutil.copyfileobj(source, file)
+            flush_file(file)
+        os.replace(copy, target)
+    except BaseException:
+        copy.unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _has_links(staged: Path) -> bool:
+    """Whether the staged file's file system has hard links."""
+    trial = staged.with_name(temporary_name())
+    try:
+        os.link(staged, trial)
+    except OSError:
+        return False
+    trial.unlink()
+    return True
+
+
+def _make_tree(folder: Path, parent: Path) -> None:
+    """Make the folders between `folder`, which must be there, and `parent`."""
+    if parent == folder or parent.is_dir():
+        return
+    _make_tree(folder, parent.parent)
+    parent.mkdir(exist_ok=True)
+    flush_folder(parent.parent)

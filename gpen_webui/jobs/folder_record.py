@@ -1,0 +1,164 @@
+"""What a results folder of the command line knows of its photos.
+
+report.json is the lasting record. While a run lasts, the folder also has a store of its own,
+in a hidden folder that goes when the run has ended. Where a run died, the next one takes from
+that store what was done, and which photos were being restored at that moment.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from gpen_webui.errors import UserError
+from gpen_webui.files.atomic import REPORT, remove_temporaries, write_atomically
+from gpen_webui.files.lock import FileLock, LockHeldError
+from gpen_webui.jobs.records import ITEM_STATES, RESTORED_ITEMS, StoreError
+from gpen_webui.jobs.store.claims import MAX_CRASHES, ClaimQueue
+from gpen_webui.jobs.store.database import Database
+from gpen_webui.jobs.store.files import StoreFiles
+from gpen_webui.jobs.store.lookup import Lookup
+from gpen_webui.jobs.store.report import job_report
+
+log = logging.getLogger(__name__)
+
+HIDDEN = ".gpen-webui-run"
+EARLIER = "earlier.json"
+ENDED_ITEMS = (*RESTORED_ITEMS, "failed")
+
+
+class FolderInUseError(UserError):
+    """The results folder belongs to another run, or its report to another program."""
+
+
+class FolderRecord:
+    """The record of one results folder, which is locked from the making of the object to close().
+
+    photos: the reports of its photos by their names. crashes: how often the process died while
+    it restored a photo, by the photo's name. Raises FolderInUseError where another run works
+    there and rather than overwrite a report.json that this program did not write, OSError
+    where the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.photos: dict[str, dict] = {}
+        self.crashes: dict[str, int] = {}
+        self._left_out: list[dict] = []
+        self._read_report()
+        self._hidden = folder / HIDDEN
+        self._hidden.mkdir(exist_ok=True)
+        try:
+            self._lock = FileLock(self._hidden / "lock")
+        except LockHeldError as error:
+            raise FolderInUseError(
+                f"Another run is writing to {folder}; wait for it, or choose another -o."
+            ) from error
+        self._take_up_dead_run()
+
+    def result_of(self, name: str) -> dict | None:
+        """The report of a photo that an earlier run restored, while its result is still there."""
+        report = self.photos.get(name)
+        if report and report["result"] and (self.folder / report["result"]).is_file():
+            return report
+        return None
+
+    def results(self) -> Iterator[Path]:
+        """The files that earlier runs have made."""
+        for photo in self.photos.values():
+            if photo["result"]:
+                yield self.folder / photo["result"]
+
+    def is_left_out(self, name: str) -> bool:
+        """Whether this photo has killed the process so often that it must not do so again."""
+        report = self.photos.get(name)
+        return bool(report and report.get("crashes", 0) >= MAX_CRASHES)
+
+    def begin(self, left_out: list[dict]) -> StoreFiles:
+        """Make room for a new run's store. left_out: what its report lists besides photos.
+
+        What earlier runs did is on the disk before anything of theirs is removed. Raises OSError.
+        """
+        self._left_out = left_out
+        known = {"photos": list(self.photos.values()), "crashes": self.crashes}
+        write_atomically(self._hidden / EARLIER, json.dumps(known).encode())
+        for path in self._hidden.iterdir():
+            if path.name.startswith("jobs.sqlite"):
+                path.unlink()
+        return StoreFiles(self.folder, HIDDEN)
+
+    def complete(self, report: dict) -> dict:
+        """A job's report with the photos of earlier runs, and with what was left out.
+
+        A photo that was cancelled keeps an earlier report.
+        """
+        for photo in report["photos"]:
+            if photo["state"] in ENDED_ITEMS:
+                self.photos[photo["name"]] = photo
+            else:
+                self.photos.setdefault(photo["name"], photo)
+        photos = sorted(self.photos.values(), key=lambda photo: photo["name"])
+        return {**report, "counts": self.counts(), "left_out": self._left_out, "photos": photos}
+
+    def counts(self) -> dict[str, int]:
+        """How many photos there are, and how many ended in which state."""
+        found = Counter(photo["state"] for photo in self.photos.values())
+        return {"total": found.total(), **{state: found[state] for state in ITEM_STATES}}
+
+    def close(self, ended: bool) -> None:
+        """Let others in. ended: report.json says all, so the run's own store goes."""
+        if ended:
+            shutil.rmtree(self._hidden, ignore_errors=True)
+        self._lock.close()
+
+    def _read_report(self) -> None:
+        try:
+            self._adopt(json.loads((self.folder / REPORT).read_text(encoding="utf-8"))["photos"])
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, TypeError):
+            raise FolderInUseError(
+                f"{self.folder / REPORT} is not a report of ours and is not overwritten; "
+                "choose another results folder with -o."
+            ) from None
+
+    def _take_up_dead_run(self) -> None:
+        try:
+            known = json.loads((self._hidden / EARLIER).read_text(encoding="utf-8"))
+            self._adopt(known["photos"])
+            self.crashes = {str(name): int(n) for name, n in known["crashes"].items()}
+        except FileNotFoundError:
+            pass  # the last run came to its end
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            log.warning("%s cannot be read and is not used", self._hidden / EARLIER)
+        if (self._hidden / "jobs.sqlite").exists():
+            try:
+                self._take_up_store()
+            except StoreError as error:  # photos that it knew as done are done again
+                log.warning("%s", error)
+            remove_temporaries(self.folder)
+
+    def _take_up_store(self) -> None:
+        files = StoreFiles(self.folder, HIDDEN)
+        with closing(Database(files.database)) as database:
+            ClaimQueue(files, database).recover()
+            lookup = Lookup(files, database)
+            for job in reversed(lookup.jobs()):
+                crashes = lookup.crashes(job.id)
+                self.crashes |= crashes
+                for photo in job_report(database, job.id)["photos"]:
+                    if photo["state"] in ENDED_ITEMS:
+                        count = crashes.get(photo["name"], 0)
+                        self.photos[photo["name"]] = {**photo, "crashes": count} if count else photo
+
+    def _adopt(self, photos: list[dict]) -> None:
+        """Remember photos. Raises TypeError, KeyError where they are none of our reports."""
+        for photo in photos:
+            if not isinstance(photo["result"], str | None):
+                raise TypeError("no name of a file")
+            self.photos[photo["name"]] = photo
