@@ -14,7 +14,8 @@ class FileServer:
     halves: each answer ends after half of what is missing. stall: sends a little, then nothing
     more. truncate: as if half the file were all of it. lie: says that it has more than it has.
     page: a web page with code 200. missing: code 404. redirect: to /whole. loop: to itself.
-    plain: no Range, no ETag.
+    plain: no Range, no ETag. away: to `redirect_to`. wordy: with a length that is no number.
+    negative: with one that cannot be. garbage: no HTTP at all.
     """
 
     def __init__(self, data: bytes):
@@ -93,12 +94,23 @@ class FileServer:
             def do_away(self):
                 self.redirect_to(outer.redirect_to)
 
+            def do_wordy(self):
+                self.answer(outer.data, 0, claim="quite a few")
+
+            def do_negative(self):
+                self.answer(outer.data, 0, claim=-5)
+
+            def do_garbage(self):
+                self.wfile.write(b"\xff\xfe\r\n\r\n" * 100)
+                self.close_connection = True
+
             def do_loop(self):
                 self.redirect_to("/loop")
 
             def redirect_to(self, where):
                 self.send_response(302)
-                self.send_header("Location", where)
+                self.wfile.flush()
+                self._headers_buffer.append(b"Location: " + where.encode("latin-1") + b"\r\n")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

@@ -1,20 +1,28 @@
 """Which models there are, which one is used, and that an installed file stays what it was."""
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
+from gpen_webui.models import records
+from gpen_webui.models.importing import import_model
 from gpen_webui.models.installed import (
     ModelError,
     default_name,
     find_model,
-    hash_file,
     list_models,
     verify_models,
 )
 from gpen_webui.models.published import CATALOG, EMBEDDED, NO_LICENCE, published_model
+from gpen_webui.models.records import COPY, RECORD, hash_file
+from tests.checkpoint_bombs import BOMBS
 from tests.tiny_gpen import make_tiny_model
 
 
@@ -173,3 +181,152 @@ def test_every_model_of_others_says_that_no_licence_is_stated_and_who_made_it():
             assert "github.com/yangxy/GPEN" in entry.licence
             assert all(source.startswith("https://") for source in entry.sources)
             assert entry.sources
+
+
+ODD_RECORDS = [
+    "",
+    "{",
+    "[]",
+    "null",
+    "3",
+    '{"mine.safetensors": 7}',
+    '{"mine.safetensors": {"sha256": "x"}}',
+    '{"mine.safetensors": {"sha256": 1, "bytes": "2", "mtime": null, "crop": []}}',
+    '{"mine.safetensors": {"sha256": "x", "bytes": 1, "mtime": 1, "crop": 32}}',
+    "{}",
+    "[" * 100_000,
+]
+
+
+def replace_weights(path: Path, tmp_path: Path) -> None:
+    """Other weights, which would be accepted of a new file."""
+    other = make_tiny_model(tmp_path.parent, size=32, seed=9).path
+    shutil.move(other, path)
+
+
+@pytest.mark.parametrize("content", ODD_RECORDS)
+def test_a_damaged_record_changes_nothing_for_weights_that_its_copy_knows(
+    install, tmp_path: Path, content: str
+):
+    install("mine.safetensors")
+    accepted = find_model("mine", tmp_path)
+    (tmp_path / RECORD).write_text(content)
+    assert find_model("mine", tmp_path) == accepted
+    assert states(tmp_path)["mine"].problem is None
+    assert find_model("mine", tmp_path) == accepted
+
+
+@pytest.mark.parametrize("content", ODD_RECORDS)
+def test_a_damaged_record_does_not_make_replaced_weights_acceptable(
+    install, tmp_path: Path, content: str
+):
+    path = install("mine.safetensors")
+    find_model("mine", tmp_path)
+    before = path.stat()
+    replace_weights(path, tmp_path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (tmp_path / RECORD).write_text(content)
+    for _ in range(2):
+        with pytest.raises(ModelError, match=r"mine\.safetensors is no longer the file"):
+            find_model("mine", tmp_path)
+    assert "no longer" in states(tmp_path)["mine"].problem
+    assert "no longer" in verify_models(tmp_path)["mine"]
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda copy: copy.write_text("{")])
+def test_without_record_and_copy_nothing_is_accepted_but_what_the_user_vouches_for(
+    install, tmp_path: Path, harm
+):
+    path = install("mine.safetensors")
+    find_model("mine", tmp_path)
+    (tmp_path / RECORD).write_text("damaged")
+    harm(tmp_path / COPY)
+    for _ in range(2):
+        with pytest.raises(ModelError, match=r"mine\.safetensors cannot be told .* models import"):
+            find_model("mine", tmp_path)
+    assert "cannot be told" in states(tmp_path)["mine"].problem
+    assert "cannot be told" in verify_models(tmp_path)["mine"]
+
+    install("new.safetensors")  # another file's acceptance does not make up for it
+    import_model(path, tmp_path)
+    assert find_model("mine", tmp_path).size == 32
+    assert states(tmp_path)["mine"].problem is None
+
+
+def test_after_a_damage_files_that_were_there_stay_refused_when_others_are_accepted(
+    install, tmp_path: Path
+):
+    first, second = install("first.safetensors"), install("second.safetensors")
+    find_model("first", tmp_path)
+    find_model("second", tmp_path)
+    (tmp_path / RECORD).write_text("damaged")
+    (tmp_path / COPY).write_text("damaged")
+    import_model(first, tmp_path)
+    with pytest.raises(ModelError, match=f"{second.name} cannot be told"):
+        find_model("second", tmp_path)
+    install("third.safetensors")
+    assert find_model("third", tmp_path).size == 32
+
+
+def test_published_weights_prove_themselves_when_the_record_is_lost(project: Path, tmp_path: Path):
+    shutil.copy(project / "models" / f"{EMBEDDED}.safetensors", tmp_path)
+    (tmp_path / RECORD).write_text("damaged")
+    assert find_model(EMBEDDED, tmp_path).size == 256
+
+
+def test_a_missing_record_is_made_good_by_its_copy(install, tmp_path: Path):
+    path = install("mine.safetensors")
+    find_model("mine", tmp_path)
+    (tmp_path / RECORD).unlink()
+    replace_weights(path, tmp_path)
+    with pytest.raises(ModelError, match="no longer the file"):
+        find_model("mine", tmp_path)
+
+
+def test_many_processes_put_their_models_on_record_without_losing_one(
+    install, tmp_path: Path, project: Path
+):
+    names = [f"model-{number}" for number in range(6)]
+    for name in names:
+        install(f"{name}.safetensors")
+    code = (
+        "import sys; from pathlib import Path; from threading import Thread\n"
+        "from gpen_webui.models.installed import find_model\n"
+        "work = [Thread(target=find_model, args=(n, Path(sys.argv[1]))) for n in sys.argv[2:]]\n"
+        "[thread.start() for thread in work]; [thread.join() for thread in work]\n"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path), *part], cwd=project)
+        for part in (names[:3], names[3:])
+    ]
+    assert [process.wait() for process in processes] == [0, 0]
+    on_record = json.loads((tmp_path / RECORD).read_text())
+    assert set(on_record) == {f"{name}.safetensors" for name in names}
+
+
+def test_refused_weights_are_hashed_once_not_at_every_look(install, tmp_path: Path, monkeypatch):
+    path = install("mine.safetensors")
+    find_model("mine", tmp_path)
+    replace_weights(path, tmp_path)
+    hashed = []
+    real = records.hash_file
+    monkeypatch.setattr(records, "hash_file", lambda path: hashed.append(path) or real(path))
+    for _ in range(5):
+        assert "no longer" in states(tmp_path)["mine"].problem
+    assert hashed == [path]
+    path.write_bytes(path.read_bytes() + b"?")
+    assert "no longer" in states(tmp_path)["mine"].problem
+    assert len(hashed) == 2
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_whatever_is_dropped_into_the_folder_the_list_stands(tmp_path: Path, name: str):
+    BOMBS[name](tmp_path / name)
+    state = states(tmp_path)[Path(name).stem]
+    assert state.problem is None or (name in state.problem and state.problem.endswith("."))
+    assert EMBEDDED in states(tmp_path)
+
+
+def test_the_size_of_a_new_file_is_told_before_it_is_used(tiny: Path, tmp_path: Path):
+    torch.save(load_file(tiny), tmp_path / "mine.pth")
+    assert states(tmp_path)["mine"].size == 32

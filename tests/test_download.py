@@ -1,20 +1,27 @@
 """Downloads from servers that behave, and from servers that do not."""
 
 import hashlib
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 import torch
 
+from gpen_webui.files.lock import FileLock
 from gpen_webui.gpen.checkpoint import load_checkpoint
 from gpen_webui.models.download import (
     CHUNK,
     DownloadCancelled,
     DownloadError,
     download_model,
-    import_model,
+    redirected,
 )
+from gpen_webui.models.folder import ModelError
+from gpen_webui.models.importing import LOCK as IMPORT_LOCK
+from gpen_webui.models.importing import import_model, remove_leftovers
 from gpen_webui.models.installed import find_model
 from tests.drawn_checkpoint import ReferenceCase
 from tests.file_server import FileServer
@@ -39,6 +46,17 @@ def server(weights: bytes):
 def fetch(server: FileServer, models: Path, *behaviours: str, **options):
     sources = [server.url(behaviour) for behaviour in behaviours]
     return download_model(NAME, models, sources=sources, stall_seconds=0.4, **options)
+
+
+DOWNLOAD = """
+import sys
+from pathlib import Path
+from gpen_webui.models.download import download_model
+try:
+    print(download_model(sys.argv[1], Path(sys.argv[2]), sources=[sys.argv[3]]).name)
+except Exception as error:
+    print(error)
+"""
 
 
 def visible(folder: Path) -> set[str]:
@@ -129,11 +147,59 @@ def test_a_bad_source_gives_one_sentence_and_leaves_no_model(server, tmp_path: P
     assert visible(tmp_path) == set()
 
 
-@pytest.mark.parametrize("behaviour", ["stall", "disguised", "missing"])
+@pytest.mark.parametrize(
+    "behaviour", ["stall", "disguised", "missing", "wordy", "negative", "garbage", "loop"]
+)
 def test_the_next_source_is_tried_after_a_bad_one(server, weights, tmp_path: Path, behaviour):
     model = fetch(server, tmp_path, behaviour, "whole")
     assert model.path.read_bytes() == weights
     assert load_checkpoint(model.path)[0].size == 64
+
+
+NO_ADDRESSES = [
+    "",
+    "http://[",
+    "http://",
+    "http://a..b/",
+    "http://127.0.0.1:99999999/",
+    "http://" + "a" * 300 + ".example/",
+    "http://\xff\xfe/",
+    "file:///etc/passwd",
+    "ftp://127.0.0.1/gpen.pth",
+    "data:text/plain,weights",
+    "javascript:alert(1)",
+]
+
+
+@pytest.mark.parametrize("location", NO_ADDRESSES)
+def test_the_next_source_is_tried_after_a_redirect_to_no_address(
+    server, weights, tmp_path: Path, location: str
+):
+    server.redirect_to = location
+    assert fetch(server, tmp_path, "away", "whole").path.read_bytes() == weights
+
+
+LOCAL = [
+    "http://127.0.0.1/x",
+    "http://localhost/x",
+    "http://2130706433/x",
+    "http://[::1]/x",
+    "http://[::ffff:127.0.0.1]/x",
+    "http://10.0.0.1/x",
+    "http://169.254.169.254/latest/meta-data",
+    "http://[fe80::1]/x",
+]
+
+
+@pytest.mark.parametrize("location", LOCAL)
+def test_a_public_source_cannot_redirect_into_the_local_network(location: str):
+    with pytest.raises(Exception, match="local network"):
+        redirected("http://example.org/gpen.pth", location, local_allowed=False)
+
+
+def test_an_encrypted_source_cannot_redirect_to_an_unencrypted_one():
+    with pytest.raises(Exception, match="without encryption"):
+        redirected("https://example.org/gpen.pth", "http://example.org/x", local_allowed=True)
 
 
 def test_a_server_that_does_not_answer_is_said_to_be_out_of_reach(tmp_path: Path):
@@ -182,9 +248,25 @@ def test_two_downloads_of_one_model_do_not_mix(server, weights, tmp_path: Path):
     assert outcome[0].path.read_bytes() == weights
 
 
-def test_the_lock_of_a_dead_download_is_taken_over(server, tmp_path: Path):
-    (tmp_path / f".{NAME}.lock").write_text("999999999")
+@pytest.mark.parametrize("process", [1, os.getpid(), 999999999])
+def test_the_lock_of_a_dead_download_is_taken_over(server, tmp_path: Path, process: int):
+    (tmp_path / f".{NAME}.lock").write_text(str(process))
     assert fetch(server, tmp_path, "whole").name == NAME
+
+
+def test_only_one_of_two_processes_takes_over_from_a_dead_download(
+    server, weights, tmp_path: Path, project: Path
+):
+    (tmp_path / f".{NAME}.lock").write_text("999999999")
+    server.slowly = 0.05
+    command = [sys.executable, "-c", DOWNLOAD, NAME, str(tmp_path), server.url("whole")]
+    processes = [
+        subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    said = sorted(process.communicate()[0].strip() for process in processes)
+    assert (tmp_path / f"{NAME}.pth").read_bytes() == weights
+    fetched = sum(path == "/whole" for path, _ in server.requests)
+    assert fetched == 1, said
 
 
 @pytest.mark.parametrize("name", ["gpen-mini-256", "gpen-colorization-1024", "../x", "nonsense"])
@@ -205,6 +287,34 @@ def test_import_copies_a_checked_file_and_records_it(weights, tmp_path: Path):
     assert (model.name, model.size) == ("own", 64)
     assert model.path.read_bytes() == weights
     assert visible(tmp_path / "models") == {"own.pth"}
+
+
+def test_an_import_into_a_folder_that_cannot_be_written_gets_a_sentence(weights, tmp_path: Path):
+    (tmp_path / "own.pth").write_bytes(weights)
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ModelError, match="cannot be written"):
+        import_model(tmp_path / "own.pth", tmp_path / "file" / "models")
+
+
+def test_an_import_of_what_is_not_there_names_it(tmp_path: Path):
+    with pytest.raises(ModelError, match=r"gone\.pth cannot be opened"):
+        import_model(tmp_path / "gone.pth", tmp_path / "models")
+
+
+def test_what_imports_that_were_killed_have_left_is_removed(weights, tmp_path: Path):
+    (tmp_path / ".import-abc").mkdir()
+    (tmp_path / ".import-abc" / "own.pth").write_bytes(weights[:1000])
+    (tmp_path / ".own.pth.import").write_bytes(weights[:1000])
+    (tmp_path / "own.pth").write_bytes(weights)
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"own.pth"}
+
+
+def test_an_import_under_way_in_another_process_is_not_removed(weights, tmp_path: Path):
+    (tmp_path / ".import-abc").mkdir()
+    with FileLock(tmp_path / IMPORT_LOCK):
+        remove_leftovers(tmp_path)
+    assert (tmp_path / ".import-abc").is_dir()
 
 
 def test_import_refuses_what_is_no_model_and_never_overwrites(weights, tmp_path: Path):

@@ -7,7 +7,8 @@ import torch
 
 from gpen_webui.gpen.checkpoint import save_checkpoint
 from gpen_webui.gpen.network import GPEN, NetworkConfig
-from gpen_webui.models.installed import InstalledModel, hash_file
+from gpen_webui.models.folder import InstalledModel
+from gpen_webui.models.records import hash_file
 
 
 def make_tiny_model(folder: Path, size: int = 64, seed: int = 0) -> InstalledModel:

@@ -21,7 +21,8 @@ from gpen_webui.engines.cores import cpu_cores
 from gpen_webui.engines.torch_engine import gpu_device
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.files.atomic import write_atomically
-from gpen_webui.models.installed import find_model, hash_file
+from gpen_webui.models.installed import find_model
+from gpen_webui.models.records import hash_file
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport, open_restorer, restore_file, run_workers
 from gpen_webui.settings import Settings

@@ -66,7 +66,7 @@ def _download(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from gpen_webui.models.download import import_model
+    from gpen_webui.models.importing import import_model
     from gpen_webui.models.published import AUTHORS_PAGE
 
     model = import_model(arguments.file, Settings.from_environment().models)

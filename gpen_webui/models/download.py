@@ -7,10 +7,10 @@ finished file is accepted only if it loads strictly with finite values.
 
 from __future__ import annotations
 
-import errno
+import http.client
 import ipaddress
 import json
-import os
+import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,24 +18,35 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3
 
 from gpen_webui.errors import UserError
-from gpen_webui.models.installed import (
-    SUFFIXES,
-    InstalledModel,
-    ModelError,
-    accept,
-    find_model,
-    hash_file,
-    installed_file,
-)
+from gpen_webui.files.atomic import flush_file, replace_durably, write_atomically
+from gpen_webui.files.lock import FileLock, LockHeldError
+from gpen_webui.folders import COMMAND
+from gpen_webui.models.acceptance import accept
+from gpen_webui.models.folder import InstalledModel, ModelError
+from gpen_webui.models.importing import disk_error
+from gpen_webui.models.installed import find_model, installed_file
 from gpen_webui.models.published import published_model
+from gpen_webui.models.records import hash_file
+
+log = logging.getLogger(__name__)
 
 CHUNK = 1 << 18
 STALL_SECONDS = 30.0
 MAX_REDIRECTS = 5
 ATTEMPTS = 5  # at one source, as long as each brings something
 MAX_BYTES = 4 << 30
+
+
+# What the libraries raise over servers that do not keep to the protocol, besides their own errors.
+ODD_ANSWERS = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    ValueError,
+)
 
 
 class DownloadError(ModelError):
@@ -72,10 +83,12 @@ def download_model(
     """
     entry = published_model(name)
     if entry is None or not entry.supported or not (sources or entry.sources):
-        raise DownloadError(f"{name} cannot be downloaded; `./run.sh models list` shows what can.")
+        raise DownloadError(
+            f"{name} cannot be downloaded; `{COMMAND} models list` shows what can be."
+        )
     try:
         models.mkdir(parents=True, exist_ok=True)
-        with _only_one(name, models):
+        with FileLock(models / f".{name}.lock"):
             if there := _unchanged(name, models):
                 return there
             problems = []
@@ -85,44 +98,17 @@ def download_model(
                     return _land(part, name, models, entry.sha256)
                 except DownloadCancelled:
                     raise
-                except (_SourceError, requests.RequestException, UserError) as problem:
-                    problems.append(f"{urlsplit(source).hostname}: {_words(problem)}")
+                except (_SourceError, *ODD_ANSWERS, UserError) as problem:
+                    log.info("%s cannot be fetched from %s", name, source, exc_info=problem)
+                    problems.append(f"{_host(source)}: {_words(problem)}")
+    except LockHeldError as error:
+        raise DownloadError(f"{name} is being downloaded already; wait for that.") from error
     except OSError as error:
-        raise _disk_error(error, name, models) from error
+        raise DownloadError(str(disk_error(error, name, models))) from error
     raise DownloadError(
         f"{name} could not be downloaded ({'; '.join(problems)}); check the network and try "
         "again: what has arrived is kept."
     )
-
-
-def import_model(file: Path, models: Path) -> InstalledModel:
-    """Copy a weight file into the models folder, after the same checks as a download.
-
-    A file that already lies there is checked and put on record anew. Raises UserError.
-    """
-    from gpen_webui.gpen.checkpoint import load_checkpoint
-
-    if file.suffix.lower() not in SUFFIXES:
-        raise ModelError(f"{file.name} must end in {', '.join(SUFFIXES)}; rename it.")
-    load_checkpoint(file)
-    models.mkdir(parents=True, exist_ok=True)
-    target = models / file.name
-    if target.exists() and target.samefile(file):
-        return accept(target, models)
-    if target.exists():
-        raise ModelError(f"{target} exists already; rename the file or remove the old one.")
-    temporary = models / f".{file.name}.import"
-    try:
-        with open(file, "rb") as source, open(temporary, "wb") as copy:
-            while chunk := source.read(CHUNK):
-                copy.write(chunk)
-            copy.flush()
-            os.fsync(copy.fileno())
-        os.replace(temporary, target)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise _disk_error(error, file.name, models) from error
-    return accept(target, models)
 
 
 def _unchanged(name: str, models: Path) -> InstalledModel | None:
@@ -148,7 +134,7 @@ def _fetch_whole(
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return _fetch(source, name, models, on_progress, cancelled, stall_seconds)
-        except (_BrokenOff, requests.RequestException):
+        except (_BrokenOff, *ODD_ANSWERS):
             have = part.stat().st_size if part.exists() else 0
             if (
                 attempt == ATTEMPTS
@@ -190,14 +176,13 @@ def _fetch(
             part.unlink(missing_ok=True)
             raise _SourceError("sent another part than was asked for")
         have = have if resumed else 0
-        length = int(answer.headers.get("Content-Length") or 0)
+        length = _length(answer)
         total = have + length if length else 0
         if total > MAX_BYTES:
             raise _SourceError("offers a file far larger than any model")
         version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
-        _note_file(models, name).write_text(
-            json.dumps({"source": source, "version": version}), encoding="utf-8"
-        )
+        note = json.dumps({"source": source, "version": version})
+        write_atomically(_note_file(models, name), note.encode())
         with open(part, "ab" if resumed else "wb") as file:
             for chunk in answer.iter_content(CHUNK):
                 if cancelled():
@@ -207,8 +192,7 @@ def _fetch(
                 if have > MAX_BYTES:
                     raise _SourceError("sends more than any model holds")
                 on_progress(have, total)
-            file.flush()
-            os.fsync(file.fileno())
+            flush_file(file)
     if total and have != total:
         raise _BrokenOff("the connection broke off")
     return part
@@ -226,12 +210,29 @@ def _open(source: str, headers: dict, stall_seconds: float) -> Iterator[requests
             if not answer.is_redirect:
                 yield answer
                 return
-            source = urljoin(source, answer.headers["Location"])
-            if urlsplit(source).scheme not in ("http", "https"):
-                raise _SourceError("redirects to something that is no web address")
-            if not local_allowed and _is_local(source):
-                raise _SourceError("redirects into the local network")
+            source = redirected(source, answer.headers["Location"], local_allowed)
     raise _SourceError("redirects in circles")
+
+
+def redirected(source: str, location: str, local_allowed: bool) -> str:
+    """Where a redirect leads, if one may follow it there."""
+    target = urljoin(source, location)
+    schemes = ("https",) if urlsplit(source).scheme == "https" else ("http", "https")
+    if urlsplit(target).scheme not in ("http", "https") or not urlsplit(target).hostname:
+        raise _SourceError("redirects to something that is no web address")
+    if urlsplit(target).scheme not in schemes:
+        raise _SourceError("redirects to a connection without encryption")
+    if not local_allowed and _is_local(target):
+        raise _SourceError("redirects into the local network")
+    return target
+
+
+def _length(answer: requests.Response) -> int:
+    """How many bytes follow; 0 where the server does not say."""
+    told = answer.headers.get("Content-Length", "0")
+    if not told.isascii() or not told.isdigit():
+        raise _SourceError("tells no length that is a number")
+    return int(told)
 
 
 def _is_local(address: str) -> bool:
@@ -239,7 +240,7 @@ def _is_local(address: str) -> bool:
     host = urlsplit(address).hostname or ""
     try:
         found = {info[4][0] for info in socket.getaddrinfo(host, None)}
-    except OSError:
+    except (OSError, UnicodeError):
         return False
     return any(not ipaddress.ip_address(text.split("%")[0]).is_global for text in found)
 
@@ -257,41 +258,12 @@ def _land(part: Path, name: str, models: Path, sha256: str | None) -> InstalledM
         raise _SourceError("sent a file that is not the model, or is damaged") from error
     finally:
         _note_file(models, name).unlink(missing_ok=True)
-    if (changed := installed_file(name, models)) is not None:
-        changed.unlink()
-    target = models / f"{name}.pth"
-    os.replace(part, target)
-    return accept(target, models)
-
-
-@contextmanager
-def _only_one(name: str, models: Path) -> Iterator[None]:
-    """Refuse a second download of the same model; a lock whose owner has died is taken over."""
-    lock = models / f".{name}.lock"
-    try:
-        handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-    except FileExistsError:
-        if _owner_lives(lock):
-            raise DownloadError(f"{name} is being downloaded already; wait for that.") from None
-        handle = os.open(lock, os.O_WRONLY | os.O_TRUNC)
-    except OSError as error:
-        raise _disk_error(error, name, models) from error
-    try:
-        os.write(handle, str(os.getpid()).encode())
-        os.close(handle)
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-
-
-def _owner_lives(lock: Path) -> bool:
-    try:
-        os.kill(int(lock.read_text()), 0)
-    except (ValueError, ProcessLookupError, FileNotFoundError):
-        return False
-    except PermissionError:
-        return True
-    return True
+    earlier, target = installed_file(name, models), models / f"{name}.pth"
+    replace_durably(part, target)
+    model = accept(target, models)
+    if earlier is not None and not earlier.samefile(target):
+        earlier.unlink()
+    return model
 
 
 def _note_file(models: Path, name: str) -> Path:
@@ -300,20 +272,21 @@ def _note_file(models: Path, name: str) -> Path:
 
 def _read_note(models: Path, name: str) -> dict:
     try:
-        return json.loads(_note_file(models, name).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        note = json.loads(_note_file(models, name).read_bytes())
+    except (OSError, ValueError, RecursionError):
         return {}
+    return note if isinstance(note, dict) and isinstance(note.get("version"), str) else {}
 
 
-def _disk_error(error: OSError, name: str, models: Path) -> DownloadError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DownloadError(f"The disk is full; make room in {models} and fetch {name} again.")
-    return DownloadError(f"{models} cannot be written ({error.strerror}); check the folder.")
+def _host(source: str) -> str:
+    return urlsplit(source).hostname or source
 
 
 def _words(problem: Exception) -> str:
     if isinstance(problem, requests.Timeout):
         return "sent nothing for too long"
-    if isinstance(problem, requests.RequestException):
+    if isinstance(problem, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
         return "cannot be reached or broke off"
+    if isinstance(problem, ODD_ANSWERS):
+        return "answers what is no web server's answer"
     return str(problem).rstrip(".")

@@ -8,36 +8,21 @@ only once; a file whose bytes are no longer those that were accepted is refused.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 from gpen_webui.errors import UserError
+from gpen_webui.folders import COMMAND
+from gpen_webui.gpen.weight_files import crop_size, read_contents
 from gpen_webui.models import published
+from gpen_webui.models.acceptance import accept, recall, verify
+from gpen_webui.models.folder import SUFFIXES, InstalledModel, ModelError, name_of, weight_files
 from gpen_webui.models.published import EMBEDDED, PublishedModel, published_model
+from gpen_webui.models.records import remembered
 from gpen_webui.settings import PROJECT
 
 BUNDLED = PROJECT / "models"  # where the embedded model is, wherever the others are kept
-SUFFIXES = (".safetensors", ".pth", ".pt")
 PREFERRED = ("gpen-bfr-512", EMBEDDED)
-RECORD = ".records.json"
-
-
-class ModelError(UserError):
-    """A model cannot be found, used or fetched."""
-
-
-@dataclass(frozen=True)
-class InstalledModel:
-    """A weight file that can be loaded. size: side of its crops in pixels."""
-
-    name: str
-    path: Path
-    sha256: str
-    size: int
 
 
 @dataclass(frozen=True)
@@ -76,12 +61,17 @@ def find_model(name_or_file: str | None, models: Path) -> InstalledModel:
         if named.suffix.lower() in SUFFIXES and named.is_file():
             path = named
     if path is None:
-        remedy = f"fetch it with `./run.sh models download {name_or_file}`"
+        remedy = f"fetch it with `{COMMAND} models download {name_or_file}`"
         if entry is None or not entry.sources:
-            remedy = "`./run.sh models list` shows what there is"
+            remedy = f"`{COMMAND} models list` shows what there is"
         raise ModelError(f"The model {name_or_file} is not installed; {remedy}.")
-    known = _recall(path, models) or _remember(path, models)
-    return InstalledModel(_name_of(path), path, known["sha256"], known["crop"])
+    try:
+        known = recall(path, models)
+        if known is None:
+            return accept(path, models)
+    except OSError as error:
+        raise ModelError(_cannot_be_read(path, error)) from error
+    return InstalledModel(name_of(path), path, known.sha256, known.crop)
 
 
 def default_name(models: Path) -> str:
@@ -93,7 +83,7 @@ def installed_file(name: str, models: Path) -> Path | None:
     """The weight file of a model in the models folder; that of the embedded one is here too."""
     folders = (models, BUNDLED) if name == EMBEDDED else (models,)
     for folder in folders:
-        files = {path.name.lower(): path for path in _weight_files(folder)}
+        files = {path.name.lower(): path for path in weight_files(folder)}
         for suffix in SUFFIXES:
             if path := files.get(f"{name}{suffix}".lower()):
                 return path
@@ -104,33 +94,12 @@ def list_models(models: Path) -> list[ModelState]:
     """The catalog in its order, then every other weight file in the models folder."""
     default = default_name(models)
     states = [_state_of(entry, models, default) for entry in published.CATALOG]
-    for path in _weight_files(models):
-        if published_model(_name_of(path)) is None:
-            crop, problem = _crop_of(path, models)
-            states.append(
-                ModelState(
-                    name=path.stem,
-                    size=crop,
-                    purpose="Added by you",
-                    licence="Ask whoever made it",
-                    megabytes=round(path.stat().st_size / 1e6),
-                    supported=True,
-                    downloadable=False,
-                    installed=path,
-                    is_default=False,
-                    problem=problem,
-                )
-            )
+    states += (
+        _state_of_own(path, models)
+        for path in weight_files(models)
+        if published_model(name_of(path)) is None
+    )
     return states
-
-
-def accept(path: Path, models: Path) -> InstalledModel:
-    """Load a weight file strictly, then record its hash: from now on it must stay the same.
-
-    Raises CheckpointError for what is not a whole, finite GPEN checkpoint.
-    """
-    known = _remember(path, models)
-    return InstalledModel(_name_of(path), path, known["sha256"], known["crop"])
 
 
 def verify_models(models: Path) -> dict[str, str | None]:
@@ -140,41 +109,30 @@ def verify_models(models: Path) -> dict[str, str | None]:
         if state.installed is None:
             continue
         try:
-            known = _read_records(models).get(_key(state.installed, models))
-            sha256 = hash_file(state.installed)
-            if known and sha256 not in (known["sha256"], _published_sha256(state.installed)):
-                raise _changed(state.installed)
-            _check(state.installed)
-            if known is None or sha256 != known["sha256"]:
-                _remember(state.installed, models)
+            verify(state.installed, models)
             verdicts[state.name] = None
         except UserError as error:
             verdicts[state.name] = str(error)
+        except OSError as error:
+            verdicts[state.name] = _cannot_be_read(state.installed, error)
     return verdicts
 
 
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal text."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    """The weight files of a folder, by name; hidden ones are unfinished."""
-    try:
-        return sorted(
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
-        )
-    except OSError:
-        return []
-
-
-def _name_of(path: Path) -> str:
-    """What a weight file's model is called: as the catalog spells it, if it is one of those."""
-    entry = published_model(path.stem.lower())
-    return entry.name if entry else path.stem
+def _state_of_own(path: Path, models: Path) -> ModelState:
+    """A weight file that is not of the catalog."""
+    crop, problem = _crop_of(path, models)
+    return ModelState(
+        name=path.stem,
+        size=crop,
+        purpose="Added by you",
+        licence="Ask whoever made it",
+        megabytes=_megabytes(path),
+        supported=True,
+        downloadable=False,
+        installed=path,
+        is_default=False,
+        problem=problem,
+    )
 
 
 def _state_of(entry: PublishedModel, models: Path, default: str) -> ModelState:
@@ -196,97 +154,25 @@ def _state_of(entry: PublishedModel, models: Path, default: str) -> ModelState:
 def _crop_of(path: Path, models: Path) -> tuple[int | None, str | None]:
     """Crop size and trouble of an installed file, as far as they are known without loading it."""
     try:
-        known = _recall(path, models)
-    except ModelError as error:
+        known = recall(path, models)
+        return (known.crop if known else remembered(path, _crop_of_new)), None
+    except UserError as error:
         return None, str(error)
-    if known:
-        return known["crop"], None
-    return _crop_from_header(path), None
+    except OSError as error:
+        return None, _cannot_be_read(path, error)
 
 
-def _crop_from_header(path: Path) -> int | None:
-    """The crop size told by a `.safetensors` header; None for other files."""
-    if path.suffix.lower() != ".safetensors":
-        return None
+def _crop_of_new(path: Path) -> int | None:
+    """The crop size of a file that was not loaded yet; None where it is another network's."""
+    return crop_size(read_contents(path))
+
+
+def _megabytes(path: Path) -> int:
     try:
-        with open(path, "rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            names = json.loads(file.read(min(length, 10_000_000)))
-        return 2 ** (2 + max(int(name[3 : name.index(".")]) for name in names if "ecd" in name))
-    except (OSError, ValueError, struct.error):
-        return None
-
-
-def _recall(path: Path, models: Path) -> dict | None:
-    """What is on record of a file; None where it is new, or a newer published file.
-
-    Raises ModelError where its bytes have changed since.
-    """
-    known = _read_records(models).get(_key(path, models))
-    if known is None:
-        return None
-    status = path.stat()
-    if (known["bytes"], known["mtime"]) == (status.st_size, status.st_mtime_ns):
-        return known
-    sha256 = hash_file(path)
-    if sha256 == known["sha256"]:
-        return _write_record(path, models, {**known, "mtime": status.st_mtime_ns})
-    if sha256 == _published_sha256(path):  # an update of this program brought it
-        return None
-    raise _changed(path)
-
-
-def _remember(path: Path, models: Path) -> dict:
-    """Check a file and put it on record."""
-    status = path.stat()
-    crop = _check(path)
-    known = {
-        "sha256": hash_file(path),
-        "bytes": status.st_size,
-        "mtime": status.st_mtime_ns,
-        "crop": crop,
-    }
-    return _write_record(path, models, known)
-
-
-def _check(path: Path) -> int:
-    from gpen_webui.gpen.checkpoint import load_checkpoint  # torch: only when a file is new
-
-    config, _ = load_checkpoint(path)
-    return config.size
-
-
-def _published_sha256(path: Path) -> str | None:
-    """The hash that the catalog states for a file of this name, if it states one."""
-    entry = published_model(_name_of(path))
-    return entry.sha256 if entry else None
-
-
-def _changed(path: Path) -> ModelError:
-    return ModelError(
-        f"{path.name} is no longer the file that was accepted; if you replaced it on purpose, "
-        f"run `./run.sh models import {path}`, else fetch it anew."
-    )
-
-
-def _key(path: Path, models: Path) -> str:
-    """Files of the models folder go by name, so that the folder can be moved."""
-    return path.name if path.parent.resolve() == models.resolve() else str(path.resolve())
-
-
-def _read_records(models: Path) -> dict[str, dict]:
-    try:
-        return json.loads((models / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-
-
-def _write_record(path: Path, models: Path, known: dict) -> dict:
-    records = {**_read_records(models), _key(path, models): known}
-    temporary = models / f"{RECORD}.{os.getpid()}.part"
-    try:
-        temporary.write_text(json.dumps(records, indent=1), encoding="utf-8")
-        os.replace(temporary, models / RECORD)
+        return round(path.stat().st_size / 1e6)
     except OSError:
-        temporary.unlink(missing_ok=True)  # a read-only folder: check again at the next start
-    return known
+        return 0
+
+
+def _cannot_be_read(path: Path, error: OSError) -> str:
+    return f"{path.name} cannot be read ({error.strerror}); check the file and its permissions."

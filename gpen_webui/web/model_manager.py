@@ -11,6 +11,7 @@ from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import write_atomically
 from gpen_webui.jobs.service import JobService
 from gpen_webui.models.download import DownloadCancelled, download_model
+from gpen_webui.models.importing import remove_leftovers
 from gpen_webui.models.installed import (
     InstalledModel,
     ModelError,
@@ -83,6 +84,7 @@ class ModelManager:
         self._lock = Lock()
         self._downloads: dict[str, Download] = {}
         self._stops: dict[str, Event] = {}
+        remove_leftovers(settings.models)
 
     @property
     def active(self) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from dataclasses import fields
 from pathlib import Path
 
 from flask import Blueprint, Response, jsonify, request
 
 from gpen_webui.files.names import safe_name
-from gpen_webui.models.download import MAX_BYTES, import_model
-from gpen_webui.models.installed import SUFFIXES, InstalledModel, ModelError
+from gpen_webui.models.download import MAX_BYTES
+from gpen_webui.models.folder import SUFFIXES
+from gpen_webui.models.importing import import_model
 from gpen_webui.web.context import model_manager, settings
 from gpen_webui.web.errors import BadRequestError
 from gpen_webui.web.uploads import uploaded
@@ -57,23 +56,8 @@ def bring_in() -> tuple[Response, int]:
     name = safe_name(Path(filename.replace("\\", "/")).name)
     if Path(name).suffix.lower() not in SUFFIXES:
         raise BadRequestError(f"{name} is no weight file; choose one of {', '.join(SUFFIXES)}.")
-    return jsonify(model_manager().imported(_import(upload, name))), 201
-
-
-def _import(upload: Path, name: str) -> InstalledModel:
-    """Add an upload under this name. Raises ModelError where the folder takes nothing."""
-    models = settings().models
-    try:
-        models.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".import-", dir=models) as folder:
-            file = Path(folder) / name
-            shutil.move(upload, file)
-            return import_model(file, models)
-    except OSError as error:
-        raise ModelError(
-            f"{name} cannot be kept in {models} ({error.strerror or error}); check the folder's "
-            "permissions and the room on its disk, or start the server with another --models."
-        ) from error
+    model = import_model(upload, settings().models, name)
+    return jsonify(model_manager().imported(model)), 201
 
 
 def _settings_json() -> dict:

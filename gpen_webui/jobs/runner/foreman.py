@@ -23,7 +23,7 @@ from typing import TypeVar
 from gpen_webui.jobs.naming import is_legal, renamed_words
 from gpen_webui.jobs.records import Job, StoreError
 from gpen_webui.jobs.runner.failures import why_not_recorded
-from gpen_webui.jobs.runner.saving import Saver
+from gpen_webui.jobs.runner.saving import CannotSaveError, Saver
 from gpen_webui.jobs.runner.task import Interrupted, Task
 from gpen_webui.jobs.runner.throughput import ThroughputEstimator
 from gpen_webui.jobs.store.claims import Claim, ClaimQueue
