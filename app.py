@@ -2,7 +2,7 @@
 
 import sys
 
-from gpen_webui.cli import main
+from gpen_webui.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

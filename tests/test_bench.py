@@ -83,8 +83,8 @@ def test_the_machine_is_named_by_cores_and_instruction_set():
 
 def test_the_kind_of_numbers_is_read_off_an_engines_description():
     on_cpu = "m runs on the CPU with OpenVINO in {} (2 cores, 2 faces at a time)."
-    assert numbers_of(on_cpu.format("int8")) == "int8"
-    assert numbers_of(on_cpu.format("float32") + " In int8 it missed the check.") == "float32"
+    assert numbers_of(on_cpu.format("bfloat16")) == "bfloat16"
+    assert numbers_of(on_cpu.format("float32") + " In bfloat16 it missed the check.") == "float32"
 
 
 def test_every_made_photo_shows_one_face_and_no_two_are_alike(tmp_path):

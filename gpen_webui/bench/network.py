@@ -28,7 +28,7 @@ ONE_FACE = "OpenVINO, one face at a time"
 STREAMS = "OpenVINO, several at a time"
 FAST = "fast mode"
 PEAK = "matrix product"
-NUMBERS = re.compile(r"\bin (float32|float16|bfloat16|int8)\b")
+NUMBERS = re.compile(r"\bin (float32|float16|bfloat16)\b")
 FACES_PER_STREAM = 2
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -17,19 +18,24 @@ from gpen_webui.cli.serve import add_serve_parser
 from gpen_webui.cli.train import add_train_parser
 from gpen_webui.errors import UserError
 
+# Ctrl-C ends these by an exception, so that they can tidy up. The others answer it themselves as
+# soon as they have begun; before, while libraries load, it ends them at once. An exception there
+# would be lost or become an error of the library's own.
+TIDYING_COMMANDS = ("models", "bench", "train")
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return the process's exit code. Without a command: serve."""
-    parser = build_parser()
     arguments = list(arguments)
     wants_help = arguments[:1] in (["-h"], ["--help"])
     if not wants_help and (not arguments or arguments[0].startswith("-")):
         arguments.insert(0, "serve")
-    options = parser.parse_args(arguments)
-    options.command_line = arguments
     try:
+        options = build_parser().parse_args(arguments)
+        options.command_line = arguments
+        if options.command in TIDYING_COMMANDS:
+            _interrupt_with_an_exception()
         return options.run(options)
     except UserError as error:
         print(error, file=sys.stderr)
@@ -39,6 +45,11 @@ def main(arguments: Sequence[str]) -> int:
         return EXIT_SOME_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+
+
+def _interrupt_with_an_exception() -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -23,8 +23,8 @@ def add_machine_options(parser: argparse._ActionsContainer) -> None:
         "--precision",
         type=or_missing(_one_of(PRECISIONS)),
         metavar=f"{{{','.join(PRECISIONS)}}}",
-        help="exact: float32 (default); fast: 16 bits, or 8 on the CPU, where that passes a "
-        "quality check; auto: fast where the processor gains by it",
+        help="exact: float32 (default); fast: 16 bits where that passes a quality "
+        "check; auto: fast where the processor gains by it",
     )
     parser.add_argument(
         "--workers", type=or_missing(_worker_count), metavar="N", help="photos at a time"

@@ -39,18 +39,6 @@ def real_crops(size: int) -> np.ndarray:
     return np.ascontiguousarray(photos.transpose(0, 3, 1, 2), np.float32) / 127.5 - 1
 
 
-def calibration_crops(size: int) -> np.ndarray:
-    """The face as no check shows it, mirrored, turned and lit otherwise: (8,3,size,size)."""
-    crops = []
-    for number, crop in enumerate(np.concatenate([real_crops(size)] * 2)):
-        picture = np.ascontiguousarray(crop.transpose(1, 2, 0)[:, ::-1])
-        turn = cv2.getRotationMatrix2D((size / 2, size / 2), 3 * (number - 4), 1 + number / 40)
-        picture = cv2.warpAffine(picture, turn, (size, size), borderMode=cv2.BORDER_REFLECT_101)
-        light = 0.7 + 0.08 * number
-        crops.append(np.clip((picture.transpose(2, 0, 1) + 1) * light - 1, -1, 1))
-    return np.stack(crops).astype(np.float32)
-
-
 def perceptual_distance(image: np.ndarray, reference: np.ndarray) -> float:
     """How different two crops (3,S,S) in [-1,1] look: 0 for equal, towards 1.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # What the feature maps of one stream take, measured on GPEN-BFR-512, and what all may take.
 # A second stream of that model makes an album 3 to 5 % faster, but costs half a gigabyte in
 # float32.
-STREAM_BYTES_PER_PIXEL = {"float32": 2000, "int8": 2000, "bfloat16": 1000}
+STREAM_BYTES_PER_PIXEL = {"float32": 2000, "bfloat16": 1000}
 STREAMS_BYTES = 600 << 20
 
 

@@ -1,15 +1,13 @@
-"""In which numbers a model is computed: float32, or fewer bits that proved good.
+"""In which numbers a model is computed: float32, or bfloat16 where that proved good.
 
-Two reductions compete. In bfloat16 the network itself is computed, by processors that multiply
-such numbers: as Winograd's products, or directly where whole tiles are multiplied at once. In 8
-bits another graph is, made once per checkpoint by an optional tool. Each is compared with the
-exact result on crops that it was not made with, and what was measured is kept in the cache.
+In bfloat16 the network is computed by processors that multiply such numbers: as Winograd's
+products, or directly where whole tiles are multiplied at once. It is compared with the exact
+result on real crops, and what was measured is kept in the cache.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache as remember
 from pathlib import Path
@@ -22,27 +20,19 @@ from gpen_webui.engines.openvino.graph_variants import (
     BFLOAT16,
     BFLOAT16_IN_TILES,
     FLOAT32,
-    INT8,
-    INT8_BESIDE_BFLOAT16,
     GraphVariant,
-    MissingExtraError,
     VariantOpener,
 )
 from gpen_webui.engines.quality import MeasurementCache, perceptual_distance, psnr, real_crops
 
 log = logging.getLogger(__name__)
 
-# dB of the worst check crop against float32. The crops that 8 bits are calibrated on show the same
-# face as the check; on other faces they were up to 9 dB worse, and there 38 dB are wanted, too.
-FAST_PSNR = {"bfloat16": 38.0, "int8": 46.0}
+FAST_PSNR = 38.0  # dB of the worst check crop against float32
 FAST_DISTANCE = 0.01  # how much further from the true face a restored one may be
-INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 TILE_FLAGS = {"amx_bf16"}
 CPU_INFO = Path("/proc/cpuinfo")
-HOW_TO_GET_FAST = (
-    " Fast needs an extra; get it with: .venv/bin/python -m pip install -r requirements-fast.txt"
-)
+MISSED = " With fewer bits this model missed the quality check."
 NO_USE = " This processor gains nothing from fewer bits."
 
 
@@ -58,31 +48,15 @@ class Choice:
 def choose_variant(opener: VariantOpener, precision: str) -> Choice:
     """The fastest variant that is as good as `precision` asks for.
 
-    precision: exact; fast: fewer bits if they pass the check; auto: the same, but only on a
-    processor that multiplies such numbers faster.
+    precision: exact; fast or auto: bfloat16, if this processor multiplies it fast and the model
+    passes the check.
     """
     if precision == "exact":
         return Choice(opener.open(FLOAT32), FLOAT32)
-    remark = ""
-    for variant in _reductions(precision):
-        try:
-            choice = _if_good(opener, variant)
-        except MissingExtraError:
-            remark = remark or HOW_TO_GET_FAST
-            continue
-        if choice:
-            return choice
-        remark = " With fewer bits this model missed the quality check."
-    return Choice(opener.open(FLOAT32), FLOAT32, remark or NO_USE)
-
-
-def _reductions(precision: str) -> Iterator[GraphVariant]:
-    """What may be faster than float32 on this processor, the closest to it first."""
-    has_bfloat16 = _has(BFLOAT16_FLAGS)
-    if has_bfloat16:
-        yield BFLOAT16_IN_TILES if _has(TILE_FLAGS) else BFLOAT16
-    if precision == "fast" or _gains_from_bytes():
-        yield INT8_BESIDE_BFLOAT16 if has_bfloat16 else INT8
+    if not _has(BFLOAT16_FLAGS):
+        return Choice(opener.open(FLOAT32), FLOAT32, NO_USE)
+    variant = BFLOAT16_IN_TILES if _has(TILE_FLAGS) else BFLOAT16
+    return _if_good(opener, variant) or Choice(opener.open(FLOAT32), FLOAT32, MISSED)
 
 
 def _if_good(opener: VariantOpener, variant: GraphVariant) -> Choice | None:
@@ -93,22 +67,18 @@ def _if_good(opener: VariantOpener, variant: GraphVariant) -> Choice | None:
     check = f"cpu-{variant.name}-{FLOAT32.name}-openvino-{ov.__version__}"
     closeness = verdicts.recall(f"{check}-psnr", lambda: measure()[0])
     moved = verdicts.recall(f"{check}-distance", lambda: measure()[1])
-    if closeness >= FAST_PSNR[variant.numbers] and moved <= FAST_DISTANCE:
+    if closeness >= FAST_PSNR and moved <= FAST_DISTANCE:
         return Choice(opened(), variant, f" It is {closeness:.0f} dB close to float32.")
     log.info("%s: %.1f dB, perceptual distance %+.4f", variant.numbers, closeness, moved)
     return None
 
 
-def _gains_from_bytes() -> bool:
-    return _has(INT8_FLAGS, where_unknown=True)
-
-
-def _has(flags: set[str], where_unknown: bool = False) -> bool:
+def _has(flags: set[str]) -> bool:
     """Whether the processor has one of these instructions; known on Linux only."""
     try:
         return bool(flags & set(CPU_INFO.read_text().split()))
     except OSError:
-        return where_unknown
+        return False
 
 
 def compare(fast: Compiled, exact: Compiled, size: int) -> tuple[float, float]:

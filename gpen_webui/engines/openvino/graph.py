@@ -30,7 +30,7 @@ TO_CHANNELS_LAST, TO_CHANNELS_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 def build_model(network: nn.Module, shape: tuple[int, ...], *, direct: bool = False) -> ov.Model:
     """The OpenVINO model of `network` for one float32 input of the given, fixed shape.
 
-    direct: write convolutions in the forms that 8-bit and tile instructions are good at; the
+    direct: write convolutions in the forms that tile instructions are good at; the
     numbers stay those of float32. Raises NotImplementedError where the network uses an operation
     that is not known here.
     """
@@ -225,7 +225,7 @@ def _conv_transpose2d(
 def _conv_transpose2d_by_rows(
     x: Traced, weight: Tensor, stride: int = 1, padding: int = 0, groups: int = 1
 ) -> Picture:
-    """3x3 with stride 2 as two ordinary convolutions, for which 8-bit kernels exist.
+    """3x3 with stride 2 as two ordinary convolutions, which tile instructions compute.
 
     Output row 2i is made from input rows i-1 and i, row 2i+1 from row i alone; each of the two
     convolutions makes the even and the odd columns of its rows as separate channels, which in

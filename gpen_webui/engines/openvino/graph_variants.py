@@ -14,8 +14,6 @@ import openvino as ov
 
 from gpen_webui.engines.openvino.bfloat16 import share_bfloat16_weights
 from gpen_webui.engines.openvino.cache import Compiled, ModelCache
-from gpen_webui.engines.openvino.int8 import build_int8_model, can_quantize
-from gpen_webui.engines.quality import calibration_crops
 
 if TYPE_CHECKING:
     from gpen_webui.models.installed import InstalledModel
@@ -23,14 +21,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class MissingExtraError(Exception):
-    """A library that only one variant needs is not installed."""
-
-
 @dataclass(frozen=True)
 class GraphVariant:
-    """numbers: their kind, for the user. precision_hint: the name by which OpenVINO calls the
-    numbers of what is not in 8 bits. version: raise whenever the files that build this graph
+    """numbers: their kind, for the user. precision_hint: OpenVINO's name for
+    them. version: raise whenever the files that build this graph
     build a different one. build: makes the graph. variant: tells apart variants of the same
     numbers."""
 
@@ -60,8 +54,7 @@ class VariantOpener:
         self._core = ov.Core()
 
     def open(self, variant: GraphVariant) -> Compiled:
-        """Raises MissingExtraError where the variant must be built and an optional tool is not
-        there, CheckpointError for a bad model file."""
+        """Raises CheckpointError for a bad model file."""
         settings = {**self._settings(variant), "INFERENCE_PRECISION_HINT": variant.precision_hint}
         if self.cache is None:
             return Compiled(self._compile(variant, settings))
@@ -103,18 +96,8 @@ def _build_bfloat16(model: InstalledModel) -> ov.Model:
     return share_bfloat16_weights(_build(model))
 
 
-def _build_int8(model: InstalledModel) -> ov.Model:
-    if not can_quantize():  # asked before PyTorch and the network are loaded in vain
-        raise MissingExtraError("NNCF is not installed")
-    from gpen_webui.gpen.checkpoint import load_network
-
-    return build_int8_model(load_network(model.path), calibration_crops(model.size))
-
-
 FLOAT32 = GraphVariant("float32", "f32", 6, _build)
 BFLOAT16 = GraphVariant("bfloat16", "bf16", 6, _build_bfloat16)
 # With tile instructions products are so cheap that Winograd's transforms cost more than they save.
 BFLOAT16_IN_TILES = GraphVariant("bfloat16", "bf16", 1, partial(_build, direct=True), "-direct")
-INT8 = GraphVariant("int8", "f32", 2, _build_int8)
-INT8_BESIDE_BFLOAT16 = GraphVariant("int8", "bf16", 2, _build_int8)
-VARIANTS = (FLOAT32, BFLOAT16, BFLOAT16_IN_TILES, INT8, INT8_BESIDE_BFLOAT16)
+VARIANTS = (FLOAT32, BFLOAT16, BFLOAT16_IN_TILES)

@@ -1,0 +1,85 @@
+"""From a command line to the program that does what it says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from launcher import PROGRAM, SetUpError, say
+from launcher.environment import Environment
+
+ROOT = Path(__file__).resolve().parent.parent
+# Some commands need more than the product: what is listed in requirements-<extra>.txt.
+EXTRAS = {"test": "test", "lock": "test", "bench": "bench", "train": "train"}
+EXIT_NOT_SET_UP = 3
+
+USAGE = f"""\
+GPEN WebUI restores faces in portraits, on your own machine.
+
+  {PROGRAM}                          serve the web page and open the browser
+  {PROGRAM} restore PHOTO_OR_FOLDER  restore photos without a browser
+  {PROGRAM} models list              the models: installed, available, their licences
+  {PROGRAM} bench                    measure this machine
+  {PROGRAM} train                    train your own model
+  {PROGRAM} test [--slow]            check the code and run the tests
+
+Each command has its own --help, for example: {PROGRAM} restore --help
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Do what is asked; the exit code."""
+    if arguments[:1] in (["-h"], ["--help"], ["help"]):
+        print(USAGE, end="")
+        return 0
+    command = arguments[0] if arguments else ""
+    environment = Environment(ROOT)
+    if environment.runs_this() and environment.must_start_over():
+        # It cannot remove the Python that it is: the one that it was made with takes over.
+        return start(sys._base_executable, "-IS", ROOT / "launcher" / "__main__.py", *arguments)
+    try:
+        _prepare(environment, EXTRAS.get(command))
+    except SetUpError as error:
+        say(str(error))
+        return EXIT_NOT_SET_UP
+    if command == "lock":
+        from launcher.developing import lock
+
+        return lock(environment, arguments[1:])
+    if command == "test":
+        from launcher.developing import check_code
+
+        os.chdir(ROOT)  # where pytest looks for its settings
+        failed = check_code(environment)
+        return failed or start(environment.python, "-m", "pytest", *arguments[1:])
+    return start(environment.python, ROOT / "app.py", *arguments)
+
+
+def _prepare(environment: Environment, extra: str | None) -> None:
+    if environment.holds() and (extra is None or environment.holds(f"requirements-{extra}.txt")):
+        return
+    from launcher.set_up import add, set_up  # slow to load, and seldom needed
+
+    set_up(environment)
+    if extra:
+        add(environment, extra)
+
+
+def start(*command: str | Path) -> int:
+    """Become this command; on Windows, which has no such thing, its exit code."""
+    words = [str(word) for word in command]
+    if os.name == "nt":
+        return run_and_wait(words)
+    # Ctrl-C waits until the program can answer it in its own words.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.execv(words[0], words)
+
+
+def run_and_wait(words: list[str]) -> int:
+    """The exit code of a command, to which alone Ctrl-C speaks."""
+    process = subprocess.Popen(words)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return process.wait()
