@@ -20,7 +20,7 @@ ROOMS_ALLOWED_TO_IMPORT = {
 }
 # Read from the front door inwards: a room imports only from rooms that stand after it.
 ORDER = ["cli", "web", "bench", "training", "jobs", "pipeline", "restore", "adjust", "faces",
-         "gpen", "photo", "options", "heap", "logs", "settings", "errors"]  # fmt: skip
+         "gpen", "photo", "options", "heap", "logs", "settings", "errors", "states"]  # fmt: skip
 
 
 def imports_of(file: Path) -> set[str]:
