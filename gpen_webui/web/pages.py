@@ -23,6 +23,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from gpen_webui.jobs.records import Job
 from gpen_webui.options import RANGES, RestoreOptions
+from gpen_webui.photo import SUFFIX_OF
 from gpen_webui.web.context import settings
 
 TRANSLATIONS = Path(__file__).resolve().parent / "translations"
@@ -127,6 +128,13 @@ def preset_options(name: str) -> dict[str, object]:
     return {key: value for key, value in values.items() if key not in NOT_IN_PRESETS}
 
 
+def photo_types() -> str:
+    """Media types and suffixes of the photos that can be opened, as `<input accept>` has them."""
+    types = [f"image/{format}" for format in SUFFIX_OF]
+    suffixes = [suffix for suffixes in SUFFIX_OF.values() for suffix in suffixes]
+    return ",".join(types + suffixes)
+
+
 def _for_all_templates() -> dict[str, object]:
     theme = request.args.get("theme") or request.cookies.get("theme")
     return {
@@ -136,6 +144,7 @@ def _for_all_templates() -> dict[str, object]:
         "presets": {name: preset_options(name) for name in PRESETS},
         "ranges": RANGES,
         "max_file_mb": settings().max_file_mb,
+        "photo_types": photo_types(),
     }
 
 

@@ -36,7 +36,7 @@ export const ENDED_JOBS = [JobState.DONE, JobState.CANCELLED];
 
 /** @type {readonly string[]} */
 export const UNFINISHED_ITEMS = [ItemState.WAITING, ItemState.RUNNING];
-/** @type {readonly ("done" | "no_face" | "failed" | "cancelled")[]} */
+/** @type {readonly string[]} */
 export const ENDED_ITEMS = [
   ItemState.DONE,
   ItemState.NO_FACE,
