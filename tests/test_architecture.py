@@ -40,6 +40,7 @@ ORDER = [
     "settings",
     "shortage",
     "errors",
+    "states",
     "privacy",
     "folders",
 ]

@@ -136,7 +136,11 @@ def test_a_phone_restores_a_photo(web: Server, open_page: OpenPage):
     picture = page.locator(".viewer .after").bounding_box()
     assert 0 < picture["width"] <= PHONE["width"]
     for name in ("Photo", "Album", "History", "Models"):
-        box = page.locator(".rooms").get_by_role("link", name=name).bounding_box()
+        box = (
+            page.get_by_role("navigation", name="Pages")
+            .get_by_role("link", name=name)
+            .bounding_box()
+        )
         assert box["height"] >= 44
         assert box["y"] + box["height"] <= PHONE["height"]
 

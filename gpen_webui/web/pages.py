@@ -22,6 +22,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from gpen_webui.jobs.records import Job
 from gpen_webui.options import DEFAULTS, OPTIONS, Group, RestoreOptions
+from gpen_webui.photo.formats import SUFFIX_OF
 from gpen_webui.web.context import settings
 
 TRANSLATIONS = Path(__file__).resolve().parent / "translations"
@@ -124,6 +125,13 @@ def preset_options(name: str) -> dict[str, object]:
     return {key: value for key, value in values.items() if OPTIONS[key].in_presets}
 
 
+def photo_types() -> str:
+    """Media types and suffixes of the photos that can be opened, as `<input accept>` has them."""
+    types = [f"image/{format}" for format in SUFFIX_OF]
+    suffixes = [suffix for suffixes in SUFFIX_OF.values() for suffix in suffixes]
+    return ",".join(types + suffixes)
+
+
 def _for_all_templates() -> dict[str, object]:
     theme = request.args.get("theme") or request.cookies.get("theme")
     return {
@@ -135,6 +143,7 @@ def _for_all_templates() -> dict[str, object]:
         "defaults": DEFAULTS,
         "groups": Group,
         "max_file_mb": settings().max_file_mb,
+        "photo_types": photo_types(),
     }
 
 

@@ -2,7 +2,7 @@
 
 const plain = document.title;
 
-/** The title while something goes on; null: as it was. */
+/** The title while something goes on; null: as it was. @param {string | null} text */
 export function title(text) {
   document.title = text === null ? plain : `${text} · ${plain}`;
 }
@@ -17,10 +17,14 @@ export async function permit() {
   return allowed();
 }
 
-/** Tell, unless the page is being looked at. */
+/** Tell, unless the page is being looked at. @param {string} heading @param {string} body */
 export function tell(heading, body) {
   if (!allowed() || document.visibilityState === "visible") return;
-  const note = new Notification(heading, { body, icon: "/static/favicon.svg", tag: location.pathname });
+  const note = new Notification(heading, {
+    body,
+    icon: "/static/favicon.svg",
+    tag: location.pathname,
+  });
   note.onclick = () => {
     window.focus();
     note.close();

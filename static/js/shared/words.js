@@ -1,25 +1,30 @@
 // What the scripts say, in the page's language, with its numbers, sizes and times.
 
-const words = JSON.parse(document.getElementById("words").textContent);
+/** @import { Options } from "./types.d.ts" */
+
+/** @type {Record<string, string>} */
+const words = JSON.parse(document.getElementById("words")?.textContent ?? "{}");
 const language = document.documentElement.lang;
 const number = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
 const whole = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
 const clock = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 
-/** A sentence; {name} is replaced by values.name. */
-export function say(key, values = {}) {
+/** A sentence; {name} is replaced by values.name. @param {string} key */
+export function say(key, /** @type {Record<string, unknown>} */ values = {}) {
   const text = words[key] ?? key;
-  return text.replace(/\{(\w+)\}/g, (_, name) => {
+  return text.replace(/\{(\w+)\}/g, (_, /** @type {string} */ name) => {
     const value = values[name];
     return typeof value === "number" ? number.format(value) : String(value ?? "");
   });
 }
 
+/** @param {string} key */
 export const has = (key) => key in words;
 
-/** A sentence that counts: key.one or key.other. */
+/** A sentence that counts: key.one or key.other. @param {string} key @param {number} n */
 export const count = (key, n) => say(`${key}.${n === 1 ? "one" : "other"}`, { n });
 
+/** @param {number} size in bytes */
 export function bytes(size) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let power = 0;
@@ -30,6 +35,7 @@ export function bytes(size) {
   return `${(size < 10 && power > 1 ? number : whole).format(size)} ${units[power]}`;
 }
 
+/** @param {number} seconds */
 export function duration(seconds) {
   if (seconds < 10) return say("time.seconds", { n: seconds < 0.1 ? 0.1 : seconds });
   if (seconds < 90) return say("time.seconds", { n: Math.round(seconds) });
@@ -38,13 +44,16 @@ export function duration(seconds) {
   return say("time.hours", { h: Math.floor(minutes / 60), m: minutes % 60 });
 }
 
+/** @param {number} seconds since 1970 */
 export const date = (seconds) => clock.format(new Date(seconds * 1000));
 
-/** The settings of a job in a few words. */
+/** The settings of a job in a few words. @param {Options} options */
 export function settings(options) {
-  const touched = ["denoise", "sharpen", "contrast", "brightness", "enhance_detail"];
+  const { denoise, sharpen, contrast, brightness, enhance_detail } = options;
   const parts = [say("settings.strength", { n: options.strength }), say(`mode.${options.mode}`)];
-  if (touched.some((name) => options[name])) parts.push(say("settings.touched"));
+  if (denoise || sharpen || contrast || brightness || enhance_detail) {
+    parts.push(say("settings.touched"));
+  }
   if (options.format !== "same") parts.push(options.format.toUpperCase());
   return parts.join(" · ");
 }

@@ -1,0 +1,183 @@
+// A new album: photos are sent as they come, while the settings are chosen; then it starts.
+//
+// The address names the job as soon as there is one, so a reload goes on where it was.
+
+/** @import { ChosenFile, FoundFile, Item, JobWithItems } from "../shared/types.d.ts" */
+
+import { attempt, get, jobPath, post } from "../shared/api.js";
+import { find, newKey, toast, toastError } from "../shared/dom.js";
+import { isWanted, PhotoIntake, refusal } from "../shared/files.js";
+import { permit, title } from "../shared/notify.js";
+import { count, say } from "../shared/words.js";
+import { OptionsForm } from "../widgets/options_form.js";
+import { addSlowly, PhotoCell } from "../widgets/photo_cell.js";
+import { RefusedList } from "./refused_list.js";
+import { UploadProgress } from "./upload_progress.js";
+import { Uploader } from "./uploader.js";
+
+const HIDDEN = /(^|\/)(\.|Thumbs\.db$|desktop\.ini$|__MACOSX\/)/i;
+
+class BatchPage {
+  #jobKey = newKey(); // whatever is clicked twice, this page makes one album
+  /** @type {Promise<Uploader> | null} */
+  #opening = null;
+  /** @type {Uploader | null} */
+  #uploader = null;
+  #here = 0; // photos that are in the album
+  #startWanted = false;
+  #started = false;
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.root = root;
+    this.name = find("#album-name", root, HTMLInputElement);
+    this.startButton = find("#start", root, HTMLButtonElement);
+    this.thumbs = find("#thumbs", root);
+    this.options = new OptionsForm(find("#options", root, HTMLFormElement));
+    this.progress = new UploadProgress(find("#uploads", root));
+    this.refused = new RefusedList(find("#refused", root));
+    const inputs = ["#pick", "#pick-folder"].map((input) => find(input, root, HTMLInputElement));
+    new PhotoIntake(inputs, (found) => this.#take(found));
+    this.startButton.addEventListener("click", () => {
+      permit();
+      this.#startWanted = true;
+      this.#draw();
+    });
+    addEventListener("beforeunload", (event) => {
+      if (!this.#allSent && !this.#started) event.preventDefault();
+    });
+  }
+
+  /** Go on with an album that was left while it was being collected. @param {string} id */
+  async goOn(id) {
+    await attempt(async () => {
+      /** @type {JobWithItems} */
+      const { items } = await get(jobPath(id));
+      const uploader = this.#adopt(id);
+      this.#opening = Promise.resolve(uploader);
+      uploader.remember(items.flatMap(({ key }) => key ?? []));
+      this.#here = items.length;
+      this.#setState(this.#here ? "collecting" : "empty");
+      this.#draw();
+      if (this.#here) this.progress.say(say("upload.resumed", { n: this.#here }));
+      await addSlowly(
+        this.thumbs,
+        items.map((item) => new PhotoCell(id, item, "span").element),
+      );
+    }, toastError);
+  }
+
+  get #allSent() {
+    return this.#uploader?.finished ?? true;
+  }
+
+  /** @param {"empty" | "collecting"} state */
+  #setState(state) {
+    this.root.dataset.state = state;
+  }
+
+  /** @param {FoundFile[]} found */
+  async #take(found) {
+    const visible = found.filter(({ name }) => !HIDDEN.test(name));
+    const photos = visible.filter(isWanted);
+    if (photos.length) this.#setState("collecting");
+    for (const { file, name } of visible) {
+      const why = refusal(file);
+      if (why) this.refused.add(name, why);
+    }
+    if (photos.length) await this.#send(photos);
+    else if (visible.length && !this.#uploader) {
+      toast(`${visible[0].name}: ${refusal(visible[0].file)}`, "bad");
+    }
+  }
+
+  /** @param {ChosenFile[]} photos */
+  async #send(photos) {
+    await attempt(
+      async () => {
+        this.#opening ??= this.#openJob(photos);
+        const uploader = await this.#opening;
+        uploader.add(photos);
+        this.#draw();
+      },
+      (error) => {
+        this.#opening = null;
+        toastError(error);
+        this.#setState("empty");
+      },
+    );
+  }
+
+  /** @param {ChosenFile[]} photos the first ones */
+  async #openJob(photos) {
+    if (!this.name.value.trim()) this.name.value = nameFrom(photos);
+    const { id } = await post("/api/jobs", {
+      kind: "album",
+      name: this.name.value.trim(),
+      options: this.options.read(),
+      key: this.#jobKey,
+    });
+    history.replaceState(null, "", `/batch?job=${id}`);
+    return this.#adopt(id);
+  }
+
+  /** @param {string} id */
+  #adopt(id) {
+    this.#uploader = new Uploader(id, {
+      sent: (item) => this.#add(id, item),
+      refused: (photo, message) => this.refused.add(photo.name, message),
+      waiting: (isWaiting) => this.progress.setWaiting(isWaiting),
+      progress: () => this.#draw(),
+    });
+    return this.#uploader;
+  }
+
+  /** @param {string} id @param {Item} item */
+  #add(id, item) {
+    this.#here += 1;
+    this.thumbs.append(new PhotoCell(id, item, "span").element);
+    this.#draw();
+  }
+
+  #draw() {
+    const done = this.#allSent;
+    const total = this.#here + (this.#uploader?.left ?? 0);
+    this.progress.show(this.#here, total, done ? 0 : (this.#uploader?.speed ?? 0), done);
+    title(done ? null : `${this.#here}/${total}`);
+    this.root.classList.toggle("sending", !done);
+    if (done && !this.#here) this.#startWanted = false;
+    this.startButton.disabled = total === 0 || this.#startWanted;
+    const toStart = total ? count("start.n", total) : say("start");
+    const label = this.#startWanted ? say("start.when") : toStart;
+    find("span", this.startButton).textContent = label;
+    find("#start-hint", this.root).hidden = done;
+    if (done && this.#startWanted && this.#here && this.#uploader) this.#start(this.#uploader.job);
+  }
+
+  /** @param {string} id */
+  async #start(id) {
+    const name = this.name.value.trim() || say("upload.album");
+    await attempt(
+      async () => {
+        await post(`${jobPath(id)}/start`, { name, options: this.options.read() });
+        this.#started = true;
+        location.assign(`/jobs/${id}`);
+      },
+      (error) => {
+        this.#startWanted = false;
+        toastError(error);
+        this.#draw();
+      },
+    );
+  }
+}
+
+/** The album's name, if the user gives none: that of the dropped folder. @param {ChosenFile[]} photos */
+function nameFrom(photos) {
+  const [folder, ...rest] = photos[0].name.split("/");
+  return rest.length ? folder : say("upload.album");
+}
+
+const root = find("#collect");
+const page = new BatchPage(root);
+if (root.dataset.job) page.goOn(root.dataset.job);

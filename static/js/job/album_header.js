@@ -1,0 +1,54 @@
+// An album's state and settings in words, and what can be done with it now.
+
+/** @import { Job } from "../shared/types.d.ts" */
+
+import { find } from "../shared/dom.js";
+import { allowed, canAsk } from "../shared/notify.js";
+import { bytes, count, say, settings } from "../shared/words.js";
+import { ACTIVE_JOBS, ENDED_JOBS, JobState } from "../states.js";
+
+export class AlbumHeader {
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.root = root;
+    this.chip = find("#state", root);
+    this.reason = find("#reason", root);
+  }
+
+  /** @param {Job} job */
+  draw(job) {
+    const state = shownState(job);
+    this.root.dataset.state = state;
+    this.chip.dataset.state = state;
+    this.chip.textContent = say(`state.${state}`);
+    const facts = [count("photos", job.counts.total), settings(job.options), bytes(job.bytes)];
+    find("#summary", this.root).textContent = facts.join(" · ");
+    this.reason.hidden = !job.reason;
+    this.reason.textContent = job.reason ?? "";
+    this.#drawButtons(job, state);
+  }
+
+  /** @param {Job} job @param {string} state */
+  #drawButtons({ counts }, state) {
+    const ended = ENDED_JOBS.includes(state);
+    const shown = {
+      pause: ACTIVE_JOBS.includes(state),
+      resume: state === JobState.PAUSED,
+      cancel: !ended,
+      "run-again": ended,
+      download: counts.done + counts.no_face > 0,
+      retry: state !== JobState.CANCELLED,
+      notify: !ended && canAsk() && !allowed(),
+    };
+    for (const [id, isShown] of Object.entries(shown)) find(`#${id}`, this.root).hidden = !isShown;
+    find("#download", this.root).classList.toggle("primary", ended);
+  }
+}
+
+/**
+ * After a pause, photos in progress may still be at work while the job itself waits for its turn.
+ * @param {Job} job
+ */
+function shownState({ state, counts }) {
+  return state === JobState.WAITING && counts.running ? JobState.RUNNING : state;
+}

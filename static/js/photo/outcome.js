@@ -1,0 +1,40 @@
+// What came of a photo, in words, and its download.
+
+/** @import { Item } from "../shared/types.d.ts" */
+
+import { picture } from "../shared/api.js";
+import { find, make } from "../shared/dom.js";
+import { count, duration, say } from "../shared/words.js";
+import { ItemState } from "../states.js";
+
+export class Outcome {
+  /** @param {HTMLElement} element */
+  constructor(element) {
+    this.element = element;
+    this.facts = find("#facts", element);
+  }
+
+  /** The main fact, as it is shown. */
+  get words() {
+    return this.facts.textContent ?? "";
+  }
+
+  /** @param {string} job @param {Item} item */
+  show(job, item) {
+    const hasNoFace = item.state === ItemState.NO_FACE;
+    find("#filename", this.element).textContent = item.name.split("/").pop() ?? "";
+    this.facts.textContent = hasNoFace ? say("no_face.title") : facesAndTime(item);
+    const warnings = [...(hasNoFace ? [say("no_face.words")] : []), ...item.warnings];
+    const lines = warnings.map((text) => make("li", {}, text));
+    find("#warnings", this.element).replaceChildren(...lines);
+    const download = find("#download", this.element, HTMLAnchorElement);
+    download.href = picture(job, 0, "after", "?download=1");
+  }
+}
+
+/** @param {Item} item */
+function facesAndTime(item) {
+  const restored = (item.report?.faces ?? []).filter((face) => face.restored).length;
+  const faces = restored ? count("faces", restored) : say("faces.none");
+  return say("faces.took", { faces, time: duration(item.seconds ?? 0) });
+}

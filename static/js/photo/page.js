@@ -1,0 +1,62 @@
+// One photo: the first page. What shows a restoration is loaded with the first photo, so that the
+// page itself is light.
+
+/** @import { FoundFile } from "../shared/types.d.ts" */
+/** @import { Restoration } from "./restoration.js" */
+
+import { find, toast } from "../shared/dom.js";
+import { PhotoIntake, refusal } from "../shared/files.js";
+import { say } from "../shared/words.js";
+import { OptionsForm } from "../widgets/options_form.js";
+
+const SAMPLE = "sample.jpg";
+
+class PhotoPage {
+  /** @type {Restoration | null} */
+  #restoration = null;
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.root = root;
+    this.options = new OptionsForm(find("#options", root, HTMLFormElement), () =>
+      this.#restoration?.tryOptions(),
+    );
+    const inputs = ["#pick", "#camera"].map((input) => find(input, root, HTMLInputElement));
+    new PhotoIntake(inputs, (found) => this.#take(found));
+    find("#sample", root).addEventListener("click", () => this.#takeSample());
+  }
+
+  /** Show a job of this server. @param {string} job */
+  async open(job) {
+    await (await this.#load())?.open(job);
+  }
+
+  /** @param {FoundFile[]} found */
+  async #take([first]) {
+    if (!first) return;
+    const why = refusal(first.file);
+    if (why) toast(`${first.name}: ${why}`, "bad");
+    else if (first.file) (await this.#load())?.begin(first.file);
+  }
+
+  async #takeSample() {
+    const answer = await fetch(find("#sample img", this.root, HTMLImageElement).src);
+    const file = new File([await answer.blob()], SAMPLE, { type: "image/jpeg" });
+    await this.#take([{ file, name: SAMPLE }]);
+  }
+
+  /** What shows a restoration; null, and words for the user, where the server does not answer. */
+  async #load() {
+    try {
+      const { Restoration } = await import("./restoration.js");
+      this.#restoration ??= new Restoration(this.root, this.options);
+    } catch {
+      toast(say("trouble.offline"), "bad");
+    }
+    return this.#restoration;
+  }
+}
+
+const root = find("#studio");
+const page = new PhotoPage(root);
+if (root.dataset.job) page.open(root.dataset.job);

@@ -1,0 +1,117 @@
+// What the HTTP API answers, as docs/http-api.md describes it, and what the scripts hand on.
+
+export type Counts = {
+  total: number;
+  waiting: number;
+  running: number;
+  done: number;
+  no_face: number;
+  failed: number;
+  cancelled: number;
+};
+
+export type Options = {
+  strength: number;
+  mode: string;
+  denoise: number;
+  sharpen: number;
+  contrast: number;
+  brightness: number;
+  protect_skin: boolean;
+  enhance_detail: boolean;
+  min_face: number;
+  format: string;
+  quality: number;
+};
+
+export type Face = {
+  box: [left: number, top: number, right: number, bottom: number];
+  restored: boolean;
+  reason: string | null;
+};
+
+export type ItemError = { stage: string | null; message: string };
+
+export type Item = {
+  n: number;
+  key: string | null;
+  name: string;
+  state: string;
+  stage: string | null;
+  seconds: number | null;
+  result: string | null;
+  error: ItemError | null;
+  warnings: string[];
+  report?: { faces: Face[] } | null;
+};
+
+export type Job = {
+  id: string;
+  kind: "photo" | "album";
+  name: string;
+  state: string;
+  reason: string | null;
+  options: Options;
+  created: number;
+  started: number | null;
+  finished: number | null;
+  seq: number;
+  eta_seconds: number | null;
+  parent: string | null;
+  counts: Counts;
+  bytes: number;
+  covers: number[];
+};
+
+export type JobWithItems = Job & { items: Item[] };
+
+export type JobEvent = {
+  seq: number;
+  type: "job" | "item" | "stage";
+  item: number | null;
+  state: string;
+  stage: string | null;
+  error: ItemError | null;
+  counts: Counts;
+  eta_seconds: number | null;
+};
+
+export type Engine = {
+  state: "idle" | "loading" | "ready" | "failed";
+  message: string | null;
+  model: string | null;
+  workers: number | null;
+};
+
+export type Download = {
+  done: number;
+  total: number;
+  state: "running" | "done" | "failed" | "cancelled";
+  error: string | null;
+};
+
+export type Model = {
+  name: string;
+  size: number | null;
+  licence: string;
+  megabytes: number;
+  wired: boolean;
+  downloadable: boolean;
+  installed: boolean;
+  active: boolean;
+  problem: string | null;
+  download: Download | null;
+};
+
+export type ModelsAndEngine = { models: Model[]; engine: Engine };
+
+export type ModelsAnswer = ModelsAndEngine & {
+  settings: Record<string, unknown>;
+  last_speed: number | null;
+};
+
+/** A file that the user gave, with its path in the folder it came from. */
+export type ChosenFile = { file: File; name: string };
+
+/** The same; file is null where the browser may not read it. */
+export type FoundFile = { file: File | null; name: string };

@@ -1,0 +1,310 @@
+// A photo before and after behind one divider, with zoom to the photo's own pixels.
+//
+// The divider is the img-comparison-slider component and covers the whole viewer; both
+// pictures under it are moved and scaled alike. So the divider stays in reach at any zoom.
+
+/** @import { Face } from "../shared/types.d.ts" */
+/** @import { ImgComparisonSlider } from "../../vendor/img-comparison-slider/index.js" */
+/** @typedef {{x: number, y: number}} Point */
+/** @typedef {{width: number, height: number}} Size */
+/** @typedef {{before: string, after: string | null, name: string, faces: Face[]}} ShownPhoto */
+
+import "../../vendor/img-comparison-slider/index.js";
+import { find, findAll, make } from "../shared/dom.js";
+import { say } from "../shared/words.js";
+import { isOver, ViewerPointers } from "./viewer_pointers.js";
+
+const PREVIEW = 1600; // pixels of the long side that are shown first
+const LARGEST_FIT = 2.5; // CSS pixels per photo pixel, for small photos
+const LARGEST_ZOOM = 8; // screen pixels per photo pixel
+const STEP = 1.25;
+const KEY_PAN = 60;
+const MIDDLE = Object.freeze({ x: 0.5, y: 0.5 });
+
+/** @type {Record<string, [x: number, y: number]>} */
+const PAN_KEYS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+
+export class Viewer {
+  /** Of the photo, in its own pixels. @type {Size | null} */
+  #size = null;
+  /** CSS pixels per photo pixel; null: fit. @type {number | null} */
+  #scale = null;
+  /** The photo's point in the middle, in parts of it. @type {Point} */
+  #centre = { ...MIDDLE };
+  /** @type {Face[]} */
+  #faces = [];
+  #full = false; // whether the pictures have all their pixels
+  #turn = 0; // counts what is shown, so that late pictures of another photo are dropped
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.root = root;
+    this.slider = /** @type {ImgComparisonSlider} */ (find("img-comparison-slider", root));
+    this.before = find(".before", root, HTMLImageElement);
+    this.after = find(".after", root, HTMLImageElement);
+    this.layer = find(".faces", root);
+    this.#listen();
+  }
+
+  /** Show a photo; keepView keeps zoom and place. @param {ShownPhoto} photo */
+  async show({ before, after, name, faces }, keepView = false) {
+    const turn = ++this.#turn;
+    this.#faces = faces;
+    this.#full = false;
+    if (!keepView) this.#reset(after !== null);
+    this.before.alt = say("photo.before", { name });
+    this.after.alt = after ? say("photo.after", { name }) : "";
+    this.root.classList.toggle("single", !after);
+    this.#tellDivider();
+    this.root.dataset.loading = "yes";
+    try {
+      const size = await this.#load(limited(before), after && limited(after));
+      if (turn !== this.#turn) return;
+      this.#full = Math.max(size.width, size.height) < PREVIEW;
+      if (!keepView || !this.#size) this.#size = size;
+      this.root.dataset.loading = "no";
+      this.#draw();
+      if (!this.#full) await this.#showFull(before, after, turn);
+    } catch (error) {
+      if (turn === this.#turn) this.root.dataset.loading = "failed";
+      throw error;
+    }
+  }
+
+  get isZoomed() {
+    return this.root.dataset.zoomed === "yes";
+  }
+
+  /**
+   * @param {"fit" | number} scale screen pixels per photo pixel
+   * @param {Point | null} [at] the point of the viewer that stays where it is
+   */
+  zoom(scale, at = null) {
+    if (!this.#size) return;
+    const place = this.#place(this.#size);
+    this.#scale = scale === "fit" ? null : scale / devicePixelRatio;
+    if (this.#scale === null) {
+      this.#centre = { ...MIDDLE };
+    } else if (at) {
+      const box = this.#box();
+      const along = (at.x - place.x) / place.width;
+      const down = (at.y - place.y) / place.height;
+      this.#centre = {
+        x: along + (box.width / 2 - at.x) / (this.#scale * this.#size.width),
+        y: down + (box.height / 2 - at.y) / (this.#scale * this.#size.height),
+      };
+    }
+    this.#draw();
+  }
+
+  /** @param {number} factor @param {Point | null} [at] */
+  zoomBy(factor, at = null) {
+    if (!this.#size) return;
+    const fit = this.#fitScale(this.#size);
+    const wanted = this.#place(this.#size).scale * factor;
+    const next = limit(wanted, fit, LARGEST_ZOOM / devicePixelRatio);
+    this.zoom(next <= fit * 1.001 ? "fit" : next * devicePixelRatio, at);
+  }
+
+  /** Move a zoomed photo. @param {number} x CSS pixels @param {number} y */
+  pan(x, y) {
+    if (!this.#size || this.#scale === null) return;
+    const place = this.#place(this.#size);
+    this.#centre.x -= x / place.width;
+    this.#centre.y -= y / place.height;
+    this.#draw();
+  }
+
+  /** Zoom in where a point is, or back. @param {Point} at */
+  toggleZoom(at) {
+    this.zoom(this.#scale === null ? 1 : "fit", at);
+  }
+
+  /** @param {boolean} compares whether there is something to compare with */
+  #reset(compares) {
+    this.#scale = null;
+    this.#centre = { ...MIDDLE };
+    this.#size = null;
+    this.slider.value = compares ? 50 : 100;
+    this.before.removeAttribute("src");
+    this.after.removeAttribute("src");
+  }
+
+  /** Show both pictures as soon as each is there. @param {string} before @param {string | null} after */
+  async #load(before, after) {
+    const wanted = [load(this.before, before)];
+    if (after) wanted.push(load(this.after, after));
+    const [size] = await Promise.all(wanted);
+    return size;
+  }
+
+  /** @param {string} before @param {string | null} after @param {number} turn */
+  async #showFull(before, after, turn) {
+    const size = await this.#load(before, after);
+    if (turn !== this.#turn) return;
+    this.#size = size;
+    this.#full = true;
+    this.#draw();
+  }
+
+  #box() {
+    return { width: this.slider.clientWidth, height: this.slider.clientHeight };
+  }
+
+  /** @param {Size} size */
+  #fitScale({ width, height }) {
+    const box = this.#box();
+    return Math.min(box.width / width, box.height / height, LARGEST_FIT);
+  }
+
+  /** Where the photo lies in the viewer, CSS pixels. @param {Size} size */
+  #place(size) {
+    const box = this.#box();
+    const scale = this.#scale ?? this.#fitScale(size);
+    const width = size.width * scale;
+    const height = size.height * scale;
+    const x = placeAlong(box.width, width, this.#centre.x);
+    const y = placeAlong(box.height, height, this.#centre.y);
+    return { scale, width, height, x, y };
+  }
+
+  #draw() {
+    if (!this.#size) return;
+    const place = this.#place(this.#size);
+    const box = this.#box();
+    const zoomed = place.width > box.width + 1 || place.height > box.height + 1;
+    this.root.dataset.zoomed = zoomed ? "yes" : "no";
+    this.slider.handle = zoomed;
+    if (this.#scale !== null) {
+      this.#centre = {
+        x: (box.width / 2 - place.x) / place.width,
+        y: (box.height / 2 - place.y) / place.height,
+      };
+    }
+    for (const element of [this.before, this.after, this.layer]) {
+      element.style.width = `${place.width}px`;
+      element.style.height = `${place.height}px`;
+      element.style.transform = `translate(${place.x}px, ${place.y}px)`;
+    }
+    const pixelated = place.scale * devicePixelRatio >= 4 && this.#full;
+    this.root.classList.toggle("pixels", pixelated);
+    const { style } = this.root;
+    style.setProperty("--tall", `${box.height}px`); // the component gives its panes no height
+    style.setProperty("--edge-left", `${Math.max(0, place.x)}px`);
+    style.setProperty("--edge-top", `${Math.max(0, place.y)}px`);
+    style.setProperty("--edge-right", `${Math.max(0, box.width - place.x - place.width)}px`);
+    this.#drawFaces(this.#size);
+    this.#drawZoomButtons();
+  }
+
+  #drawZoomButtons() {
+    const screen = this.#scale === null ? null : this.#scale * devicePixelRatio;
+    for (const button of findAll("[data-zoom]", this.root)) {
+      const wanted = button.dataset.zoom;
+      const same = screen === null ? wanted === "fit" : Math.abs(Number(wanted) - screen) < 0.01;
+      button.setAttribute("aria-pressed", String(same));
+    }
+  }
+
+  /** @param {Size} size */
+  #drawFaces({ width, height }) {
+    const known = this.#full ? this.#faces : [];
+    this.layer.replaceChildren(
+      ...known.map(({ box: [left, top, right, bottom], restored, reason }) => {
+        const words = restored ? say("face.restored") : say("face.left", { reason: reason ?? "" });
+        const outline = make(
+          "span",
+          { className: `face${restored ? "" : " left"}` },
+          make("span", { className: "face-words" }, words),
+        );
+        outline.style.left = `${(100 * left) / width}%`;
+        outline.style.top = `${(100 * top) / height}%`;
+        outline.style.width = `${(100 * (right - left)) / width}%`;
+        outline.style.height = `${(100 * (bottom - top)) / height}%`;
+        return outline;
+      }),
+    );
+    find("[data-faces]", this.root).hidden = this.#faces.length === 0;
+  }
+
+  #listen() {
+    new ResizeObserver(() => this.#draw()).observe(this.slider);
+    for (const button of findAll("[data-zoom]", this.root)) {
+      const { zoom } = button.dataset;
+      button.addEventListener("click", () => this.zoom(zoom === "fit" ? zoom : Number(zoom)));
+    }
+    const faces = find("[data-faces]", this.root);
+    faces.addEventListener("click", () => {
+      const shown = this.root.classList.toggle("show-faces");
+      faces.setAttribute("aria-pressed", String(shown));
+    });
+    this.slider.addEventListener("slide", () => this.#tellDivider());
+    this.slider.addEventListener("keydown", (event) => this.#key(event), true);
+    this.root.addEventListener("pointermove", (event) => this.#hover(event));
+    new ViewerPointers(this);
+  }
+
+  #tellDivider() {
+    const share = Math.round(this.slider.value);
+    this.slider.setAttribute("aria-valuenow", String(share));
+    this.slider.setAttribute("aria-valuetext", say("divider", { n: share }));
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const { key } = event;
+    if (event.shiftKey && PAN_KEYS[key]) {
+      const [x, y] = PAN_KEYS[key];
+      this.pan(x * KEY_PAN, y * KEY_PAN);
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    } else if (key === "Home" || key === "End") {
+      this.slider.value = key === "Home" ? 0 : 100;
+      this.#tellDivider();
+      event.preventDefault();
+    } else if (key === "0") this.zoom("fit");
+    else if (key === "1" || key === "2") this.zoom(Number(key));
+    else if (key === "+" || key === "=") this.zoomBy(STEP);
+    else if (key === "-") this.zoomBy(1 / STEP);
+  }
+
+  /** @param {PointerEvent} event */
+  #hover(event) {
+    for (const outline of this.layer.children) {
+      outline.classList.toggle("over", isOver(event, outline));
+    }
+  }
+}
+
+/** @param {number} value @param {number} low @param {number} high */
+const limit = (value, low, high) => Math.min(Math.max(value, low), high);
+
+/**
+ * Where a photo begins along one axis: centred where there is space, else so that none is left.
+ * @param {number} space @param {number} length @param {number} centre in parts of the length
+ */
+function placeAlong(space, length, centre) {
+  if (length <= space) return (space - length) / 2;
+  return limit(space / 2 - centre * length, space - length, 0);
+}
+
+/** The address of the picture that is shown first. @param {string} url */
+const limited = (url) => `${url}${url.includes("?") ? "&" : "?"}max=${PREVIEW}`;
+
+/**
+ * Load a picture fully before it is shown.
+ * @param {HTMLImageElement} image
+ * @param {string} url
+ * @returns {Promise<Size>}
+ */
+function load(image, url) {
+  return new Promise((resolve, reject) => {
+    const loader = new Image();
+    loader.onload = () => {
+      image.src = url;
+      resolve({ width: loader.naturalWidth, height: loader.naturalHeight });
+    };
+    loader.onerror = () => reject(new Error(url));
+    loader.src = url;
+  });
+}
