@@ -1,4 +1,4 @@
-"""How the C library hands out memory: wishes that only glibc (Linux) hears."""
+"""How the C library hands out memory: settings that only glibc (Linux) has."""
 
 from __future__ import annotations
 

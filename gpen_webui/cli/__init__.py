@@ -1,4 +1,4 @@
-"""The command line: restore, serve, models, bench, train. Thin over the rooms below.
+"""The command line: restore, serve, models, bench, train. Thin over the packages below.
 
 No command's libraries are imported before that command runs, so `--help` is immediate.
 """

@@ -26,11 +26,11 @@ GPU_BATCHES = (8, 4, 2, 1)
 HALF_PRECISION_PSNR = 45.0  # dB against float32; half a step of 8-bit colour is 53
 
 
-def gpu_device(wish: str) -> str | None:
+def gpu_device(device: str) -> str | None:
     """The GPU to use for --device auto, cuda or mps; None where there is none."""
-    if wish in ("auto", "cuda") and torch.cuda.is_available():
+    if device in ("auto", "cuda") and torch.cuda.is_available():
         return "cuda"
-    if wish in ("auto", "mps") and torch.backends.mps.is_available():
+    if device in ("auto", "mps") and torch.backends.mps.is_available():
         return "mps"
     return None
 

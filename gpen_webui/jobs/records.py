@@ -1,4 +1,4 @@
-"""What the rest of the house sees of a job: plain records, states and errors."""
+"""What the rest of the program sees of a job: plain records, states and errors."""
 
 from __future__ import annotations
 

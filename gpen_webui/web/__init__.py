@@ -1,1 +1,1 @@
-"""The only room that knows Flask: pages, HTTP API, progress, guard."""
+"""Pages, HTTP API, progress, guard; the only package that imports Flask."""
