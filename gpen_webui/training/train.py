@@ -20,7 +20,7 @@ from gpen_webui.gpen.network import NetworkConfig
 from gpen_webui.heap import keep_freed_memory
 from gpen_webui.training import likely_person
 from gpen_webui.training.adversary import Adversary
-from gpen_webui.training.faces import FacesError, Samples, list_faces
+from gpen_webui.training.faces import Samples, balanced, open_sets
 from gpen_webui.training.feature_losses import IdentityLoss, PerceptualLoss
 from gpen_webui.training.grow import new_network
 from gpen_webui.training.identity import FaceRecogniser
@@ -41,20 +41,21 @@ WARM_UP_STEPS = 100
 LAST_LEARNING_RATE = 0.05  # of the full one, at the end of the cosine
 EMA_DECAY = 0.995
 REPORT_SECONDS, SAVE_SECONDS = 30, 180
-VALIDATE_STEPS = 250
+VALIDATE_STEPS = 500
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
     """What `train run` was asked for.
 
-    faces: folder of aligned faces. output: the run's folder. size, channel_multiplier, narrow:
-    the network's shape. steps: where training ends. stage: one of STAGES, or None for all in
-    turn. init: weights to start from. threads: of the CPU, None for all. seed: of everything.
+    faces: folders of aligned faces, each a set that is validated by itself. output: the run's
+    folder. size, channel_multiplier, narrow: the network's shape. steps: where training ends.
+    stage: one of STAGES, or None for all in turn. init: weights to start from. threads: of the
+    CPU, None for all. seed: of everything.
     compile: fuse the network's operations, which needs a C++ compiler on a CPU.
     """
 
-    faces: Path
+    faces: tuple[Path, ...]
     output: Path
     size: int = 256
     channel_multiplier: int = 1
@@ -90,12 +91,7 @@ class Training:
     def __init__(self, options: TrainingOptions):
         self.options = options
         self.folder = RunFolder(options.output)
-        training, held_out = list_faces(options.faces)
-        if not training or not held_out:
-            raise FacesError(
-                f"{options.faces} holds too few people to hold some out for validation; "
-                "add faces of more people."
-            )
+        sets = open_sets(options.faces)
         self.device = choose_device(options.device)
         if self.device.type == "cpu":
             keep_freed_memory()
@@ -113,9 +109,9 @@ class Training:
         self.taught: FaceRecogniser | None = None
         self.step, self.best = 0, -math.inf
         self._resume()
-        self._training_faces = training
-        self.samples = Samples(training, options.size, options.batch, options.seed)
-        self._validation = Validation(held_out, options.size, self.device)
+        self._training_faces = balanced(sets)
+        self.samples = Samples(self._training_faces, options.size, options.batch, options.seed)
+        self._validation = Validation(sets, options.size, self.device)
         self._stop = False
 
     def run(self) -> None:
@@ -250,15 +246,15 @@ class Training:
         return self.options.learning_rate * rise * rest
 
     def _validate(self, stage: str) -> None:
-        score, levels, sheet = self._validation(self.ema)
-        entry = {"step": self.step, "stage": stage, "score": score, "levels": levels}
+        score, sets, sheet = self._validation(self.ema)
+        entry = {"step": self.step, "stage": stage, "score": score, "sets": sets}
         self.folder.log(entry)
         self.folder.save_sheet(self.step, sheet)
         self.folder.plot()
         if score > self.best:
             self.best = score
             self.folder.save_weights("best", self.ema, self._note())
-        _say(f"step {self.step}: score {score:.2f} dB (best {self.best:.2f}), {levels}")
+        _say(f"step {self.step}: score {score:.2f} dB (best {self.best:.2f}), {sets}")
 
     def _report(self, stage: str, loss: dict[str, float], seconds_per_step: float) -> None:
         left = (self.options.steps - self.step) * seconds_per_step
