@@ -220,7 +220,7 @@ def test_samples_depend_on_the_step_alone_and_every_face_comes_once_per_round(fa
     one.batch(0)
     assert torch.equal(one.batch(1)[0], other.batch(1)[0])
     assert not torch.equal(one.batch(2)[0], one.batch(1)[0])
-    seen = [one._face_at(step, place).tobytes() for step in (0, 1) for place in range(4)]
+    seen = [one._number_at(step, place) for step in (0, 1) for place in range(4)]
     assert len(set(seen)) == 8
     one.close()
     other.close()
@@ -285,13 +285,14 @@ def test_the_discriminator_learns_to_tell_results_from_truths():
     adversary = Adversary(NetworkConfig(32, 1, 0.0625), 0, CPU, Precision.best_for(CPU))
     truths = torch.randn(4, 3, 32, 32).clamp(-1, 1)
     results = torch.nn.functional.avg_pool2d(truths, 5, 1, 2)
-    before = adversary.generator_loss(results, truths, 0)
+    features = torch.zeros(4, 1, 32, 32)
+    before = adversary.generator_loss(results, truths, features, 0)
     for step in range(40):
-        adversary.learn(results, truths, step)
-    after = adversary.generator_loss(results, truths, 0)
+        adversary.learn(results, truths, features, step)
+    after = adversary.generator_loss(results, truths, features, 0)
     assert before.shape == (4,)
     assert after.mean() > before.mean() + 0.5
-    assert adversary.generator_loss(truths, results, 0).mean() < before.mean()
+    assert adversary.generator_loss(truths, results, features, 0).mean() < before.mean()
 
 
 def test_the_stages_come_in_turn_and_fill_the_whole_training():

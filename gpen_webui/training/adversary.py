@@ -76,37 +76,37 @@ class Adversary:
             self._network.parameters(), lr=LEARNING_RATE, betas=BETAS
         )
 
-    def generator_loss(self, results: Tensor, truths: Tensor, step: int) -> Tensor:
+    def generator_loss(
+        self, results: Tensor, truths: Tensor, features: Tensor, step: int
+    ) -> Tensor:
         """Low where results (B,3,S,S) look truer to it than their truths; (B,)."""
         self._network.requires_grad_(False)
-        loss = F.softplus(-self._margins(results, truths, step))
+        loss = F.softplus(-self._margins(results, truths, self._parts(features, step)))
         self._network.requires_grad_(True)
         return loss
 
-    def learn(self, results: Tensor, truths: Tensor, step: int) -> None:
+    def learn(self, results: Tensor, truths: Tensor, features: Tensor, step: int) -> None:
         """One step of the discriminator; the results must be detached."""
-        loss = F.softplus(self._margins(results, truths, step)).mean()
+        parts = self._parts(features, step)
+        loss = F.softplus(self._margins(results, truths, parts)).mean()
         if step % SLOPE_EVERY == 0:
             with torch.autocast(truths.device.type, enabled=False):
                 for faces in (results, truths):
-                    slope = self._slope(self._textures(faces[:SLOPE_FACES], step))
+                    slope = self._slope(_textures(faces, parts)[:SLOPE_FACES])
                     loss = loss + SLOPE_EVERY * SLOPE_WEIGHT / 2 * slope
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self._optimizer.step()
 
-    def _margins(self, results: Tensor, truths: Tensor, step: int) -> Tensor:
+    def _margins(self, results: Tensor, truths: Tensor, parts: Parts) -> Tensor:
         """By how much it holds each result for truer than its truth, (B,)."""
-        pairs = torch.cat((self._textures(results, step), self._textures(truths, step)))
+        pairs = torch.cat((_textures(results, parts), _textures(truths, parts)))
         of_results, of_truths = self._network(pairs).chunk(2)
         return of_results - of_truths
 
-    def _textures(self, faces: Tensor, step: int) -> Tensor:
-        """The texture of a part of each face, the same part of results and truths."""
-        rng = np.random.default_rng((self._seed, step, 1 << 21))
-        grey = Parts(rng, faces.shape, PART).of(faces).float().mean(dim=1, keepdim=True)
-        side, reach = 2 * TEXTURE_REACH + 1, TEXTURE_REACH
-        return grey - F.avg_pool2d(grey, side, 1, reach, count_include_pad=False)
+    def _parts(self, features: Tensor, step: int) -> Parts:
+        """The same parts of results and truths."""
+        return Parts(np.random.default_rng((self._seed, step, 1 << 21)), features, PART)
 
     def state_dict(self) -> dict[str, Any]:
         return {"network": self._network.state_dict(), "optimizer": self._optimizer.state_dict()}
@@ -120,3 +120,10 @@ class Adversary:
         verdict = self._network(textures).sum()
         (gradient,) = torch.autograd.grad(verdict, textures, create_graph=True)
         return gradient.square().sum(dim=(1, 2, 3)).mean()
+
+
+def _textures(faces: Tensor, parts: Parts) -> Tensor:
+    """The texture of a part of each face, (B,1,P,P)."""
+    grey = parts.of(faces).float().mean(dim=1, keepdim=True)
+    side, reach = 2 * TEXTURE_REACH + 1, TEXTURE_REACH
+    return grey - F.avg_pool2d(grey, side, 1, reach, count_include_pad=False)

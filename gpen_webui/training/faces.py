@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from torch import Tensor
 from gpen_webui.errors import UserError
 from gpen_webui.training.clutter import clutter, hold_hand_to, put_on_hat
 from gpen_webui.training.degrade import change_tonality, degrade
+from gpen_webui.training.face_mesh import FaceMesh, Outlines
 from gpen_webui.training.light import relight
 from gpen_webui.training.old_print import age
 
@@ -138,8 +140,17 @@ def to_tensor(faces: np.ndarray) -> Tensor:
     return torch.from_numpy(faces.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
 
 
+class Batch(NamedTuple):
+    """inputs, truths: (B,3,S,S) in [-1,1], damaged and true. features: (B,1,S,S) in [0,1], where
+    eyes (1) and lips (0.5) lie, all 0 on a face whose features were not found."""
+
+    inputs: Tensor
+    truths: Tensor
+    features: Tensor
+
+
 class Samples:
-    """Batches of (degraded, true) faces, made ahead by one thread.
+    """Batches of degraded and true faces, made ahead by one thread.
 
     batch(step) is a pure function of the step; the steps may be asked for in any order. A file
     that is given several times is kept in memory once.
@@ -151,27 +162,31 @@ class Samples:
         self._faces = np.stack([read_face(file, round(size * SPARE)) for file in unique])
         places = {file: place for place, file in enumerate(unique)}
         self._places = np.array([places[file] for file in files])
+        mesh = FaceMesh()
+        self._outlines = [mesh.outlines(face) for face in self._faces]
         self._pool = ThreadPoolExecutor(1, "samples")
         self._ahead: dict[int, Future] = {}
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """The inputs and the truths of a step, each (B,3,S,S) in [-1,1]."""
+    def batch(self, step: int) -> Batch:
+        """What a step is trained on."""
         future = self._ahead.pop(step, None) or self._pool.submit(self._make, step)
         if step + 1 not in self._ahead:
             self._ahead[step + 1] = self._pool.submit(self._make, step + 1)
-        inputs, truths = future.result()
-        return to_tensor(inputs), to_tensor(truths)
+        inputs, truths, features = future.result()
+        return Batch(to_tensor(inputs), to_tensor(truths), torch.from_numpy(features)[:, None])
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def _make(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        pairs = [self._pair(step, place) for place in range(self._batch)]
-        return np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
+    def _make(self, step: int) -> tuple[np.ndarray, ...]:
+        samples = [self._sample(step, place) for place in range(self._batch)]
+        return tuple(np.stack(parts) for parts in zip(*samples, strict=True))
 
-    def _pair(self, step: int, place: int) -> tuple[np.ndarray, np.ndarray]:
+    def _sample(self, step: int, place: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The input (S,S,3), the truth (S,S,3) and the features (S,S)."""
         rng = np.random.default_rng((self._seed, step, place))
-        face = self._crop(self._face_at(step, place), rng)
+        number = self._number_at(step, place)
+        face, outlines = self._crop(self._faces[number], self._outlines[number], rng)
         for share, change in _SCENES:
             if rng.random() < share:
                 face = change(face, rng)
@@ -179,15 +194,18 @@ class Samples:
             truth, worn = age(face, rng)
         else:
             truth = worn = change_tonality(face, rng)
-        return degrade(worn, rng), truth
+        features = outlines.drawn(self.size) if outlines else np.zeros(face.shape[:2], np.float32)
+        return degrade(worn, rng), truth, features
 
-    def _face_at(self, step: int, place: int) -> np.ndarray:
+    def _number_at(self, step: int, place: int) -> int:
         """Every face once per round, each round in its own order."""
         turn, position = divmod(step * self._batch + place, len(self._places))
         order = np.random.default_rng((self._seed, turn)).permutation(len(self._places))
-        return self._faces[self._places[order[position]]]
+        return self._places[order[position]]
 
-    def _crop(self, face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _crop(
+        self, face: np.ndarray, outlines: Outlines | None, rng: np.random.Generator
+    ) -> tuple[np.ndarray, Outlines | None]:
         """Turned, zoomed, shifted and mirrored a little, as a detector's errors would.
 
         And stretched and sheared, as heads that are turned up, down or aside are seen.
@@ -201,6 +219,8 @@ class Samples:
         matrix[:, :2] = matrix[:, :2] @ shape
         matrix[:, 2] = (self.size - 1) / 2 - matrix[:, :2] @ (centre, centre)
         matrix[:, 2] += rng.uniform(-MAX_SHIFT, MAX_SHIFT, 2) * self.size
+        if rng.random() < 0.5:
+            matrix = np.array(((-1, 0, self.size - 1), (0, 1, 0))) @ np.vstack((matrix, (0, 0, 1)))
         crop = cv2.warpAffine(
             face,
             matrix,
@@ -208,7 +228,7 @@ class Samples:
             flags=cv2.INTER_CUBIC,
             borderMode=cv2.BORDER_REFLECT_101,
         )
-        return (crop[:, ::-1] if rng.random() < 0.5 else crop).astype(np.float32)
+        return crop.astype(np.float32), outlines and outlines.moved(matrix)
 
 
 _SCENES = (

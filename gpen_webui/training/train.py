@@ -20,7 +20,7 @@ from gpen_webui.gpen.network import NetworkConfig
 from gpen_webui.heap import keep_freed_memory
 from gpen_webui.training import likely_person
 from gpen_webui.training.adversary import Adversary
-from gpen_webui.training.faces import Samples, balanced, open_sets
+from gpen_webui.training.faces import Batch, Samples, balanced, open_sets
 from gpen_webui.training.feature_losses import IdentityLoss, PerceptualLoss
 from gpen_webui.training.grow import new_network
 from gpen_webui.training.identity import FaceRecogniser
@@ -151,13 +151,11 @@ class Training:
 
     def _train_step(self, stage: Stage) -> dict[str, float]:
         """One step of the optimizer and of the average; the loss terms by name."""
-        inputs, truths = (
-            part.to(self.device, memory_format=self._precision.order)
-            for part in self.samples.batch(self.step)
-        )
+        batch = self.samples.batch(self.step)
+        batch = Batch(*(p.to(self.device, memory_format=self._precision.order) for p in batch))
         with self._precision.autocast():
-            results = self._forward(inputs)
-            terms = self._losses(stage, inputs, results, truths)
+            results = self._forward(batch.inputs)
+            terms = self._losses(stage, batch, results)
         total = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(total):
             raise DivergedError(
@@ -168,14 +166,13 @@ class Training:
         self._average()
         if stage.adversarial:
             with self._precision.autocast():
-                self._opponent().learn(results.detach(), truths, self.step)
+                self._opponent().learn(results.detach(), batch.truths, batch.features, self.step)
         return {name: round(term.item(), 4) for name, term in terms.items()}
 
-    def _losses(
-        self, stage: Stage, inputs: Tensor, results: Tensor, truths: Tensor
-    ) -> dict[str, Tensor]:
+    def _losses(self, stage: Stage, batch: Batch, results: Tensor) -> dict[str, Tensor]:
+        inputs, truths, features = batch
         terms = {
-            "pixels": stage.pixels * pixel_loss(results, truths),
+            "pixels": stage.pixels * pixel_loss(results, truths, features),
             "colour": stage.colour * colour_loss(results, truths),
         }
         if stage.outlines:
@@ -183,14 +180,14 @@ class Training:
         if stage.halos:
             terms["halos"] = stage.halos * halo_loss(results, truths)
         if stage.perceptual:
-            loss = self._perception(results, truths, self.step)
+            loss = self._perception(results, truths, features, self.step)
             terms["perceptual"] = stage.perceptual * loss
         if stage.identity:
             loss = self._identity(results, truths, inputs, self.step)
             terms["identity"] = stage.identity * loss
         if stage.adversarial:
             loss = texture_share(results, truths) * self._opponent().generator_loss(
-                results, truths, self.step
+                results, truths, features, self.step
             )
             terms["adversarial"] = stage.adversarial * loss.mean()
         return terms
