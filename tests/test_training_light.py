@@ -1,9 +1,13 @@
 """Everyday light, hats and hands: seeded, in levels, and the features stay to be seen."""
 
+from contextlib import closing
+
+import cv2
 import numpy as np
 import pytest
 
 from gpen_webui.training.clutter import hold_hand_to, put_on_hat
+from gpen_webui.training.faces import Samples
 from gpen_webui.training.light import DARKEST_SHADOW, relight
 
 EYES, MOUTH = slice(52, 66), slice(90, 98)  # rows of an aligned face of 128 px
@@ -54,3 +58,19 @@ def test_fingers_leave_eyes_and_mouth_free_and_cover_something(face):
         assert np.abs(held - face).max() > 10
         assert np.abs(held[EYES] - face[EYES]).mean() < 1
         assert np.abs(held[MOUTH, 54:74] - face[MOUTH, 54:74]).mean() < 8
+
+
+def test_black_that_rounding_made_a_little_less_than_black_stays_black():
+    black = np.full((32, 32, 3), -1e-5, np.float32)
+    for seed in range(5):
+        assert relight(black, np.random.default_rng(seed)).max() == 0
+
+
+def test_samples_of_a_black_and_white_face_are_numbers_within_range(tmp_path):
+    face = np.where(np.indices((64, 64)).sum(axis=0)[..., None] // 8 % 2, 255, 0).repeat(3, axis=2)
+    cv2.imwrite(str(tmp_path / "0001.png"), face)
+    with closing(Samples([tmp_path / "0001.png"], 32, 64, seed=1)) as samples:
+        for step in range(4):
+            for part in samples.batch(step):
+                assert part.min() >= -1
+                assert part.max() <= 1

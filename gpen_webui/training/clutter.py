@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
+from gpen_webui.training.degrade import to_levels
+
 FACE_CENTRE, FACE_RADIUS = (0.5, 0.55), 0.27  # of the side; free of clutter
 MIN_LEAF, MAX_LEAF = 0.012, 0.3  # half an axis, of the side
 MOST_LEAVES = 60
@@ -31,7 +33,7 @@ def clutter(face: np.ndarray, rng: Generator) -> np.ndarray:
     face = face.copy()
     for _ in range(rng.integers(5, MOST_LEAVES)):
         _lay_leaf(face, rng)
-    return face
+    return to_levels(face)
 
 
 def put_on_hat(face: np.ndarray, rng: Generator) -> np.ndarray:
@@ -50,7 +52,7 @@ def put_on_hat(face: np.ndarray, rng: Generator) -> np.ndarray:
     cloth = _leaf_colours(face, x * size, y * size, rng)
     folds = 1 + 0.15 * np.sin(2 * np.pi * (x * rng.uniform(-3, 3) + y * rng.uniform(2, 9)))
     cover = (1 / (1 + np.exp(np.clip(below / soft, -60, 60))))[:, :, None]
-    return np.clip(face + cover * (cloth * folds[:, :, None] - face), 0, 255).astype(np.float32)
+    return to_levels(face + cover * (cloth * folds[:, :, None] - face)).astype(np.float32)
 
 
 def hold_hand_to(face: np.ndarray, rng: Generator) -> np.ndarray:
@@ -76,7 +78,7 @@ def hold_hand_to(face: np.ndarray, rng: Generator) -> np.ndarray:
         cover = np.clip((1 - distance) * half * size / 1.5 + 0.5, 0, 1)[:, :, None]
         face = face * (1 - shadow)[:, :, None]
         face = face + cover * (tone - face)
-    return np.clip(face, 0, 255).astype(np.float32)
+    return to_levels(face).astype(np.float32)
 
 
 def _distance_to_line(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -130,4 +132,4 @@ def _leaf_colours(face: np.ndarray, x: np.ndarray, y: np.ndarray, rng: Generator
     angle, wave = rng.uniform(0, np.pi), rng.uniform(2.5, 14)
     phase = (x * np.cos(angle) + y * np.sin(angle)) * (2 * np.pi / wave)
     stripes = colour + rng.uniform(5, 50) * np.sin(phase)[:, :, None]
-    return np.clip(stripes, 0, 255).astype(np.float32)
+    return to_levels(stripes).astype(np.float32)

@@ -32,7 +32,7 @@ def relight(face: np.ndarray, rng: Generator) -> np.ndarray:
     if rng.random() < DIM_SHARE:
         light = light * rng.uniform(0.4, 0.8)
     # Light adds up in its own measure, not in levels.
-    linear = (face / 255) ** 2.2 * light
+    linear = (to_levels(face) / 255) ** 2.2 * light
     return to_levels(255 * np.clip(linear, 0, 1) ** (1 / 2.2)).astype(np.float32)
 
 
