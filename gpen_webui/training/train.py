@@ -42,6 +42,7 @@ LAST_LEARNING_RATE = 0.05  # of the full one, at the end of the cosine
 EMA_DECAY = 0.995
 REPORT_SECONDS, SAVE_SECONDS = 30, 180
 VALIDATE_STEPS = 500
+WATCH_STEPS = 20  # the discriminator, on people held out
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ class Training:
         self.taught: FaceRecogniser | None = None
         self.step, self.best = 0, -math.inf
         self._resume()
-        self._training_faces = balanced(sets)
-        self.samples = Samples(self._training_faces, options.size, options.batch, options.seed)
+        self._sets = sets
+        self.samples = Samples(balanced(sets), options.size, options.batch, options.seed)
         self._validation = Validation(sets, options.size, self.device)
         self._stop = False
 
@@ -127,6 +128,8 @@ class Training:
             self._save()
         finally:
             self.samples.close()
+            if "_held_out" in self.__dict__:
+                self._held_out.close()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
@@ -151,8 +154,7 @@ class Training:
 
     def _train_step(self, stage: Stage) -> dict[str, float]:
         """One step of the optimizer and of the average; the loss terms by name."""
-        batch = self.samples.batch(self.step)
-        batch = Batch(*(p.to(self.device, memory_format=self._precision.order) for p in batch))
+        batch = self._on_device(self.samples.batch(self.step))
         with self._precision.autocast():
             results = self._forward(batch.inputs)
             terms = self._losses(stage, batch, results)
@@ -166,7 +168,7 @@ class Training:
         self._average()
         if stage.adversarial:
             with self._precision.autocast():
-                self._opponent().learn(results.detach(), batch.truths, batch.features, self.step)
+                self._teach_opponent(batch, results.detach())
         return {name: round(term.item(), 4) for name, term in terms.items()}
 
     def _losses(self, stage: Stage, batch: Batch, results: Tensor) -> dict[str, Tensor]:
@@ -191,6 +193,28 @@ class Training:
             )
             terms["adversarial"] = stage.adversarial * loss.mean()
         return terms
+
+    def _teach_opponent(self, batch: Batch, results: Tensor) -> None:
+        """One step of the discriminator; now and then compare what it knows of people held out."""
+        opponent, step = self._opponent(), self.step
+        trained = opponent.learn(results, batch.truths, batch.features, step)
+        if step % WATCH_STEPS:
+            return
+        other = self._on_device(self._held_out.batch(step // WATCH_STEPS))
+        with torch.no_grad():
+            restored = self.network(other.inputs)
+        held_out = opponent.margin(restored, other.truths, other.features, step)
+        opponent.augmentation.adapt(trained, held_out)
+
+    def _on_device(self, batch: Batch) -> Batch:
+        order = self._precision.order
+        return Batch(*(part.to(self.device, memory_format=order) for part in batch))
+
+    @cached_property
+    def _held_out(self) -> Samples:
+        """Of the people that are not trained on, damaged as those that are."""
+        files = [file for faces in self._sets for file in faces.held_out]
+        return Samples(files, self.options.size, self.options.batch, self.options.seed)
 
     def _opponent(self) -> Adversary:
         if self.adversary is None:
@@ -225,7 +249,7 @@ class Training:
                 _say(f"taught {step} of {likely_person.STEPS} steps, {_clock(left)} left")
 
         size, seed = self.options.size, self.options.seed + 1
-        with closing(Samples(self._training_faces, size, likely_person.BATCH, seed)) as samples:
+        with closing(Samples(balanced(self._sets), size, likely_person.BATCH, seed)) as samples:
             return likely_person.taught_recogniser(samples, self.device, watch)
 
     def _average(self) -> None:
@@ -256,6 +280,8 @@ class Training:
     def _report(self, stage: str, loss: dict[str, float], seconds_per_step: float) -> None:
         left = (self.options.steps - self.step) * seconds_per_step
         entry = {"step": self.step, "stage": stage, "loss": loss, "lr": self._learning_rate()}
+        if self.adversary:
+            entry["augmented"] = round(self.adversary.augmentation.share, 3)
         self.folder.log({**entry, "seconds_per_step": round(seconds_per_step, 3)})
         _say(
             f"step {self.step} of {self.options.steps}, {stage}: {loss}, "
