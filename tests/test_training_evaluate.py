@@ -11,7 +11,7 @@ from gpen_webui.cli import main
 from gpen_webui.training.classical import CLASSICAL, tuned
 from gpen_webui.training.degrade import LEVELS
 from gpen_webui.training.evaluate import Evaluator
-from gpen_webui.training.faces import read_face, to_tensor
+from gpen_webui.training.faces import open_sets, read_face, to_tensor
 from gpen_webui.training.identity import FaceRecogniser
 from gpen_webui.training.perceptual import StLpips
 from gpen_webui.training.validate import degraded, psnr
@@ -33,7 +33,7 @@ def faces(tmp_path_factory, project):
 
 @pytest.fixture(scope="module")
 def evaluator(faces) -> Evaluator:
-    return Evaluator(faces, 64, 4)
+    return Evaluator(*open_sets([faces]), 64, 4)
 
 
 def test_giving_back_the_input_scores_one_in_every_ratio(evaluator):
@@ -57,6 +57,17 @@ def test_giving_back_the_truth_scores_zero_and_worse_pictures_score_above_one(ev
     assert darker.colour_shift > 10
 
 
+def test_a_model_that_keeps_its_input_leaves_untouched_faces_and_gains_nothing_twice(evaluator):
+    kept = evaluator.evaluate("nothing", lambda inputs: inputs.clone()).untouched
+    assert kept.psnr > 90
+    assert kept.identity < 1e-3
+    assert kept.second_pass == pytest.approx(0, abs=0.01)
+    darker = evaluator.evaluate("darker", lambda inputs: inputs * 0.8 - 0.2)
+    assert darker.untouched.psnr < 30
+    assert darker.untouched.second_pass < -1
+    assert "Untouched faces" in darker.table()
+
+
 def test_a_face_gets_the_same_damage_each_time(faces):
     files = sorted(faces.iterdir())
     assert torch.equal(degraded(files, "heavy", 64)[0], degraded(files, "heavy", 64)[0])
@@ -70,7 +81,7 @@ def test_the_command_measures_a_model_and_writes_table_and_sheet(faces, tmp_path
     (report,) = json.loads((out / f"{model.path.stem}.json").read_text())
     assert [row["level"] for row in report["rows"]] == list(LEVELS)
     assert report["seconds"] > 0
-    sheet = cv2.imread(str(out / f"{model.path.stem}.png"))
+    sheet = cv2.imread(str(out / f"{model.path.stem}-{faces.name}.png"))
     assert sheet.shape == (64 * report["faces"], 64 * 7, 3)
 
 

@@ -40,10 +40,13 @@ def test_a_contour_drawn_too_hard_costs_and_a_soft_one_or_texture_does_not(truth
     assert halo_loss(overshooting, truth) > 10 * beside
 
 
+NO_FEATURES = torch.zeros(1, 1, 64, 64)
+
+
 def force(truth: torch.Tensor, error: float) -> float:
     """How hard the pixel term pulls at a face that is `error` off everywhere."""
     result = (truth + error).requires_grad_()
-    pixel_loss(result, truth).backward()
+    pixel_loss(result, truth, NO_FEATURES).backward()
     return result.grad.norm().item()
 
 
@@ -51,11 +54,16 @@ def test_the_better_a_face_the_harder_its_pixels_are_kept(truth):
     assert force(truth, 0.05) == pytest.approx(16 * force(truth, 0.2), rel=0.05)
 
 
-def test_eyes_and_mouth_count_more_than_hair_and_background(truth):
-    in_the_face, beside_it = truth.clone(), truth.clone()
-    in_the_face[..., 30:33, 24:27] += 0.5  # an eye
-    beside_it[..., 2:5, 2:5] += 0.5
-    assert pixel_loss(in_the_face, truth) > 1.5 * pixel_loss(beside_it, truth)
+def test_faces_count_more_than_their_surroundings_and_eyes_most(truth):
+    def loss_of_error_at(row: int, column: int) -> float:
+        result = truth.clone()
+        result[..., row : row + 3, column : column + 3] += 0.5
+        return pixel_loss(result, truth, features).item()
+
+    features = NO_FEATURES.clone()
+    features[..., 30:33, 24:27] = 1  # an eye
+    background, cheek, eye = (loss_of_error_at(*at) for at in ((2, 2), (36, 24), (30, 24)))
+    assert eye > 1.2 * cheek > 1.5 * 1.2 * background
 
 
 def test_a_face_that_is_right_does_not_outweigh_all_others(truth):

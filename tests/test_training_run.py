@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from gpen_webui.gpen.checkpoint import load_checkpoint, load_network, save_check
 from gpen_webui.gpen.network import GPEN, NetworkConfig
 from gpen_webui.training import likely_person
 from gpen_webui.training.adversary import Adversary
-from gpen_webui.training.faces import FacesError, Samples, list_faces
+from gpen_webui.training.faces import FacesError, Samples, balanced, list_faces, open_sets
 from gpen_webui.training.grow import InitError, new_network
 from gpen_webui.training.precision import Precision
 from gpen_webui.training.run_folder import RunFolderError
@@ -58,7 +59,8 @@ def drawn_face(number: int) -> np.ndarray:
 
 def options(faces, output, **changes) -> TrainingOptions:
     small = {"size": 64, "narrow": 0.03125, "batch": 2, "steps": 6, "device": "cpu", "threads": 1}
-    return TrainingOptions(faces, output, **{**small, **changes})
+    sets = faces if isinstance(faces, tuple) else (faces,)
+    return TrainingOptions(sets, output, **{**small, **changes})
 
 
 def state_of(folder) -> dict:
@@ -102,9 +104,9 @@ def test_the_command_trains_logs_draws_and_leaves_weights_that_load(faces, tmp_p
     small = "--size 64 --narrow 0.03125 --batch 2 --steps 4 --device cpu --threads 1".split()
     assert main(["train", "run", str(faces), "-o", str(tmp_path / "run"), *small]) == 0
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
-    checks = [entry for entry in map(json.loads, lines) if "levels" in entry]
+    checks = [entry for entry in map(json.loads, lines) if "sets" in entry]
     assert [check["step"] for check in checks] == [2, 4]
-    assert set(checks[0]["levels"]) == {"mild", "medium", "heavy"}
+    assert set(checks[0]["sets"][faces.name]) == {"mild", "medium", "heavy", "untouched"}
     sheet = cv2.imread(str(tmp_path / "run" / "samples" / "step-0000004.png"))
     assert sheet.shape == (64, 7 * 64, 3)
     assert (tmp_path / "run" / "metrics.png").stat().st_size > 1000
@@ -218,7 +220,7 @@ def test_samples_depend_on_the_step_alone_and_every_face_comes_once_per_round(fa
     one.batch(0)
     assert torch.equal(one.batch(1)[0], other.batch(1)[0])
     assert not torch.equal(one.batch(2)[0], one.batch(1)[0])
-    seen = [one._face_at(step, place).tobytes() for step in (0, 1) for place in range(4)]
+    seen = [one._number_at(step, place) for step in (0, 1) for place in range(4)]
     assert len(set(seen)) == 8
     one.close()
     other.close()
@@ -283,16 +285,65 @@ def test_the_discriminator_learns_to_tell_results_from_truths():
     adversary = Adversary(NetworkConfig(32, 1, 0.0625), 0, CPU, Precision.best_for(CPU))
     truths = torch.randn(4, 3, 32, 32).clamp(-1, 1)
     results = torch.nn.functional.avg_pool2d(truths, 5, 1, 2)
-    before = adversary.generator_loss(results, truths, 0)
+    features = torch.zeros(4, 1, 32, 32)
+    before = adversary.generator_loss(results, truths, features, 0)
     for step in range(40):
-        adversary.learn(results, truths, step)
-    after = adversary.generator_loss(results, truths, 0)
+        adversary.learn(results, truths, features, step)
+    after = adversary.generator_loss(results, truths, features, 0)
     assert before.shape == (4,)
     assert after.mean() > before.mean() + 0.5
-    assert adversary.generator_loss(truths, results, 0).mean() < before.mean()
+    assert adversary.generator_loss(truths, results, features, 0).mean() < before.mean()
 
 
 def test_the_stages_come_in_turn_and_fill_the_whole_training():
     assert sum(stage.share for stage in STAGES.values()) == pytest.approx(1)
     order = [stage_at(progress) for progress in np.linspace(0, 1, 101)]
     assert [name for name, _ in itertools.groupby(order)] == list(STAGES)
+
+
+def test_a_folder_can_say_who_is_held_out(tmp_path):
+    for person, photo in itertools.product(range(6), range(2)):
+        (tmp_path / f"{person:04d}--photo-{photo}.jpg").touch()
+    (tmp_path / "held-out.txt").write_text("0002\n0005\nsomebody-else\n")
+    training, held_out = list_faces(tmp_path)
+    assert {file.name[:4] for file in held_out} == {"0002", "0005"}
+    assert {file.name[:4] for file in training} == {"0000", "0001", "0003", "0004"}
+
+
+def test_a_small_set_comes_more_often_than_its_size_and_a_large_one_still_most(tmp_path):
+    for name, people in (("many", 90), ("few", 10)):
+        (tmp_path / name).mkdir()
+        for person in range(people):
+            (tmp_path / name / f"{person:04d}.jpg").touch()
+        (tmp_path / name / "held-out.txt").write_text("0000\n")
+    files = balanced(open_sets([tmp_path / "many", tmp_path / "few"]))
+    few = [file for file in files if file.parent.name == "few"]
+    assert len(few) == 9 * 3
+    assert len(files) - len(few) == 89
+    assert "0000" not in {file.stem for file in files}
+
+
+def test_sets_that_cannot_be_told_apart_or_hold_nobody_out_are_explained(tmp_path):
+    for name in ("a/faces", "b/faces", "alone"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "0001--x.jpg").touch()
+        (tmp_path / name / "0002--x.jpg").touch()
+    with pytest.raises(FacesError, match="named faces; rename"):
+        open_sets([tmp_path / "a" / "faces", tmp_path / "b" / "faces"])
+    (tmp_path / "alone" / "0002--x.jpg").unlink()
+    with pytest.raises(FacesError, match="too few people"):
+        open_sets([tmp_path / "alone"])
+
+
+@needs_extras
+def test_each_set_is_validated_by_itself(faces, tmp_path, monkeypatch):
+    monkeypatch.setattr("gpen_webui.training.train.VALIDATE_STEPS", 1)
+    other = tmp_path / "other"
+    shutil.copytree(faces, other)
+    both = options((faces, other), tmp_path / "run", steps=1)
+    Training(both).run()
+    entries = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
+    (check,) = [entry for entry in entries if "sets" in entry]
+    assert check["sets"][faces.name] == check["sets"]["other"]
+    sheet = cv2.imread(str(tmp_path / "run" / "samples" / "step-0000001.png"))
+    assert sheet.shape == (2 * 64, 7 * 64, 3)

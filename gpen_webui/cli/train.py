@@ -53,7 +53,9 @@ def _add_run(actions: argparse._SubParsersAction) -> None:
         help="train on prepared faces; the same command goes on where it was stopped",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    run.add_argument("faces", type=Path, metavar="FACES", help="folder of prepared faces")
+    run.add_argument(
+        "faces", type=Path, nargs="+", metavar="FACES", help="folders of prepared faces"
+    )
     run.add_argument("-o", "--output", type=Path, required=True, help="folder for this training")
     run.add_argument("--size", type=int, default=256, help="side of the faces in pixels")
     run.add_argument("--narrow", type=float, default=0.25, help="width of the network")
@@ -81,7 +83,7 @@ def _add_run(actions: argparse._SubParsersAction) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from gpen_webui.training.train import Training, TrainingOptions
 
-    wanted = vars(arguments)
+    wanted = vars(arguments) | {"faces": tuple(arguments.faces)}
     fields = TrainingOptions.__dataclass_fields__
     Training(TrainingOptions(**{name: wanted[name] for name in fields if name in wanted})).run()
     return 0
@@ -90,9 +92,11 @@ def _run(arguments: argparse.Namespace) -> int:
 def _add_evaluate(actions: argparse._SubParsersAction) -> None:
     evaluate = actions.add_parser("evaluate", help="measure a model on people not trained on")
     evaluate.add_argument("model", metavar="MODEL", help="a model's name or a weight file")
-    evaluate.add_argument("faces", type=Path, metavar="FACES", help="folder of prepared faces")
+    evaluate.add_argument(
+        "faces", type=Path, nargs="+", metavar="FACES", help="folders of prepared faces"
+    )
     evaluate.add_argument("-o", "--output", type=Path, help="folder for the table and a sheet")
-    evaluate.add_argument("--count", type=int, default=40, help="of faces (default 40)")
+    evaluate.add_argument("--count", type=int, default=40, help="of faces per folder (default 40)")
     evaluate.add_argument("--device", default="cpu", help="auto, cpu, cuda, mps (default cpu)")
     evaluate.add_argument(
         "--baselines",
@@ -105,17 +109,19 @@ def _add_evaluate(actions: argparse._SubParsersAction) -> None:
 def _evaluate(arguments: argparse.Namespace) -> int:
     from gpen_webui.models.installed import find_model
     from gpen_webui.training.evaluate import Evaluator, restore_with
+    from gpen_webui.training.faces import open_sets
 
     model = find_model(arguments.model, Settings.from_environment().models)
-    evaluator = Evaluator(arguments.faces, model.size, arguments.count)
-    sheet = None
+    restore = restore_with(model, arguments.device)
     if arguments.output:
         arguments.output.mkdir(parents=True, exist_ok=True)
-        sheet = arguments.output / f"{model.name}.png"
-    restore = restore_with(model, arguments.device)
-    evaluations = [evaluator.evaluate(model.name, restore, sheet)]
-    if arguments.baselines:
-        evaluations += evaluator.classical()
+    evaluations = []
+    for faces in open_sets(arguments.faces):
+        evaluator = Evaluator(faces, model.size, arguments.count)
+        sheet = arguments.output and arguments.output / f"{model.name}-{faces.name}.png"
+        evaluations.append(evaluator.evaluate(model.name, restore, sheet))
+        if arguments.baselines:
+            evaluations += evaluator.classical()
     print("\n\n".join(evaluation.table() for evaluation in evaluations))
     if arguments.output:
         report = json.dumps([evaluation.as_dict() for evaluation in evaluations], indent=2)

@@ -9,7 +9,8 @@ al., 2018; Karras et al., 2020; pairs need both, Huang et al., 2024).
 
 It is shown texture alone: of one part of each face, as whole ones of 256 pixels would cost four
 times as much, the grey without what is constant over a few pixels. Of the rest, colours and
-shading, other terms know the truth, and to it any difference is as good as another.
+shading, other terms know the truth, and to it any difference is as good as another. How, and how
+it is kept from learning faces by heart, is told in discriminator_views.py.
 """
 
 from __future__ import annotations
@@ -23,11 +24,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gpen_webui.gpen.network import BiasedLeakyReLU, Blur, EqualConv, EqualLinear, NetworkConfig
-from gpen_webui.training.parts import Parts
+from gpen_webui.training.discriminator_views import PART, Augmentation, Views
 from gpen_webui.training.precision import Precision
 
-PART = 128  # pixels
-TEXTURE_REACH = 8  # pixels
 LEARNING_RATE = 2e-3
 BETAS = (0.0, 0.99)
 SLOPE_WEIGHT, SLOPE_EVERY = 1.0, 16
@@ -70,50 +69,67 @@ class Adversary:
     ):
         torch.manual_seed(seed)
         self._seed = seed
+        self.augmentation = Augmentation()
         network = Discriminator(replace(config, size=min(config.size, PART)))
         self._network = precision.placed(network, device)
         self._optimizer = torch.optim.Adam(
             self._network.parameters(), lr=LEARNING_RATE, betas=BETAS
         )
 
-    def generator_loss(self, results: Tensor, truths: Tensor, step: int) -> Tensor:
+    def generator_loss(
+        self, results: Tensor, truths: Tensor, features: Tensor, step: int
+    ) -> Tensor:
         """Low where results (B,3,S,S) look truer to it than their truths; (B,)."""
         self._network.requires_grad_(False)
-        loss = F.softplus(-self._margins(results, truths, step))
+        loss = F.softplus(-self._margins(results, truths, self._views(features, step)))
         self._network.requires_grad_(True)
         return loss
 
-    def learn(self, results: Tensor, truths: Tensor, step: int) -> None:
-        """One step of the discriminator; the results must be detached."""
-        loss = F.softplus(self._margins(results, truths, step)).mean()
+    def learn(self, results: Tensor, truths: Tensor, features: Tensor, step: int) -> float:
+        """One step of the discriminator; the results must be detached.
+
+        Returns by how much it held the truths for truer before that.
+        """
+        views = self._views(features, step)
+        margins = self._margins(results, truths, views)
+        loss = F.softplus(margins).mean()
         if step % SLOPE_EVERY == 0:
             with torch.autocast(truths.device.type, enabled=False):
                 for faces in (results, truths):
-                    slope = self._slope(self._textures(faces[:SLOPE_FACES], step))
+                    slope = self._slope(views.of(faces)[:SLOPE_FACES])
                     loss = loss + SLOPE_EVERY * SLOPE_WEIGHT / 2 * slope
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self._optimizer.step()
+        return -margins.mean().item()
 
-    def _margins(self, results: Tensor, truths: Tensor, step: int) -> Tensor:
+    @torch.no_grad()
+    def margin(self, results: Tensor, truths: Tensor, features: Tensor, step: int) -> float:
+        """By how much it holds truths for truer than their results, in the mean."""
+        return -self._margins(results, truths, self._views(features, step)).mean().item()
+
+    def _margins(self, results: Tensor, truths: Tensor, views: Views) -> Tensor:
         """By how much it holds each result for truer than its truth, (B,)."""
-        pairs = torch.cat((self._textures(results, step), self._textures(truths, step)))
+        pairs = torch.cat((views.of(results), views.of(truths)))
         of_results, of_truths = self._network(pairs).chunk(2)
         return of_results - of_truths
 
-    def _textures(self, faces: Tensor, step: int) -> Tensor:
-        """The texture of a part of each face, the same part of results and truths."""
+    def _views(self, features: Tensor, step: int) -> Views:
+        """The same views of results and truths."""
         rng = np.random.default_rng((self._seed, step, 1 << 21))
-        grey = Parts(rng, faces.shape, PART).of(faces).float().mean(dim=1, keepdim=True)
-        side, reach = 2 * TEXTURE_REACH + 1, TEXTURE_REACH
-        return grey - F.avg_pool2d(grey, side, 1, reach, count_include_pad=False)
+        return Views(rng, features, self.augmentation.share)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"network": self._network.state_dict(), "optimizer": self._optimizer.state_dict()}
+        return {
+            "network": self._network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "augmented": self.augmentation.share,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
+        self.augmentation.share = state["augmented"]
 
     def _slope(self, textures: Tensor) -> Tensor:
         textures = textures.detach().requires_grad_()

@@ -10,7 +10,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from gpen_webui.engines.open import open_engine
 from gpen_webui.models.installed import InstalledModel
 from gpen_webui.training.classical import CLASSICAL, tuned
 from gpen_webui.training.degrade import LEVELS
-from gpen_webui.training.faces import FacesError, list_faces
+from gpen_webui.training.faces import FaceSet
 from gpen_webui.training.identity import FaceRecogniser
 from gpen_webui.training.perceptual import StLpips
 from gpen_webui.training.run_folder import write_sheet
@@ -52,18 +52,37 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Untouched:
+    """What a model does where nothing is to be done.
+
+    psnr: of restored truths beside the truths, dB. identity: the recogniser's distance between
+    them. second_pass: the gain in PSNR by restoring a result of medium damage once more, dB.
+    """
+
+    psnr: float
+    identity: float
+    second_pass: float
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """What a model or filter does at each level. seconds: per face, 0 where not measured."""
+    """What a model or filter does at each level to the faces of a set.
+
+    seconds: per face, 0 where not measured. untouched: what it makes of the truths themselves,
+    None where not asked.
+    """
 
     name: str
+    set: str
     faces: int
     rows: list[Row]
     seconds: float = 0.0
+    untouched: Untouched | None = None
 
     def table(self) -> str:
         """As a Markdown table."""
         head = [
-            f"{self.name}: {self.faces} people not trained on"
+            f"{self.name}, {self.set}: {self.faces} faces of people not trained on"
             + (f", {self.seconds:.3f} s per face" if self.seconds else ""),
             "",
             "| level | PSNR in -> out, dB | ST-LPIPS alex | vgg | identity | colour shift |",
@@ -74,6 +93,13 @@ class Evaluation:
             f"| {r.identity:.3f} | {r.colour_shift:.2f} |"
             for r in self.rows
         ]
+        if self.untouched:
+            body += [
+                "",
+                f"Untouched faces: {self.untouched.psnr:.2f} dB beside themselves, identity "
+                f"distance {self.untouched.identity:.3f}; a second pass at medium adds "
+                f"{self.untouched.second_pass:+.2f} dB.",
+            ]
         return "\n".join(head + body)
 
     def as_dict(self) -> dict:
@@ -83,13 +109,10 @@ class Evaluation:
 class Evaluator:
     """Faces, their damage and the judges, made once and used for any number of models."""
 
-    def __init__(self, faces: Path, size: int, count: int):
-        """faces: a prepared folder. count: of held-out faces, spread over all of them."""
-        self._training, held_out = list_faces(faces)
-        if not held_out:
-            raise FacesError(f"{faces} holds out nobody; add faces of more people.")
-        self.size = size
-        self._files = _spread(held_out, count)
+    def __init__(self, faces: FaceSet, size: int, count: int):
+        """count: of held-out faces, spread over all of them."""
+        self._training, self._set, self.size = faces.training, faces.name, size
+        self._files = _spread(faces.held_out, count)
         self._judges = {"alex": StLpips("alex"), "vgg": StLpips("vgg")}
         self._recogniser = FaceRecogniser()
         sets = {level: degraded(self._files, level, size) for level in LEVELS}
@@ -105,11 +128,12 @@ class Evaluator:
         begin = time.perf_counter()
         results = {level: restore(inputs) for level, inputs in self._inputs.items()}
         seconds = (time.perf_counter() - begin) / len(self._files) / len(LEVELS)
+        untouched = self._untouched(restore, results["medium"])
         if sheet is not None:
             pairs = [(self._inputs[level], results[level]) for level in LEVELS]
             columns = [*itertools.chain.from_iterable(pairs), self._truths]
             write_sheet(sheet, [column[:SHEET_FACES] for column in columns])
-        return self._compared(name, results, round(seconds, 4))
+        return replace(self._compared(name, results, round(seconds, 4)), untouched=untouched)
 
     def classical(self) -> list[Evaluation]:
         """The filters of CLASSICAL, each tuned per level on faces of other people."""
@@ -132,7 +156,23 @@ class Evaluator:
             shift = 127.5 * change.abs().amax(dim=1).mean().item()
             psnrs = before["psnr"], after[level]["psnr"]
             rows.append(Row(level, *psnrs, **ratios, colour_shift=shift))
-        return Evaluation(name, len(self._files), rows, seconds)
+        return Evaluation(name, self._set, len(self._files), rows, seconds)
+
+    @torch.inference_mode()
+    def _untouched(self, restore: Restore, once: Tensor) -> Untouched:
+        """once: the results at medium."""
+        truths = self._truths
+        kept = restore(truths).clamp(-1, 1)
+        distances = [
+            (self._recogniser(a) - self._recogniser(b)).norm(dim=1)
+            for a, b in zip(kept.split(AT_ONCE), truths.split(AT_ONCE), strict=True)
+        ]
+        gain = psnr(restore(once.clamp(-1, 1)), truths) - psnr(once, truths)
+        return Untouched(
+            psnr(kept, truths).mean().item(),
+            torch.cat(distances).mean().item(),
+            gain.mean().item(),
+        )
 
     @torch.inference_mode()
     def _measure(self, pictures: dict[str, Tensor]) -> dict[str, dict[str, float]]:

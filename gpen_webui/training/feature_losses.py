@@ -27,14 +27,14 @@ class PerceptualLoss(nn.Module):
         self._trunk = StLpips("vgg").requires_grad_(False)
         self._features = torch.compile(self._trunk.features) if compiled else self._trunk.features
 
-    def forward(self, results: Tensor, truths: Tensor, step: int) -> Tensor:
-        """(B,3,S,S) twice -> (). Which parts depends on seed and step.
+    def forward(self, results: Tensor, truths: Tensor, features: Tensor, step: int) -> Tensor:
+        """(B,3,S,S) twice, (B,1,S,S) -> (). Which parts depends on seed and step.
 
         The root of the mean square over the faces: those that look worst pull hardest, and good
         photos, which have little to gain and much to lose, hardly at all.
         """
         rng = np.random.default_rng((self._seed, step, 1 << 20))
-        parts = Parts(rng, results.shape, PART)
+        parts = Parts(rng, features, PART)
         with torch.no_grad():
             wanted = self._features(parts.of(truths))
         distances = self._trunk.between(self._features(parts.of(results)), wanted)

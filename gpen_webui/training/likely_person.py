@@ -29,7 +29,7 @@ def taught_recogniser(
 ) -> FaceRecogniser:
     """A recogniser that tells the true person's numbers from a damaged face.
 
-    samples: batches of (damaged, true) faces, their steps counted from 0. watch: is told each
+    samples: batches of faces, their steps counted from 0. watch: is told each
     step before it is made, and may end the lesson by raising. Takes some minutes on a CPU.
     Raises TrainingExtrasError where the recogniser is not installed.
     """
@@ -41,7 +41,7 @@ def taught_recogniser(
         rise = min(1.0, (step + 1) / WARM_UP_STEPS)
         fall = 0.5 * (1 + math.cos(math.pi * step / STEPS))
         optimizer.param_groups[0]["lr"] = LEARNING_RATE * rise * fall
-        inputs, truths = (part.to(device) for part in samples.batch(step))
+        inputs, truths, _ = (part.to(device) for part in samples.batch(step))
         # Within a caller's autocast it would see its weights as they were at the first step.
         with torch.autocast(device.type, enabled=False):
             loss = (taught(inputs) - exact(truths)).square().sum(dim=1).mean()

@@ -14,9 +14,9 @@ from torch import Tensor
 # In [-1,1]. The root's gradient would be infinite at no error; a square error of 1e-4 is 46 dB.
 SQUARE_FLOOR, COLOUR_FLOOR = 1e-4, 4e-3
 USUAL_ERROR, MOST_COUNT = 0.08, 6.0  # 28 dB counts once; from 36 dB on, six times
-# Eyes, nose and mouth: row and column, standard deviation in parts of the crop, and how much the
-# square of a difference in their middle counts beside one of the background.
-FEATURES_CENTRE, FEATURES_REACH, FEATURES_COUNT = (0.58, 0.5), 0.15, 10.0
+# The middle of the face: row and column, standard deviation in parts of the crop, and how much the
+# square of a difference there counts beside one of the background; and how much one on an eye.
+FACE_CENTRE, FACE_REACH, FACE_COUNT, EYES_COUNT = (0.58, 0.5), 0.15, 8.0, 20.0
 BLURRED_ERROR = 0.065  # 30 dB: from here on, a face has lost its texture
 PIXEL_SCALE = 12.0  # brings the term to the size of the others
 COLOUR_CELL = 8  # share of the side over which colours are averaged
@@ -24,15 +24,17 @@ OUTLINE_REACH = 2  # pixels; texture may be this far beside its place
 HALO_REACH = 3  # pixels; wider halos are seen as outlines
 
 
-def pixel_loss(result: Tensor, truth: Tensor) -> Tensor:
-    """Root of each face's mean square error, and plain differences; (B,3,S,S) -> ().
+def pixel_loss(result: Tensor, truth: Tensor, features: Tensor) -> Tensor:
+    """Root of each face's mean square error, and plain differences.
+
+    result, truth: (B,3,S,S) in [-1,1]. features: (B,1,S,S) in [0,1], eyes 1. Gives ().
 
     A face counts in inverse proportion to its square error: the better a photo, the more of it
     there is to lose, and the less the other terms may change it. Only the gradient is so
     weighted; the value stays the error itself, which the log can show falling. Within a face,
     features count more than their small area.
     """
-    difference = _feature_weights(result.shape[-1], result.device) * (result - truth)
+    difference = _place_weights(features) * (result - truth)
     square = difference.square().mean(dim=(1, 2, 3)) + SQUARE_FLOOR
     root = square.sqrt()
     error = root + difference.abs().mean(dim=(1, 2, 3))
@@ -77,13 +79,14 @@ def halo_loss(result: Tensor, truth: Tensor) -> Tensor:
     return (F.relu(grey - lightest) + F.relu(darkest - grey)).mean()
 
 
-def _feature_weights(size: int, device: torch.device) -> Tensor:
-    """By what a difference is multiplied at each place of a crop, (size,size); mean square 1."""
-    places = (torch.arange(size, device=device) + 0.5) / size
-    down, across = ((places - centre) / FEATURES_REACH for centre in FEATURES_CENTRE)
+def _place_weights(features: Tensor) -> Tensor:
+    """By what a difference is multiplied at each place, (B,1,S,S); mean square 1 per face."""
+    size = features.shape[-1]
+    places = (torch.arange(size, device=features.device) + 0.5) / size
+    down, across = ((places - centre) / FACE_REACH for centre in FACE_CENTRE)
     near = torch.exp(-0.5 * (down[:, None] ** 2 + across**2))
-    square = 1 + (FEATURES_COUNT - 1) * near
-    return (square / square.mean()).sqrt()
+    square = 1 + (FACE_COUNT - 1) * near + (EYES_COUNT - 1) * features
+    return (square / square.mean(dim=(2, 3), keepdim=True)).sqrt()
 
 
 def _lightest_nearby(grey: Tensor) -> Tensor:

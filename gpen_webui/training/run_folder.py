@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +84,18 @@ class RunFolder:
         from matplotlib import pyplot
 
         lines = (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        checks = [entry for entry in map(json.loads, lines) if "levels" in entry]
+        checks = [entry for entry in map(json.loads, lines) if "sets" in entry]
         if not checks:
             return
         figure, axes = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
         steps = [entry["step"] for entry in checks]
-        for level in checks[0]["levels"]:
-            for axis, key in zip(axes, ("psnr_gain", "alex_ratio"), strict=True):
-                axis.plot(steps, [entry["levels"][level][key] for entry in checks], label=level)
+        for number, (name, levels) in enumerate(checks[-1]["sets"].items()):
+            for level, line in zip(levels, (":", "-", "--"), strict=False):
+                for axis, key in zip(axes, ("psnr_gain", "alex_ratio"), strict=True):
+                    # A set that was added later begins where it was added.
+                    values = [c["sets"].get(name, {}).get(level, {}).get(key) for c in checks]
+                    values = [math.nan if value is None else value for value in values]
+                    axis.plot(steps, values, line, color=f"C{number}", label=f"{name}, {level}")
         axes[0].set(title="PSNR, result minus input", xlabel="step", ylabel="dB")
         axes[1].set(title="ST-LPIPS (alex), result / input", xlabel="step")
         for axis in axes:

@@ -20,7 +20,7 @@ from gpen_webui.gpen.network import NetworkConfig
 from gpen_webui.heap import keep_freed_memory
 from gpen_webui.training import likely_person
 from gpen_webui.training.adversary import Adversary
-from gpen_webui.training.faces import FacesError, Samples, list_faces
+from gpen_webui.training.faces import Batch, Samples, balanced, open_sets
 from gpen_webui.training.feature_losses import IdentityLoss, PerceptualLoss
 from gpen_webui.training.grow import new_network
 from gpen_webui.training.identity import FaceRecogniser
@@ -41,20 +41,22 @@ WARM_UP_STEPS = 100
 LAST_LEARNING_RATE = 0.05  # of the full one, at the end of the cosine
 EMA_DECAY = 0.995
 REPORT_SECONDS, SAVE_SECONDS = 30, 180
-VALIDATE_STEPS = 250
+VALIDATE_STEPS = 500
+WATCH_STEPS = 20  # the discriminator, on people held out
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
     """What `train run` was asked for.
 
-    faces: folder of aligned faces. output: the run's folder. size, channel_multiplier, narrow:
-    the network's shape. steps: where training ends. stage: one of STAGES, or None for all in
-    turn. init: weights to start from. threads: of the CPU, None for all. seed: of everything.
+    faces: folders of aligned faces, each a set that is validated by itself. output: the run's
+    folder. size, channel_multiplier, narrow: the network's shape. steps: where training ends.
+    stage: one of STAGES, or None for all in turn. init: weights to start from. threads: of the
+    CPU, None for all. seed: of everything.
     compile: fuse the network's operations, which needs a C++ compiler on a CPU.
     """
 
-    faces: Path
+    faces: tuple[Path, ...]
     output: Path
     size: int = 256
     channel_multiplier: int = 1
@@ -90,12 +92,7 @@ class Training:
     def __init__(self, options: TrainingOptions):
         self.options = options
         self.folder = RunFolder(options.output)
-        training, held_out = list_faces(options.faces)
-        if not training or not held_out:
-            raise FacesError(
-                f"{options.faces} holds too few people to hold some out for validation; "
-                "add faces of more people."
-            )
+        sets = open_sets(options.faces)
         self.device = choose_device(options.device)
         if self.device.type == "cpu":
             keep_freed_memory()
@@ -113,9 +110,9 @@ class Training:
         self.taught: FaceRecogniser | None = None
         self.step, self.best = 0, -math.inf
         self._resume()
-        self._training_faces = training
-        self.samples = Samples(training, options.size, options.batch, options.seed)
-        self._validation = Validation(held_out, options.size, self.device)
+        self._sets = sets
+        self.samples = Samples(balanced(sets), options.size, options.batch, options.seed)
+        self._validation = Validation(sets, options.size, self.device)
         self._stop = False
 
     def run(self) -> None:
@@ -131,6 +128,8 @@ class Training:
             self._save()
         finally:
             self.samples.close()
+            if "_held_out" in self.__dict__:
+                self._held_out.close()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
@@ -155,13 +154,10 @@ class Training:
 
     def _train_step(self, stage: Stage) -> dict[str, float]:
         """One step of the optimizer and of the average; the loss terms by name."""
-        inputs, truths = (
-            part.to(self.device, memory_format=self._precision.order)
-            for part in self.samples.batch(self.step)
-        )
+        batch = self._on_device(self.samples.batch(self.step))
         with self._precision.autocast():
-            results = self._forward(inputs)
-            terms = self._losses(stage, inputs, results, truths)
+            results = self._forward(batch.inputs)
+            terms = self._losses(stage, batch, results)
         total = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(total):
             raise DivergedError(
@@ -172,14 +168,13 @@ class Training:
         self._average()
         if stage.adversarial:
             with self._precision.autocast():
-                self._opponent().learn(results.detach(), truths, self.step)
+                self._teach_opponent(batch, results.detach())
         return {name: round(term.item(), 4) for name, term in terms.items()}
 
-    def _losses(
-        self, stage: Stage, inputs: Tensor, results: Tensor, truths: Tensor
-    ) -> dict[str, Tensor]:
+    def _losses(self, stage: Stage, batch: Batch, results: Tensor) -> dict[str, Tensor]:
+        inputs, truths, features = batch
         terms = {
-            "pixels": stage.pixels * pixel_loss(results, truths),
+            "pixels": stage.pixels * pixel_loss(results, truths, features),
             "colour": stage.colour * colour_loss(results, truths),
         }
         if stage.outlines:
@@ -187,17 +182,39 @@ class Training:
         if stage.halos:
             terms["halos"] = stage.halos * halo_loss(results, truths)
         if stage.perceptual:
-            loss = self._perception(results, truths, self.step)
+            loss = self._perception(results, truths, features, self.step)
             terms["perceptual"] = stage.perceptual * loss
         if stage.identity:
             loss = self._identity(results, truths, inputs, self.step)
             terms["identity"] = stage.identity * loss
         if stage.adversarial:
             loss = texture_share(results, truths) * self._opponent().generator_loss(
-                results, truths, self.step
+                results, truths, features, self.step
             )
             terms["adversarial"] = stage.adversarial * loss.mean()
         return terms
+
+    def _teach_opponent(self, batch: Batch, results: Tensor) -> None:
+        """One step of the discriminator; now and then compare what it knows of people held out."""
+        opponent, step = self._opponent(), self.step
+        trained = opponent.learn(results, batch.truths, batch.features, step)
+        if step % WATCH_STEPS:
+            return
+        other = self._on_device(self._held_out.batch(step // WATCH_STEPS))
+        with torch.no_grad():
+            restored = self.network(other.inputs)
+        held_out = opponent.margin(restored, other.truths, other.features, step)
+        opponent.augmentation.adapt(trained, held_out)
+
+    def _on_device(self, batch: Batch) -> Batch:
+        order = self._precision.order
+        return Batch(*(part.to(self.device, memory_format=order) for part in batch))
+
+    @cached_property
+    def _held_out(self) -> Samples:
+        """Of the people that are not trained on, damaged as those that are."""
+        files = [file for faces in self._sets for file in faces.held_out]
+        return Samples(files, self.options.size, self.options.batch, self.options.seed)
 
     def _opponent(self) -> Adversary:
         if self.adversary is None:
@@ -232,7 +249,7 @@ class Training:
                 _say(f"taught {step} of {likely_person.STEPS} steps, {_clock(left)} left")
 
         size, seed = self.options.size, self.options.seed + 1
-        with closing(Samples(self._training_faces, size, likely_person.BATCH, seed)) as samples:
+        with closing(Samples(balanced(self._sets), size, likely_person.BATCH, seed)) as samples:
             return likely_person.taught_recogniser(samples, self.device, watch)
 
     def _average(self) -> None:
@@ -250,19 +267,21 @@ class Training:
         return self.options.learning_rate * rise * rest
 
     def _validate(self, stage: str) -> None:
-        score, levels, sheet = self._validation(self.ema)
-        entry = {"step": self.step, "stage": stage, "score": score, "levels": levels}
+        score, sets, sheet = self._validation(self.ema)
+        entry = {"step": self.step, "stage": stage, "score": score, "sets": sets}
         self.folder.log(entry)
         self.folder.save_sheet(self.step, sheet)
         self.folder.plot()
         if score > self.best:
             self.best = score
             self.folder.save_weights("best", self.ema, self._note())
-        _say(f"step {self.step}: score {score:.2f} dB (best {self.best:.2f}), {levels}")
+        _say(f"step {self.step}: score {score:.2f} dB (best {self.best:.2f}), {sets}")
 
     def _report(self, stage: str, loss: dict[str, float], seconds_per_step: float) -> None:
         left = (self.options.steps - self.step) * seconds_per_step
         entry = {"step": self.step, "stage": stage, "loss": loss, "lr": self._learning_rate()}
+        if self.adversary:
+            entry["augmented"] = round(self.adversary.augmentation.share, 3)
         self.folder.log({**entry, "seconds_per_step": round(seconds_per_step, 3)})
         _say(
             f"step {self.step} of {self.options.steps}, {stage}: {loss}, "
