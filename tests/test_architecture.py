@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "gpen_webui"
 PACKAGES_THAT_MAY_IMPORT = {
     "torch": ("gpen/", "engines/", "training/", "bench/"),
-    "openvino": ("engines/openvino/",),
+    "openvino": ("engines/openvino/", "training/"),
     "PIL": ("photo/", "training/", "bench/"),
     "flask": ("web/",),
     "flask_sock": ("web/",),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from gpen_webui.files.names import plan_results
+from gpen_webui.jobs.naming import plan_results
 from gpen_webui.jobs.records import ENDED_JOBS
 from gpen_webui.jobs.store import schema
 from gpen_webui.jobs.store.event_rows import event_row, insert_events
