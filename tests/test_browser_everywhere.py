@@ -14,6 +14,7 @@ pytest_plugins = ["tests.browser_fixtures"]
 
 HOSTILE = "<img src=x onerror=window.hit=1>\"'&amp;{{7*7}}<script>window.hit=1<>.jpg"
 LIGHTEST_PAGE = 100_000  # bytes, without photos
+MOST_REQUESTS = 16
 START_SECONDS = 1.5  # on an idle machine; see PATIENT
 PATIENT = 4.0  # times more where tests share the machine with others
 
@@ -238,6 +239,7 @@ def test_the_first_page_is_light_and_needs_nobody_else(web: Server, open_page: O
     photos = ("sample.jpg",)
     weight = sum(size for url, size in sizes.items() if not url.endswith(photos))
     assert weight < LIGHTEST_PAGE, sizes
+    assert len(sizes) <= MOST_REQUESTS, sizes
 
 
 def test_the_page_is_usable_at_once_while_the_model_still_loads(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from gpen_webui.photo import SUFFIX_OF
 from tests.browser import OpenPage, landscape, portrait, upload
 from tests.server import Server
 
@@ -194,6 +195,27 @@ def test_a_file_that_is_no_photo_is_refused_at_once(web: Server, open_page: Open
     page.set_input_files("#pick", [upload("letter.txt", b"Dear Mary", "text/plain")])
     expect(page.get_by_text("letter.txt: not a photo")).to_be_visible()
     expect(page.locator("#studio")).to_have_attribute("data-state", "empty")
+
+
+def test_the_page_offers_exactly_the_formats_that_can_be_restored(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    offered = set(page.get_attribute("#pick", "accept").split(","))
+    assert offered >= {suffix for suffixes in SUFFIX_OF.values() for suffix in suffixes}
+    assert not offered & {"image/*", "image/gif", ".gif"}
+    page.set_input_files("#pick", [upload("dance.gif", b"GIF89a", "image/gif")])
+    expect(page.get_by_text("dance.gif: a format that cannot be restored")).to_be_visible()
+    expect(page.locator("#studio")).to_have_attribute("data-state", "empty")
+
+
+def test_a_page_keeps_its_heading_when_a_photo_has_taken_its_place(
+    web: Server, open_page: OpenPage
+):
+    page = open_page(web.url)
+    restore(page, number=12)
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("Restore the faces in a photo")
+    expect(heading).to_have_css("position", "absolute")  # there to be read aloud, not to be seen
+    expect(page.get_by_text("Choose a photo", exact=True)).to_be_hidden()
 
 
 def test_the_sample_photo_works_without_a_photo_at_hand(web: Server, open_page: OpenPage):
