@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from gpen_webui.photo import SUFFIX_OF
+from gpen_webui.photo.formats import SUFFIX_OF
 from tests.browser import OpenPage, landscape, portrait, upload
 from tests.server import Server
 
