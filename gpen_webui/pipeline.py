@@ -158,12 +158,14 @@ def restore_stages(
     name: str,
     options: RestoreOptions,
     reuse: NetworkResult | None = None,
+    keep_faces: bool = False,
 ) -> Generator[str, None, RestoredFile]:
     """Restore one photo file: yields each stage before it begins, returns the restored file.
 
     Nothing happens between two stages unless the next one is asked for, so whoever iterates
     can tell them and stop the photo by closing the generator. name: how messages and the
     report call the photo. reuse: the network's result of an earlier run of the same photo.
+    keep_faces: return every face by itself too, however many there are.
 
     A photo without a face is passed on byte for byte where the format stays the same.
     Raises StageError for whatever went wrong with the photo, ShortageError where the machine
@@ -175,7 +177,7 @@ def restore_stages(
         started = time.perf_counter()
         photo = open_photo(source, name=name, max_megapixels=options.max_megapixels)
         opened = time.perf_counter()
-        stages = restorer.restore_stages(photo, options, reuse=reuse)
+        stages = restorer.restore_stages(photo, options, reuse=reuse, keep_faces=keep_faces)
         restoration = None
         while restoration is None:
             try:

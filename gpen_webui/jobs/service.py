@@ -72,8 +72,8 @@ class JobService:
                 self.runner,
                 load_restorer,
                 restore_stages,
-                loading,
                 settings.max_photo_seconds,
+                loading,
             )
             self.runner.recover(photos_are_blamed=not loading.is_left_over)
             opened.callback(Maintenance(files.database, remover).close)

@@ -185,7 +185,9 @@ class Foreman:
         report = restored.report
         try:
             self._place(task.claim, restored)
-        except (Interrupted, CannotSaveError):
+        except StoreError:  # the next start puts the staged result in its place
+            raise
+        except Exception:
             self._saver.discard(task.claim, None)
             raise
         saving = time.perf_counter() - started

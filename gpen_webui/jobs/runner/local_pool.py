@@ -34,6 +34,7 @@ from gpen_webui.jobs.runner.failures import (
 from gpen_webui.jobs.runner.foreman import RETRY_SECONDS, Foreman
 from gpen_webui.jobs.runner.loading_record import LoadingRecord
 from gpen_webui.jobs.runner.network_cache import NetworkCache
+from gpen_webui.jobs.runner.saving import CannotSaveError
 from gpen_webui.jobs.runner.shared_restorer import LoadRestorer, SharedRestorer, why_not_loaded
 from gpen_webui.jobs.runner.task import Interrupted, Task
 from gpen_webui.options import RestoreOptions
@@ -63,18 +64,24 @@ class RestoreStages(Protocol):
 
 
 class LocalPool:
-    """See interface.WorkerPool. max_photo_seconds 0: no time limit."""
+    """See interface.WorkerPool.
+
+    max_photo_seconds 0: no time limit. loading: where loading the model may kill the process
+    and a new one go on.
+    """
 
     def __init__(
         self,
         foreman: Foreman,
         load_restorer: LoadRestorer,
         restore_stages: RestoreStages,
-        loading: LoadingRecord,
         max_photo_seconds: float = 0,
+        loading: LoadingRecord | None = None,
     ):
         self._foreman = foreman
-        self._restorer = SharedRestorer(loading.watched(load_restorer))
+        self._restorer = SharedRestorer(
+            loading.watched(load_restorer) if loading else load_restorer
+        )
         self._restore_stages = restore_stages
         self._loading = loading
         self._limit = max_photo_seconds
@@ -88,7 +95,7 @@ class LocalPool:
 
     def start(self) -> None:
         """Begin to work. Raises StoreError."""
-        if self._loading.is_hopeless:
+        if self._loading and self._loading.is_hopeless:
             reason = self._loading.why_hopeless()
             self._restorer.refuse(reason)
             self._foreman.pause_all(reason)
@@ -97,13 +104,14 @@ class LocalPool:
 
     def warm_up(self) -> None:
         """Load the model in the background, unless that has killed the process before."""
-        if not self._loading.is_hopeless:
+        if not (self._loading and self._loading.is_hopeless):
             with suppress(RuntimeError):  # no thread: the first photo loads it
                 Thread(target=self._load_model, name="warm-up", daemon=True).start()
 
     def replace_restorer(self) -> None:
         """Load the model anew for the next photo: the settings or the files have changed."""
-        self._loading.clear()
+        if self._loading:
+            self._loading.clear()
         self._restorer.replace()
 
     def status(self) -> dict:
@@ -135,7 +143,8 @@ class LocalPool:
         deadline = time.monotonic() + patience
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
-        self._loading.clear()  # a load that is cut off now is no death
+        if self._loading:
+            self._loading.clear()  # a load that is cut off now is no death
         self._restorer.replace()
 
     # Threads
@@ -318,7 +327,7 @@ class LocalPool:
             restored = self._restored(task, restorer)
         except StageError as error:
             return self._failed(task, str(error))
-        except (Interrupted, ShortageError):
+        except (Interrupted, ShortageError, CannotSaveError, StoreError):
             raise
         except Exception as error:
             if shortage := shortage_of(error):
@@ -338,7 +347,7 @@ class LocalPool:
         stages = self._restore_stages(restorer, claim.source, claim.name, claim.options, reuse)
         with closing(stages):
             restored = self._follow(task, stages)
-        if is_photo:
+        if is_photo and restored.restoration.network:
             self._cache.put(key, restored.restoration.network)
         return restored
 
