@@ -185,7 +185,7 @@ class Foreman:
         report = restored.report
         try:
             self._place(task.claim, restored)
-        except StoreError:  # the next start puts the staged result in its place
+        except StoreError:  # the next start tidies up
             raise
         except Exception:
             self._saver.discard(task.claim, None)
