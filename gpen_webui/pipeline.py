@@ -11,7 +11,6 @@ or encodes, another's faces are in the network. No result depends on who else is
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import threading
@@ -35,8 +34,6 @@ from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.settings import Settings
 from gpen_webui.shortage import shortage_of
 from gpen_webui.stages.restorer import NetworkResult, Restoration, Restorer, last
-
-log = logging.getLogger(__name__)
 
 STAGE_WORDS = {
     "open": "opening the photo",
@@ -256,12 +253,11 @@ def put_network_first() -> None:
 
 
 def _explain(error: Exception, stage: str, name: str) -> str:
-    """One sentence for the user; what only a developer understands goes to the log."""
+    """One sentence for the user; the cause of the StageError is for the log."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, MemoryError):
         return f"{name} needs more memory than is free; make it smaller or use fewer workers."
-    log.error("%s: %s failed", ascii(name), stage, exc_info=error)
     return (
         f"{name}: something unexpected went wrong while {STAGE_WORDS[stage]}; "
         "try again, and if it happens again look into the log for the cause."
