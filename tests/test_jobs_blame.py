@@ -114,12 +114,13 @@ def no_further_files() -> Iterator[None]:
     [RuntimeError("a bug"), MemoryError(), UnicodeEncodeError("latin-1", "東", 0, 1, "no such")],
     ids=["bug", "memory", "locale"],
 )
-@pytest.mark.parametrize("place", ["result", "record", "report"])
+@pytest.mark.parametrize("place", ["bytes", "result", "record", "report"])
 def test_what_cannot_be_saved_or_recorded_pauses_the_job_and_costs_no_worker(
     bench: Bench, service, monkeypatch, place: str, error: Exception
 ):
     owner, name = {
-        "result": (saving, "place_result"),
+        "result": (saving, "place"),
+        "bytes": (saving, "stage"),
         "record": (ClaimQueue, "finish"),
         "report": (saving, "write_report"),
     }[place]

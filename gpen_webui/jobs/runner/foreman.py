@@ -224,11 +224,21 @@ class Foreman:
         raise CannotSaveError(refused)
 
     def finish(self, task: Task, report: ItemReport) -> None:
-        """The item has ended; what came of one that was cancelled meanwhile is removed."""
+        """The item has ended; what came of one that was cancelled meanwhile is removed.
+
+        Raises StoreError when closing, and whatever else kept it from being recorded; then there
+        is no result.
+        """
         claim, pace = task.claim, self._throughput.finish(task.claim.job_id)
-        is_ours = self._retry_until_stored(
-            lambda: self._claims.finish(claim, report, task.result_size, pace)
-        )
+        try:
+            is_ours = self._retry_until_stored(
+                lambda: self._claims.finish(claim, report, task.result_size, pace)
+            )
+        except StoreError:  # the next start tidies up
+            raise
+        except Exception:
+            self._saver.discard(claim, report.result)
+            raise
         if is_ours:
             self._saver.forget(claim)
         else:
