@@ -11,7 +11,6 @@ or encodes, another's faces are in the network. No result depends on who else is
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import threading
@@ -35,8 +34,6 @@ from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.settings import Settings
 from gpen_webui.shortage import shortage_of
 from gpen_webui.stages.restorer import NetworkResult, Restoration, Restorer, last
-
-log = logging.getLogger(__name__)
 
 STAGE_WORDS = {
     "open": "opening the photo",
@@ -158,12 +155,14 @@ def restore_stages(
     name: str,
     options: RestoreOptions,
     reuse: NetworkResult | None = None,
+    keep_faces: bool = False,
 ) -> Generator[str, None, RestoredFile]:
     """Restore one photo file: yields each stage before it begins, returns the restored file.
 
     Nothing happens between two stages unless the next one is asked for, so whoever iterates
     can tell them and stop the photo by closing the generator. name: how messages and the
     report call the photo. reuse: the network's result of an earlier run of the same photo.
+    keep_faces: return every face by itself too, however many there are.
 
     A photo without a face is passed on byte for byte where the format stays the same.
     Raises StageError for whatever went wrong with the photo, ShortageError where the machine
@@ -175,7 +174,7 @@ def restore_stages(
         started = time.perf_counter()
         photo = open_photo(source, name=name, max_megapixels=options.max_megapixels)
         opened = time.perf_counter()
-        stages = restorer.restore_stages(photo, options, reuse=reuse)
+        stages = restorer.restore_stages(photo, options, reuse=reuse, keep_faces=keep_faces)
         restoration = None
         while restoration is None:
             try:
@@ -254,12 +253,11 @@ def put_network_first() -> None:
 
 
 def _explain(error: Exception, stage: str, name: str) -> str:
-    """One sentence for the user; what only a developer understands goes to the log."""
+    """One sentence for the user; the cause of the StageError is for the log."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, MemoryError):
         return f"{name} needs more memory than is free; make it smaller or use fewer workers."
-    log.error("%s: %s failed", ascii(name), stage, exc_info=error)
     return (
         f"{name}: something unexpected went wrong while {STAGE_WORDS[stage]}; "
         "try again, and if it happens again look into the log for the cause."

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gpen_webui.errors import UserError
+from gpen_webui.logs import FORMATS, LEVELS
 
 Value = TypeVar("Value")
 
@@ -47,11 +48,15 @@ class Settings:
     max_store_gb: int = 0
     open_browser: bool = True
     token: str | None = None
+    log_level: str = "info"
+    log_format: str = "text"
 
     def __post_init__(self) -> None:
-        """Raises SettingsError for a token that would guard nothing."""
+        """Raises SettingsError for a token that would guard nothing, and for odd logs."""
         if self.token is not None:
             _check_token(self.token)
+        _check_choice("log_level", self.log_level, LEVELS)
+        _check_choice("log_format", self.log_format, FORMATS)
 
     @classmethod
     def from_environment(
@@ -82,6 +87,11 @@ def or_missing(parse: Callable[[str], Value]) -> Callable[[str], Value | None]:
 
     parse_or_miss.__name__ = getattr(parse, "__name__", "value")  # argparse names it
     return parse_or_miss
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise SettingsError(f"{name} is “{value}”, but must be one of {', '.join(choices)}.")
 
 
 def _check_token(token: str) -> None:

@@ -114,12 +114,13 @@ def no_further_files() -> Iterator[None]:
     [RuntimeError("a bug"), MemoryError(), UnicodeEncodeError("latin-1", "東", 0, 1, "no such")],
     ids=["bug", "memory", "locale"],
 )
-@pytest.mark.parametrize("place", ["result", "record", "report"])
+@pytest.mark.parametrize("place", ["bytes", "result", "record", "report"])
 def test_what_cannot_be_saved_or_recorded_pauses_the_job_and_costs_no_worker(
     bench: Bench, service, monkeypatch, place: str, error: Exception
 ):
     owner, name = {
-        "result": (saving, "place_result"),
+        "result": (saving, "place"),
+        "bytes": (saving, "stage"),
         "record": (ClaimQueue, "finish"),
         "report": (saving, "write_report"),
     }[place]
@@ -129,7 +130,7 @@ def test_what_cannot_be_saved_or_recorded_pauses_the_job_and_costs_no_worker(
 
     with monkeypatch.context() as patched:
         patched.setattr(owner, name, fail)
-        job = wait_for_state(service, start(service, ["a.jpg", "b.jpg", "c.jpg"]), "paused")
+        job = wait_for_state(service, start(service, ["a.jpg"]), "paused")
     assert job.reason.endswith("resume.")
     assert job.counts["failed"] == 0
     wait_for(lambda: service.pool.status()["busy"] == 0)

@@ -1,16 +1,18 @@
 """The restorer by itself: what it asks of the network and what it makes of the answer."""
 
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gpen_webui.engines.base import Engine, check_shape
-from gpen_webui.faces.detect import FaceDetector
+from gpen_webui.faces.detect import Face, FaceDetector
 from gpen_webui.models.installed import InstalledModel
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo, open_photo
-from gpen_webui.stages.restorer import FACES_PER_RUN, NetworkError, Restorer
+from gpen_webui.stages.restorer import FACES_PER_RUN, NetworkError, Restorer, last
 
 SIZE = 128
 
@@ -161,3 +163,69 @@ def test_finishing_touches_are_put_on_the_whole_photo(astronaut: Photo):
     done = restorer(lambda crops: crops).restore(astronaut, options)
     dark = astronaut.pixels < 200
     assert (done.pixels[dark] == astronaut.pixels[dark] + 32).all()
+
+
+class ACrowd(FaceDetector):
+    """Finds faces in rows, each half over its neighbours."""
+
+    def __init__(self, faces: list[Face]):
+        self.faces = faces
+
+    def detect(self, pixels: np.ndarray) -> list[Face]:
+        return self.faces
+
+
+def crowd_of(astronaut: Photo, rows: int, columns: int) -> tuple[Photo, list[Face]]:
+    (face,) = FaceDetector().detect(astronaut.pixels)
+    centre, step = face.landmarks.mean(axis=0), 60
+    shift = [np.array([x * step, y * step]) for y in range(rows) for x in range(columns)]
+    origin = np.array([step, step]) - centre / 2
+    pixels = np.resize(astronaut.pixels, ((rows + 1) * step, (columns + 1) * step, 3))
+    faces = [
+        replace(face, landmarks=face.landmarks / 2 + origin + by, box=tuple(np.tile(by, 2) + 80))
+        for by in shift
+    ]
+    faces = [replace(face, box=(box[0], box[1], box[0] + 60, box[1] + 60))
+             for face in faces for box in [face.box]]  # fmt: skip
+    return Photo(np.ascontiguousarray(pixels), "crowd.png", "png"), faces
+
+
+def test_a_crowd_is_restored_part_by_part_with_the_same_pixels(astronaut: Photo, monkeypatch):
+    photo, faces = crowd_of(astronaut, rows=12, columns=8)
+    engine = restorer(lambda crops: crops * 0.5)
+    engine.detector = ACrowd(faces)
+    whole = engine.restore(photo, STRONG)
+    monkeypatch.setattr("gpen_webui.stages.restorer.HELD_BYTES", 24 * SIZE * SIZE * 15)
+    stages = list(engine.restore_stages(photo, STRONG))
+    parts = engine.restore(photo, STRONG)
+    assert parts.network is None
+    assert stages.count("network") > 3
+    assert sum(engine.engine.batches) == 3 * len(faces)  # each face once, in each of the runs
+    assert max(engine.engine.batches) == FACES_PER_RUN
+    assert np.abs(parts.pixels.astype(int) - whole.pixels).max() <= 1
+    assert (whole.pixels != photo.pixels).any()
+
+
+def test_the_memory_of_a_crowd_does_not_grow_with_its_faces(astronaut: Photo, monkeypatch):
+    monkeypatch.setattr("gpen_webui.stages.restorer.HELD_BYTES", 24 * SIZE * SIZE * 15)
+
+    def peak(rows: int) -> int:
+        photo, faces = crowd_of(astronaut, rows, columns=8)
+        engine = restorer(lambda crops: crops * 0.5)
+        engine.detector = ACrowd(faces)
+        tracemalloc.start()
+        engine.restore(photo, STRONG)
+        found = tracemalloc.get_traced_memory()[1] - 2 * photo.pixels.nbytes
+        tracemalloc.stop()
+        return found
+
+    assert peak(rows=40) < 1.3 * peak(rows=10)
+
+
+def test_all_faces_of_a_crowd_are_there_for_whoever_asks(astronaut: Photo, monkeypatch):
+    monkeypatch.setattr("gpen_webui.stages.restorer.HELD_BYTES", 0)
+    photo, faces = crowd_of(astronaut, rows=3, columns=8)
+    engine = restorer(lambda crops: crops * 0.5)
+    engine.detector = ACrowd(faces)
+    kept = last(engine.restore_stages(photo, STRONG, keep_faces=True))
+    assert len(kept.network.restored) == len(kept.network.crops) == len(faces)

@@ -144,6 +144,7 @@ class Album:
 
     def _stages(self, staging: Path) -> Callable[..., Generator[str, None, RestoredFile]]:
         """`restore_stages`, after which the pictures beside the result are saved."""
+        keep_faces = "save_faces" in self._settings.extras
         sidecars = Sidecars(self._record.folder, staging, self._settings.extras)
 
         def stages(
@@ -153,7 +154,7 @@ class Album:
             options: RestoreOptions,
             reuse: NetworkResult | None,
         ) -> Generator[str, None, RestoredFile]:
-            restored = yield from restore_stages(restorer, source, name, options, reuse)
+            restored = yield from restore_stages(restorer, source, name, options, reuse, keep_faces)
             sidecars.save(restored)
             return restored
 

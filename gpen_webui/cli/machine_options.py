@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from gpen_webui.logs import FORMATS, LEVELS
 from gpen_webui.settings import or_missing
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -39,6 +40,20 @@ def add_time_limit(parser: argparse._ActionsContainer) -> None:
         metavar="N",
         help="give a photo up after N seconds",
     )
+
+
+def add_log_options(parser: argparse._ActionsContainer) -> None:
+    """Add --log-level and --log-format."""
+    for name, choices, what in (
+        ("--log-level", LEVELS, "what the log tells (default: info)"),
+        ("--log-format", FORMATS, "lines to read, or one JSON object per line (default: text)"),
+    ):
+        parser.add_argument(
+            name,
+            type=or_missing(_one_of(choices)),
+            metavar=f"{{{','.join(choices)}}}",
+            help=what,
+        )
 
 
 def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:

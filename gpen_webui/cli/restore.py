@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gpen_webui.cli.machine_options import add_machine_options, add_time_limit
+from gpen_webui.cli.machine_options import add_log_options, add_machine_options, add_time_limit
 from gpen_webui.cli.option_arguments import add_option_arguments
 
 
@@ -32,6 +32,7 @@ def add_restore_parser(commands: argparse._SubParsersAction) -> None:
     machine = parser.add_argument_group("machine")
     add_machine_options(machine)
     add_time_limit(machine)
+    add_log_options(machine)
     machine.add_argument("--json", action="store_true", help="print one JSON object per photo")
     parser.set_defaults(run=run)
 

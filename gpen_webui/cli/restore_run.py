@@ -42,11 +42,13 @@ def restore(arguments: argparse.Namespace) -> int:
         precision=arguments.precision,
         workers=arguments.workers,
         max_photo_seconds=arguments.max_photo_seconds,
+        log_level=arguments.log_level,
+        log_format=arguments.log_format,
     )
     exclude = arguments.output or settings.outputs
     photos, left_out = find_photos(arguments.paths, PHOTO_SUFFIXES, exclude=exclude)
     workers = min(len(photos), choose_workers(settings))
-    log_to_file(settings.outputs)
+    log_to_file(settings.outputs, settings.log_level, settings.log_format)
     restorer = open_restorer(settings, workers)  # closed by the workers that use it
     folder = _results_folder(arguments.output, settings.outputs)
     going_on = _going_on(arguments, folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gpen_webui.cli.machine_options import add_machine_options, add_time_limit
+from gpen_webui.cli.machine_options import add_log_options, add_machine_options, add_time_limit
 from gpen_webui.settings import Settings, or_missing
 
 
@@ -27,6 +27,7 @@ def add_serve_parser(commands: argparse._SubParsersAction) -> None:
     )
     add_machine_options(parser)
     add_time_limit(parser)
+    add_log_options(parser)
     parser.add_argument(
         "--max-megapixels", type=or_missing(int), metavar="N", help="largest photo (100)"
     )
@@ -63,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
         max_file_mb=options.max_file_mb,
         max_store_gb=options.max_store_gb,
         token=options.token,
+        log_level=options.log_level,
+        log_format=options.log_format,
         open_browser=False if options.no_browser else None,
     )
     return serve(settings)

@@ -26,6 +26,9 @@ CENTRE = (0.5, 0.51)
 ROUNDNESS = 4
 INNER = 0.66
 BAND = 1 << 21  # pixels blended at a time
+LEAST_ROWS = 32  # of a band that is divided
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,17 +45,69 @@ class Patch:
     keep_fine: float = 1.0
 
 
-Box = tuple[int, int, int, int]
+@dataclass(frozen=True)
+class Band:
+    """A part of the photo that is blended at once.
+
+    box: where it is. faces: indices of the faces that reach into it. is_last_of: those that
+    no later band needs.
+    """
+
+    box: Box
+    faces: list[int]
+    is_last_of: list[int]
 
 
 def blend_faces(pixels: np.ndarray, patches: list[Patch]) -> np.ndarray:
     """A copy of the photo (H,W,3) uint8 with the patches in it."""
     result = pixels.copy()
-    size = (pixels.shape[1], pixels.shape[0])
-    boxes = [_box_of(patch, size) for patch in patches]
-    for group in _touching(boxes):
-        _blend_group(pixels, result, [patches[i] for i in group], [boxes[i] for i in group])
+    sides = {patch.crop.shape[0] for patch in patches}
+    matrices = [patch.matrix for patch in patches]
+    for band in plan_bands(pixels.shape, matrices, *sides) if patches else []:
+        blend_band(pixels, result, [patches[i] for i in band.faces], band)
     return result
+
+
+def plan_bands(
+    shape: tuple[int, ...], matrices: list[np.ndarray], side: int, most_faces: int | None = None
+) -> list[Band]:
+    """Where faces will be blended, in horizontal bands, so that neither a face of a hundred
+    megapixels nor a crowd needs more memory than an ordinary photo.
+
+    shape: of the photo. matrices: photo to crop, of all faces. side: of the crops, pixels.
+    most_faces: bands that more faces reach into are divided, as far as that helps.
+    """
+    size = (shape[1], shape[0])
+    boxes = [_box_of(matrix, side, size) for matrix in matrices]
+    found = []
+    for group in _touching(boxes):
+        found += _bands_of(group, boxes, most_faces or len(matrices))
+    last = {face: number for number, (_, faces) in enumerate(found) for face in faces}
+    return [
+        Band(box, faces, [face for face in faces if last[face] == number])
+        for number, (box, faces) in enumerate(found)
+    ]
+
+
+def blend_band(pixels: np.ndarray, result: np.ndarray, patches: list[Patch], band: Band) -> None:
+    """Blend the faces of a band, in the order of `band.faces`, into its part of `result`."""
+    size, area = (pixels.shape[1], pixels.shape[0]), band.box
+    change = np.zeros((area[3] - area[1], area[2] - area[0], 3), np.float32)
+    weight = np.zeros(change.shape[:2], np.float32)
+    opacity = np.zeros(change.shape[:2], np.float32)
+    for patch in patches:
+        box = _box_of(patch.matrix, patch.crop.shape[0], size)
+        part = (box[0], max(box[1], area[1]), box[2], min(box[3], area[3]))
+        mask, difference = _warp_back(pixels, patch, box, part)
+        here = np.s_[part[1] - area[1] : part[3] - area[1], part[0] - area[0] : part[2] - area[0]]
+        change[here] += mask[:, :, None] * difference
+        weight[here] += mask
+        np.maximum(opacity[here], mask, out=opacity[here])
+    # Alone, a face counts by its mask; several share the larger of their masks.
+    share = np.divide(opacity, weight, out=np.zeros_like(weight), where=weight > 0)
+    whole = np.s_[area[1] : area[3], area[0] : area[2]]
+    blended = pixels[whole] + change * share[:, :, None]
+    result[whole] = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
 
 
 @lru_cache(maxsize=8)
@@ -68,9 +123,27 @@ def face_mask(size: int) -> np.ndarray:
     return mask
 
 
-def _box_of(patch: Patch, size: tuple[int, int]) -> Box:
-    side = patch.crop.shape[0]
-    return bounds(cv2.invertAffineTransform(patch.matrix), (side, side), size)
+def _box_of(matrix: np.ndarray, side: int, size: tuple[int, int]) -> Box:
+    return bounds(cv2.invertAffineTransform(matrix), (side, side), size)
+
+
+def _bands_of(group: list[int], boxes: list[Box], most_faces: int) -> list[tuple[Box, list[int]]]:
+    """The bands of faces that touch one another, from top to bottom."""
+    left, top = min(boxes[i][0] for i in group), min(boxes[i][1] for i in group)
+    right, bottom = max(boxes[i][2] for i in group), max(boxes[i][3] for i in group)
+    rows = max(1, BAND // (right - left))
+    bands = []
+    while top < bottom:
+        height = min(rows, bottom - top)
+        while True:
+            band = (left, top, right, top + height)
+            faces = [i for i in group if _meet(boxes[i], band)]
+            if len(faces) <= most_faces or height <= LEAST_ROWS:
+                break
+            height = max(LEAST_ROWS, height // 2)
+        bands.append((band, faces))
+        top += height
+    return bands
 
 
 def _touching(boxes: list[Box]) -> list[list[int]]:
@@ -87,41 +160,6 @@ def _touching(boxes: list[Box]) -> list[list[int]]:
 
 def _meet(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-def _blend_group(
-    pixels: np.ndarray, result: np.ndarray, patches: list[Patch], boxes: list[Box]
-) -> None:
-    """Blend in horizontal bands, so that a face of a hundred megapixels needs no more memory
-    than an ordinary one."""
-    left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
-    right, bottom = max(box[2] for box in boxes), max(box[3] for box in boxes)
-    rows = max(1, BAND // (right - left))
-    for start in range(top, bottom, rows):
-        band = (left, start, right, min(start + rows, bottom))
-        _blend_band(pixels, result, patches, boxes, band)
-
-
-def _blend_band(
-    pixels: np.ndarray, result: np.ndarray, patches: list[Patch], boxes: list[Box], band: Box
-) -> None:
-    change = np.zeros((band[3] - band[1], band[2] - band[0], 3), np.float32)
-    weight = np.zeros(change.shape[:2], np.float32)
-    opacity = np.zeros(change.shape[:2], np.float32)
-    for patch, box in zip(patches, boxes, strict=True):
-        if not _meet(box, band):
-            continue
-        part = (box[0], max(box[1], band[1]), box[2], min(box[3], band[3]))
-        mask, difference = _warp_back(pixels, patch, box, part)
-        here = np.s_[part[1] - band[1] : part[3] - band[1], part[0] - band[0] : part[2] - band[0]]
-        change[here] += mask[:, :, None] * difference
-        weight[here] += mask
-        np.maximum(opacity[here], mask, out=opacity[here])
-    # Alone, a face counts by its mask; several share the larger of their masks.
-    share = np.divide(opacity, weight, out=np.zeros_like(weight), where=weight > 0)
-    whole = np.s_[band[1] : band[3], band[0] : band[2]]
-    blended = pixels[whole] + change * share[:, :, None]
-    result[whole] = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
 
 
 def _warp_back(

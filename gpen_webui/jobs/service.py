@@ -72,8 +72,8 @@ class JobService:
                 self.runner,
                 load_restorer,
                 restore_stages,
-                loading,
                 settings.max_photo_seconds,
+                loading,
             )
             self.runner.recover(photos_are_blamed=not loading.is_left_over)
             opened.callback(Maintenance(files.database, remover).close)
@@ -105,7 +105,7 @@ def open_jobs(
         log.info("loaded %s in %.1f s, %d workers", restorer.model.name, seconds, workers)
         return restorer, workers
 
-    log_to_file(settings.outputs)
+    log_to_file(settings.outputs, settings.log_level, settings.log_format)
     return JobService(settings, load_restorer, restore_stages)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from gpen_webui.errors import UserError
 from gpen_webui.faces.align import crop_matrix, extract_crop
-from gpen_webui.faces.blend import Patch, blend_faces
+from gpen_webui.faces.blend import Patch, blend_band, plan_bands
 from gpen_webui.faces.detect import Face, FaceDetector
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-FACES_PER_RUN = 8  # bounds the memory of a group photo
+FACES_PER_RUN = 8
+# Crops and restored faces of one photo that are held at a time; a crowd is done part by part.
+HELD_BYTES = 256 << 20
 FLAT = 1.0  # a restored face with less contrast than this (standard deviation) is broken
 
 
@@ -38,16 +40,22 @@ class NetworkError(UserError):
 
 
 @dataclass(frozen=True, eq=False)
-class NetworkResult:
-    """What finding and restoring gave, before any option that comes after the network.
-
-    faces: all that were found. kept: indices of those that were restored; for each of them
-    a matrix (2,3), a crop (S,S,3) uint8 and a restored crop (S,S,3) float32, 0-255.
-    """
+class FoundFaces:
+    """faces: all in the photo. kept: indices of those to restore. matrices: (2,3), of these."""
 
     faces: list[Face]
     kept: list[int]
     matrices: list[np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkResult:
+    """What finding and restoring gave, before any option that comes after the network.
+
+    For each kept face a crop (S,S,3) uint8 and a restored crop (S,S,3) float32, 0-255.
+    """
+
+    found: FoundFaces
     crops: list[np.ndarray]
     restored: list[np.ndarray]
 
@@ -72,12 +80,15 @@ class FaceReport:
 
 @dataclass
 class Restoration:
-    """state: done or no_face. pixels: (H,W,3) uint8 RGB. timings: seconds per stage."""
+    """state: done or no_face. pixels: (H,W,3) uint8 RGB. timings: seconds per stage.
+
+    network: None where there were too many faces to hold.
+    """
 
     state: str
     pixels: np.ndarray
     faces: list[FaceReport]
-    network: NetworkResult
+    network: NetworkResult | None
     warnings: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
 
@@ -97,39 +108,37 @@ class Restorer:
         return last(self.restore_stages(photo, options, reuse=reuse))
 
     def restore_stages(
-        self, photo: Photo, options: RestoreOptions, *, reuse: NetworkResult | None = None
+        self,
+        photo: Photo,
+        options: RestoreOptions,
+        *,
+        reuse: NetworkResult | None = None,
+        keep_faces: bool = False,
     ) -> Generator[str, None, Restoration]:
         """Restore the faces of a photo; yields detect, align, network, blend, adjust as each is
-        about to begin. Those that are not needed are left out.
+        about to begin. Those that are not needed are left out; in a crowd, network and blend
+        take turns.
 
         reuse: `Restoration.network` of the same photo and model with equal
-        `options.network_key()`; then only what comes after the network is done.
+        `options.network_key()`; then only what comes after the network is done. keep_faces:
+        return all faces, however many there are.
 
         Raises NetworkError where the network's answer is no picture.
         """
         clock = _StageClock()
-        network = reuse or (yield from self._run_network(photo, options, clock))
         if options.aligned:
+            network = reuse or (yield from self._restore_aligned(photo, clock))
             pixels = _to_uint8(network.restored[0])
             return Restoration("done", pixels, [], network, list(photo.warnings), clock.seconds)
-        reports = _report(network, options)
+        found = reuse.found if reuse else (yield from self._find(photo, options, clock))
+        reports = _report(found, options)
         warnings = [*photo.warnings, *_warn_of_small(reports)]
-        if not network.kept:
+        network = reuse
+        if network is None and (keep_faces or len(found.kept) <= self._most_held()):
+            network = yield from self._restore_all(photo, found, clock)
+        if not found.kept:
             return Restoration("no_face", photo.pixels, reports, network, warnings, clock.seconds)
-        yield "blend"
-        with clock.stage("blend"):
-            patches = [
-                Patch(
-                    crop,
-                    adjust_face(crop, restored, options),
-                    matrix,
-                    keep_fine=_keep_fine(options),
-                )
-                for crop, restored, matrix in zip(
-                    network.crops, network.restored, network.matrices, strict=True
-                )
-            ]
-            pixels = blend_faces(photo.pixels, patches)
+        pixels = yield from self._blend(photo, options, found, network, clock)
         yield "adjust"
         with clock.stage("adjust"):
             pixels = finish(pixels, options)
@@ -139,30 +148,88 @@ class Restorer:
         """Free the engine."""
         self.engine.close()
 
-    def _run_network(
+    def _find(
         self, photo: Photo, options: RestoreOptions, clock: _StageClock
+    ) -> Generator[str, None, FoundFaces]:
+        yield "detect"
+        with clock.stage("detect"):
+            faces = self.detector.detect(photo.pixels)
+            kept = [i for i, face in enumerate(faces) if face.width >= options.min_face]
+        yield "align"
+        with clock.stage("align"):
+            matrices = [crop_matrix(faces[i].landmarks, self.engine.size) for i in kept]
+        return FoundFaces(faces, kept, matrices)
+
+    def _restore_all(
+        self, photo: Photo, found: FoundFaces, clock: _StageClock
     ) -> Generator[str, None, NetworkResult]:
-        size = self.engine.size
-        if options.aligned:
-            crops, faces, kept, matrices = [_fit(photo.pixels, size)], [], [], []
-        else:
-            yield "detect"
-            with clock.stage("detect"):
-                faces = self.detector.detect(photo.pixels)
-                kept = [i for i, face in enumerate(faces) if face.width >= options.min_face]
-            yield "align"
-            with clock.stage("align"):
-                matrices = [crop_matrix(faces[i].landmarks, size) for i in kept]
-                crops = [extract_crop(photo.pixels, matrix, size) for matrix in matrices]
+        with clock.stage("align"):
+            crops = self._crops(photo, found.matrices)
         restored: list[np.ndarray] = []
         if crops:
             yield "network"
             with clock.stage("network"):
-                for start in range(0, len(crops), FACES_PER_RUN):
-                    restored += self._restore_crops(crops[start : start + FACES_PER_RUN], photo)
-        return NetworkResult(faces, kept, matrices, crops, restored)
+                restored = self._restore_crops(crops, photo)
+        return NetworkResult(found, crops, restored)
+
+    def _restore_aligned(
+        self, photo: Photo, clock: _StageClock
+    ) -> Generator[str, None, NetworkResult]:
+        crops = [_fit(photo.pixels, self.engine.size)]
+        yield "network"
+        with clock.stage("network"):
+            restored = self._restore_crops(crops, photo)
+        return NetworkResult(FoundFaces([], [], []), crops, restored)
+
+    def _blend(
+        self,
+        photo: Photo,
+        options: RestoreOptions,
+        found: FoundFaces,
+        network: NetworkResult | None,
+        clock: _StageClock,
+    ) -> Generator[str, None, np.ndarray]:
+        """The photo with its faces in it; without `network` they are restored on the way."""
+        result = photo.pixels.copy()
+        most = None if network else self._most_held()
+        bands = plan_bands(photo.pixels.shape, found.matrices, self.engine.size, most)
+        patches: dict[int, Patch] = {}
+        if network:
+            yield "blend"
+        for band in bands:
+            missing = [i for i in band.faces if i not in patches]
+            if network:
+                crops = [network.crops[i] for i in missing]
+                restored = [network.restored[i] for i in missing]
+            elif missing:
+                yield "network"
+                with clock.stage("network"):
+                    crops = self._crops(photo, [found.matrices[i] for i in missing])
+                    restored = self._restore_crops(crops, photo)
+                yield "blend"
+            with clock.stage("blend"):
+                for i, crop, face in zip(missing, crops, restored, strict=True):
+                    patches[i] = _patch(crop, face, found.matrices[i], options)
+                blend_band(photo.pixels, result, [patches[i] for i in band.faces], band)
+                for i in band.is_last_of:
+                    del patches[i]
+        return result
+
+    def _most_held(self) -> int:
+        """How many faces of a photo are held at a time."""
+        bytes_per_face = self.engine.size**2 * 3 * (1 + 4)  # a crop, and a restored one
+        return max(FACES_PER_RUN, HELD_BYTES // bytes_per_face)
+
+    def _crops(self, photo: Photo, matrices: list[np.ndarray]) -> list[np.ndarray]:
+        return [extract_crop(photo.pixels, matrix, self.engine.size) for matrix in matrices]
 
     def _restore_crops(self, crops: list[np.ndarray], photo: Photo) -> list[np.ndarray]:
+        restored = []
+        for start in range(0, len(crops), FACES_PER_RUN):
+            restored += self._run_network(crops[start : start + FACES_PER_RUN], photo)
+        return restored
+
+    def _run_network(self, crops: list[np.ndarray], photo: Photo) -> list[np.ndarray]:
         batch = np.stack(crops).transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
         restored = self.engine.run(np.ascontiguousarray(batch))
         faces = []
@@ -196,11 +263,11 @@ class _StageClock:
     def stage(self, name: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        self.seconds[name] = time.perf_counter() - started
+        self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - started
 
 
-def _report(network: NetworkResult, options: RestoreOptions) -> list[FaceReport]:
-    kept = set(network.kept)
+def _report(found: FoundFaces, options: RestoreOptions) -> list[FaceReport]:
+    kept = set(found.kept)
     return [
         FaceReport(
             face.box,
@@ -210,7 +277,7 @@ def _report(network: NetworkResult, options: RestoreOptions) -> list[FaceReport]
             if i in kept
             else f"only {face.width:.0f} px wide, less than the smallest of {options.min_face} px",
         )
-        for i, face in enumerate(network.faces)
+        for i, face in enumerate(found.faces)
     ]
 
 
@@ -219,6 +286,13 @@ def _warn_of_small(reports: list[FaceReport]) -> list[str]:
     if not left:
         return []
     return [f"{left} {'face is' if left == 1 else 'faces are'} too small and left alone."]
+
+
+def _patch(
+    crop: np.ndarray, restored: np.ndarray, matrix: np.ndarray, options: RestoreOptions
+) -> Patch:
+    face = adjust_face(crop, restored, options)
+    return Patch(crop, face, matrix, keep_fine=_keep_fine(options))
 
 
 def _keep_fine(options: RestoreOptions) -> float:

@@ -121,11 +121,29 @@ def list_events(job_id: str) -> Response:
 @blueprint.get("/health")
 def health() -> Answer:
     """Whether photos can be restored, or why not."""
+    found = _health()
+    return jsonify(found), 503 if found["status"] == "failed" else 200
+
+
+@blueprint.get("/health/<any(alive, ready):question>")
+def health_in_short(question: str) -> Answer:
+    """alive: a restart would not help. ready: the next photo is restored at once."""
+    found = _health()
+    return jsonify(found), 200 if found[question] else 503
+
+
+def _health() -> dict:
     status = job_service().pool.status()
     state = status.pop("state")
     model = status.pop("model") or model_manager().active
-    answer = {"status": state, **status, "model": model, "watchers": watchers().count}
-    return jsonify(answer), 503 if state == "failed" else 200
+    return {
+        "status": state,
+        "alive": status["workers"] > 0,
+        "ready": state == "ready",
+        **status,
+        "model": model,
+        "watchers": watchers().count,
+    }
 
 
 def _item_json(item) -> dict:

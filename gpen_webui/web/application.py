@@ -12,6 +12,7 @@ from gpen_webui.web import (
     error_answers,
     guard,
     images,
+    metrics,
     models_api,
     pages,
     progress,
@@ -35,9 +36,10 @@ def build_app(settings: Settings) -> Flask:
     guard.init_app(app)  # first, so that nothing else sees a request that it refuses
     uploads.init_app(app)
     progress.init_app(app)
+    metrics.init_app(app)
     error_answers.init_app(app)
     pages.init_app(app)
-    for room in (pages, api, enhance, images, models_api, progress):
+    for room in (pages, api, enhance, images, metrics, models_api, progress):
         app.register_blueprint(room.blueprint)
     chosen = ChosenModel(settings)
     jobs = open_jobs(settings, chosen)

@@ -13,7 +13,7 @@ from gpen_webui.web.errors import TooManyGuessesError, status_of
 
 log = logging.getLogger(__name__)
 
-PROGRAMS = ("/api/", "/ws/", "/enhance", "/batch-enhance")
+PROGRAMS = ("/api/", "/ws/", "/enhance", "/batch-enhance", "/metrics")
 CODES = {413: "too_large"}  # the others' names are those of HTTP
 WORDS = {
     400: "The request cannot be understood; check what was sent.",

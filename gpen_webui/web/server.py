@@ -42,7 +42,7 @@ def serve(settings: Settings) -> int:
     check_outputs(settings)
     listener = listen(settings.host, settings.port)
     settings = replace(settings, port=listener.getsockname()[1])
-    log_to_file(settings.outputs)
+    log_to_file(settings.outputs, settings.log_level, settings.log_format)
     announce(settings)
     if importlib.util.find_spec("gunicorn"):
         from gpen_webui.web.gunicorn_server import run

@@ -34,7 +34,7 @@ def why_not_recorded(what: str, error: BaseException) -> str:
         return str(shortage)
     if isinstance(error, UserError):
         return str(error)
-    log.error("%s could not be recorded", ascii(what), exc_info=error)
+    log.error("%s could not be recorded", what, exc_info=error)
     if isinstance(error, UnicodeError):
         return (
             f"{what} cannot be written under its name on this system ({error}); start the "

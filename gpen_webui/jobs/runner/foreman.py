@@ -29,6 +29,7 @@ from gpen_webui.jobs.runner.throughput import ThroughputEstimator
 from gpen_webui.jobs.store.claims import Claim, ClaimQueue
 from gpen_webui.jobs.store.commands import JobCommands
 from gpen_webui.jobs.store.jobs import Store
+from gpen_webui.logs import about
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport, RestoredFile
 
@@ -85,23 +86,27 @@ class Foreman:
     def submit(self, job_id: str) -> Job:
         with self._transition:
             self._commands.start(job_id)
+        _log(job_id, "started")
         return self._changed_job(job_id)
 
     def pause(self, job_id: str) -> Job:
         with self._transition:
             self._commands.pause(job_id)
+        _log(job_id, "paused by the user")
         self._throughput.forget(job_id)
         return self._store.job(job_id)
 
     def resume(self, job_id: str) -> Job:
         with self._transition:
             self._commands.resume(job_id)
+            _log(job_id, "resumed")
             self._finish_job(job_id)
         return self._changed_job(job_id)
 
     def cancel(self, job_id: str) -> Job:
         with self._transition:
             self._commands.cancel(job_id)
+            _log(job_id, "cancelled")
             self._stop_tasks(job_id)
             self._finish_job(job_id)
         return self._changed_job(job_id)
@@ -109,16 +114,20 @@ class Foreman:
     def retry(self, job_id: str) -> Job:
         with self._transition:
             self._commands.retry(job_id)
+        _log(job_id, "its failed photos are retried")
         return self._changed_job(job_id)
 
     def run_again(self, job_id: str, options: RestoreOptions, key: str | None = None) -> Job:
-        return self._changed_job(self._commands.run_again(job_id, options, key))
+        again = self._commands.run_again(job_id, options, key)
+        _log(again, f"started as another run of {job_id}")
+        return self._changed_job(again)
 
     def delete(self, job_id: str) -> None:
         with self._transition:
             self._commands.mark_deleted(job_id)
             self._stop_tasks(job_id)
             self._throughput.forget(job_id)
+        _log(job_id, "deleted")
         self._commands.remove_deleted(job_id)  # takes a while, so nobody waits
 
     # What workers ask
@@ -137,6 +146,10 @@ class Foreman:
         """Wait until `changes` is not what was seen any more, at most `patience` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self._changes != seen, patience)
+
+    def waiting(self) -> int:
+        """How many items of started jobs wait. Raises StoreError."""
+        return self._claims.count_waiting()
 
     def has_work(self) -> bool:
         """Whether an item waits. Raises StoreError."""
@@ -185,7 +198,9 @@ class Foreman:
         report = restored.report
         try:
             self._place(task.claim, restored)
-        except (Interrupted, CannotSaveError):
+        except StoreError:  # the next start tidies up
+            raise
+        except Exception:
             self._saver.discard(task.claim, None)
             raise
         saving = time.perf_counter() - started
@@ -209,11 +224,21 @@ class Foreman:
         raise CannotSaveError(refused)
 
     def finish(self, task: Task, report: ItemReport) -> None:
-        """The item has ended; what came of one that was cancelled meanwhile is removed."""
+        """The item has ended; what came of one that was cancelled meanwhile is removed.
+
+        Raises StoreError when closing, and whatever else kept it from being recorded; then there
+        is no result.
+        """
         claim, pace = task.claim, self._throughput.finish(task.claim.job_id)
-        is_ours = self._retry_until_stored(
-            lambda: self._claims.finish(claim, report, task.result_size, pace)
-        )
+        try:
+            is_ours = self._retry_until_stored(
+                lambda: self._claims.finish(claim, report, task.result_size, pace)
+            )
+        except StoreError:  # the next start tidies up
+            raise
+        except Exception:
+            self._saver.discard(claim, report.result)
+            raise
         if is_ours:
             self._saver.forget(claim)
         else:
@@ -236,6 +261,7 @@ class Foreman:
     def pause_all(self, reason: str) -> None:
         """No job can go on: each pauses with the reason, and nothing is claimed."""
         self._retry_until_stored(lambda: self._claims.pause_all(reason))
+        log.warning("all started jobs are paused: %s", reason)
 
     # Ends of jobs
 
@@ -247,10 +273,13 @@ class Foreman:
             try:
                 self._saver.save_report(job_id)
                 self._claims.end(job_id)
+                _log(job_id, "ended")
             except StoreError:
                 raise
             except Exception as error:
-                self._claims.pause(job_id, why_not_recorded("The report", error))
+                reason = why_not_recorded("The report", error)
+                self._claims.pause(job_id, reason)
+                _log(job_id, f"paused: {reason}")
             self._throughput.forget(job_id)
 
     def _stop_tasks(self, job_id: str) -> None:
@@ -287,3 +316,8 @@ class Foreman:
         with self._changed:
             self._changes += 1
             self._changed.notify_all()
+
+
+def _log(job_id: str, what: str) -> None:
+    with about(job=job_id):
+        log.info("job %s", what)

@@ -20,11 +20,13 @@ import logging
 import time
 from collections.abc import Generator
 from contextlib import closing, suppress
+from itertools import count
 from pathlib import Path
 from threading import Event, Lock, Thread, current_thread
 from typing import Protocol
 
 from gpen_webui.jobs.records import StoreError
+from gpen_webui.jobs.runner import photo_log
 from gpen_webui.jobs.runner.failures import (
     not_restored,
     too_many_stuck,
@@ -34,7 +36,9 @@ from gpen_webui.jobs.runner.failures import (
 from gpen_webui.jobs.runner.foreman import RETRY_SECONDS, Foreman
 from gpen_webui.jobs.runner.loading_record import LoadingRecord
 from gpen_webui.jobs.runner.network_cache import NetworkCache
+from gpen_webui.jobs.runner.saving import CannotSaveError
 from gpen_webui.jobs.runner.shared_restorer import LoadRestorer, SharedRestorer, why_not_loaded
+from gpen_webui.jobs.runner.statistics import Statistics
 from gpen_webui.jobs.runner.task import Interrupted, Task
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport, RestoredFile, StageError, put_network_first
@@ -63,18 +67,25 @@ class RestoreStages(Protocol):
 
 
 class LocalPool:
-    """See interface.WorkerPool. max_photo_seconds 0: no time limit."""
+    """See interface.WorkerPool.
+
+    max_photo_seconds 0: no time limit. loading: where loading the model may kill the process
+    and a new one go on.
+    """
 
     def __init__(
         self,
         foreman: Foreman,
         load_restorer: LoadRestorer,
         restore_stages: RestoreStages,
-        loading: LoadingRecord,
         max_photo_seconds: float = 0,
+        loading: LoadingRecord | None = None,
     ):
+        self.statistics = Statistics()
         self._foreman = foreman
-        self._restorer = SharedRestorer(loading.watched(load_restorer))
+        self._restorer = SharedRestorer(
+            loading.watched(load_restorer) if loading else load_restorer
+        )
         self._restore_stages = restore_stages
         self._loading = loading
         self._limit = max_photo_seconds
@@ -83,12 +94,13 @@ class LocalPool:
         self._lock = Lock()
         self._workers: dict[Thread, Task | None] = {}  # and what each has in progress
         self._stuck: set[Thread] = set()
+        self._numbers = count(1)
         self._supervisor: Thread | None = None
         self._not_started = ""  # why no further thread could be started
 
     def start(self) -> None:
         """Begin to work. Raises StoreError."""
-        if self._loading.is_hopeless:
+        if self._loading and self._loading.is_hopeless:
             reason = self._loading.why_hopeless()
             self._restorer.refuse(reason)
             self._foreman.pause_all(reason)
@@ -97,13 +109,14 @@ class LocalPool:
 
     def warm_up(self) -> None:
         """Load the model in the background, unless that has killed the process before."""
-        if not self._loading.is_hopeless:
+        if not (self._loading and self._loading.is_hopeless):
             with suppress(RuntimeError):  # no thread: the first photo loads it
                 Thread(target=self._load_model, name="warm-up", daemon=True).start()
 
     def replace_restorer(self) -> None:
         """Load the model anew for the next photo: the settings or the files have changed."""
-        self._loading.clear()
+        if self._loading:
+            self._loading.clear()
         self._restorer.replace()
 
     def status(self) -> dict:
@@ -135,7 +148,8 @@ class LocalPool:
         deadline = time.monotonic() + patience
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
-        self._loading.clear()  # a load that is cut off now is no death
+        if self._loading:
+            self._loading.clear()  # a load that is cut off now is no death
         self._restorer.replace()
 
     # Threads
@@ -151,7 +165,8 @@ class LocalPool:
                     break
 
     def _start_worker(self) -> bool:
-        worker = Thread(target=self._serve, name="restore", daemon=True)
+        name = f"restore-{next(self._numbers)}"
+        worker = Thread(target=self._serve, name=name, daemon=True)
         self._workers[worker] = None
         try:
             worker.start()
@@ -226,8 +241,9 @@ class LocalPool:
         if given_up:
             self._fill()
         for task in failed:
-            message = too_slow(task.claim.name, task.stage, self._limit)
-            self._finish(task, self._failed(task, message))
+            with photo_log.about_task(task):
+                message = too_slow(task.claim.name, task.stage, self._limit)
+                self._finish(task, self._failed(task, message))
         for task in given_up:
             self._foreman.let_go(task)
 
@@ -279,20 +295,29 @@ class LocalPool:
         return 0
 
     def _carry_out(self, task: Task, restorer: Restorer) -> None:
+        task.worker = current_thread().name
         try:
-            self._hold(task)
-            self._restore(task, restorer)
-        except BaseException as error:
-            self._give_back(task, error)
+            with photo_log.about_task(task):
+                self._restore_or_give_back(task, restorer)
         finally:
             self._hold(None)
             self._foreman.let_go(task)
+
+    def _restore_or_give_back(self, task: Task, restorer: Restorer) -> None:
+        try:
+            self._hold(task)
+            photo_log.begun(task)
+            self._restore(task, restorer)
+        except BaseException as error:
+            self._give_back(task, error)
 
     def _restore(self, task: Task, restorer: Restorer) -> None:
         try:
             report = self._report_of(task, restorer)
             task.settle()
         except Interrupted:  # whoever stopped it records what becomes of it
+            photo_log.stopped(task)
+            self.statistics.photo_ended("stopped", {})
             return
         self._finish(task, report)
 
@@ -301,13 +326,17 @@ class LocalPool:
             self._foreman.finish(task, report)
         except Exception as error:
             self._give_back(task, error)
+            return
+        if not report.error:
+            photo_log.ended(task, report)
+        self.statistics.photo_ended(report.state, report.seconds)
 
     def _give_back(self, task: Task, error: BaseException) -> None:
         """What came of an item cannot be saved or recorded: its job pauses with the reason."""
-        try:
-            self._foreman.release(task, why_not_recorded(task.claim.name, error))
-        except StoreError:  # closing; the next start takes it up
-            return
+        reason = why_not_recorded(task.claim.name, error)
+        with suppress(StoreError):  # closing; the next start takes it up
+            self._foreman.release(task, reason)
+        photo_log.put_back(task, reason)
 
     def _report_of(self, task: Task, restorer: Restorer) -> ItemReport:
         """The report of a photo that is restored and saved, or has failed.
@@ -317,14 +346,13 @@ class LocalPool:
         try:
             restored = self._restored(task, restorer)
         except StageError as error:
-            return self._failed(task, str(error))
-        except (Interrupted, ShortageError):
+            return self._failed(task, str(error), error)
+        except (Interrupted, ShortageError, CannotSaveError, StoreError):
             raise
         except Exception as error:
             if shortage := shortage_of(error):
                 raise shortage from error
-            log.exception("%s could not be restored", ascii(task.claim.name))
-            return self._failed(task, not_restored(task.claim.name))
+            return self._failed(task, not_restored(task.claim.name), error)
         self._foreman.save(task, restored)
         return restored.report
 
@@ -338,7 +366,7 @@ class LocalPool:
         stages = self._restore_stages(restorer, claim.source, claim.name, claim.options, reuse)
         with closing(stages):
             restored = self._follow(task, stages)
-        if is_photo:
+        if is_photo and restored.restoration.network:
             self._cache.put(key, restored.restoration.network)
         return restored
 
@@ -349,8 +377,10 @@ class LocalPool:
             except StopIteration as end:
                 return end.value
             self._foreman.enter(task, stage)
+            photo_log.entered(task, stage)
 
-    def _failed(self, task: Task, message: str) -> ItemReport:
+    def _failed(self, task: Task, message: str, error: BaseException | None = None) -> ItemReport:
         """The report of an item that failed in its present stage."""
+        photo_log.failed(task, message, error)
         claim = task.claim
         return ItemReport.failed(claim.name, claim.options, task.model, task.stage, message)

@@ -16,7 +16,8 @@ class Interrupted(Exception):  # noqa: N818 - not an error
 class Task:
     """A claim at work. Its end is decided once: by its worker, or by somebody who stops it.
 
-    Whoever decides has to record what becomes of the item. model, started: what it is
+    Whoever decides has to record what becomes of the item. worker: the name of who does it.
+    model, started: what it is
     restored with, and since when (time.monotonic); None while that model is loading. stage:
     the last one entered. result_size: of the saved result, bytes. over: set when the worker
     has let go of it.
@@ -24,6 +25,7 @@ class Task:
 
     def __init__(self, claim: Claim):
         self.claim = claim
+        self.worker = ""
         self.model: InstalledModel | None = None
         self.started: float | None = None
         self.stage = "open"

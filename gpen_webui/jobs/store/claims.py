@@ -99,6 +99,15 @@ class ClaimQueue:
         with self._database.reading() as connection:
             return connection.execute(NEXT_JOB).fetchone() is not None
 
+    def count_waiting(self) -> int:
+        """How many items of started jobs wait to be claimed."""
+        query = (
+            "SELECT ifnull(sum(waiting), 0) FROM jobs "
+            "WHERE state IN ('waiting', 'running') AND NOT deleted"
+        )
+        with self._database.reading() as connection:
+            return connection.execute(query).fetchone()[0]
+
     def stage(self, claim: Claim, stage: str) -> None:
         """Tell the stage that an item has entered."""
         with self._database.changing(durable=False) as change:
