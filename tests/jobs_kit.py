@@ -188,9 +188,9 @@ def content(name: str) -> bytes:
     return name.encode("utf-8", "replace")
 
 
-def wait_for(condition: Callable[[], object]) -> None:
+def wait_for(condition: Callable[[], object], patience: float = PATIENCE) -> None:
     """Wait until it is true."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)

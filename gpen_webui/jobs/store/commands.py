@@ -129,7 +129,7 @@ class JobCommands:
     def mark_deleted(self, job_id: str) -> None:
         """Hide the job, which ends all that is done for it."""
         with self._database.changing() as change:
-            change.set_job(job_id, deleted=1)
+            change.set_job(job_id, deleted=-change.job_row(job_id)["number"])
             change.jobs.add(job_id)
 
     def remove_deleted(self, job_id: str) -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
+from gpen_webui.errors import UserError
 from gpen_webui.jobs.store import schema
 from gpen_webui.jobs.store.migrations import statements_of
+from gpen_webui.options import RestoreOptions
 
+WRONG_SEQ = """
+    SELECT 1 FROM jobs WHERE NOT deleted AND seq <> ifnull(
+        (SELECT max(seq) FROM events WHERE events.job = jobs.number), 0)
+"""
 DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -24,10 +32,12 @@ def damage_in(path: Path) -> str | None:
         return "it is empty"
     try:
         with closing(sqlite3.connect(path)) as connection:
-            connection.text_factory = bytes  # whatever it is, it can be read
+            connection.text_factory = _text
             return _damage(connection)
     except sqlite3.Error as error:
         return str(error) if is_damage(error) else None
+    except UnicodeError as error:  # in the name of a table or column
+        return str(error)
 
 
 def version_of(path: Path) -> int | None:
@@ -52,23 +62,42 @@ def _damage(connection: sqlite3.Connection) -> str | None:
         return None
     if version < 1:
         return f"its version is {version}"
-    if _tables(connection) != _tables_of(version):
+    if columns_in(connection) != columns_of(version):
         return "its tables are not those of its version"
-    found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0].decode("utf-8", "replace")
-    return None if found == "ok" else found
+    found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if found != "ok":
+        return found
+    return _disagreement(connection) if version == schema.VERSION else None
 
 
-def _tables(connection: sqlite3.Connection) -> dict[bytes, list[bytes]]:
-    """The columns of the store's tables."""
+def _disagreement(connection: sqlite3.Connection) -> str | None:
+    """What rows say that cannot be true, although each may stand for itself."""
+    if connection.execute(WRONG_SEQ).fetchone():
+        return "a job and its events disagree"
+    try:
+        for (options,) in connection.execute("SELECT options FROM jobs"):
+            RestoreOptions.parse(json.loads(options))
+    except UserError as error:
+        return f"a job has impossible options ({error})"
+    return None
+
+
+def columns_in(store: sqlite3.Connection) -> dict[str, list[str]]:
+    """The names of the columns of each table of a store. Raises sqlite3.Error."""
     return {
-        table: [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+        table: [row[1] for row in store.execute(f"PRAGMA table_info({table})")]
         for table in schema.TABLES
     }
 
 
-def _tables_of(version: int) -> dict[bytes, list[bytes]]:
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.text_factory = bytes
+@cache
+def columns_of(version: int) -> dict[str, list[str]]:
+    """The same as it must be in a store of this version."""
+    with closing(sqlite3.connect(":memory:")) as store:
         for statement in statements_of(version):
-            connection.execute(statement)
-        return _tables(connection)
+            store.execute(statement)
+        return columns_in(store)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")

@@ -20,7 +20,8 @@ from gpen_webui.jobs.store.written_reports import finished_columns, written_repo
 from gpen_webui.options import RestoreOptions
 
 STARTED = ("waiting", "running", "paused", "done", "cancelled")
-MOST_MISSING_EVENTS = 1_000_000  # of a job; a larger number is not to be believed
+MOST_MISSING_EVENTS = 1_000_000  # of a job; larger numbers are not to be believed
+MOST_MISSING_ITEMS = 1_000
 
 
 def mend(files: StoreFiles, store: Path) -> None:
@@ -134,6 +135,9 @@ def _fill_numbers(files: StoreFiles, store: sqlite3.Connection, job_id: str, rep
     """Items that were lost among others come back."""
     query = "SELECT n FROM items WHERE job = ?"
     known = {n for (n,) in store.execute(query, (job_id,))}
+    most = MOST_MISSING_ITEMS + 10 * len(known)
+    store.execute("DELETE FROM items WHERE job = ? AND n > ?", (job_id, most))
+    known = {n for n in known if n <= most}
     _, names = files.noted_names(job_id)
     photos = report["photos"]
     for n in sorted(set(range(max(max(known, default=-1), len(photos)))) - known):

@@ -77,6 +77,7 @@ def _from_1_to_2(connection: sqlite3.Connection) -> None:
         connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
     for statement in schema.STATEMENTS:
         connection.execute(statement)
+    connection.execute("UPDATE old_jobs SET deleted = -number WHERE deleted")
     _copy(connection, "jobs")
     _copy(connection, "items")
     connection.execute("UPDATE items SET folded = casefold(planned)")

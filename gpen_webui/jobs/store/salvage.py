@@ -17,11 +17,13 @@ from contextlib import closing
 from pathlib import Path
 
 from gpen_webui.jobs.store import schema
+from gpen_webui.jobs.store.integrity import columns_in, columns_of
 from gpen_webui.jobs.store.migrations import migrate, statements_of
 from gpen_webui.jobs.store.salvaged_rows import whole_event, whole_item, whole_job
 
 log = logging.getLogger(__name__)
 
+UNREADABLE = (sqlite3.Error, UnicodeError)
 PAGE_BYTES = 4096
 MOST_FAILURES = 20_000  # queries that fail one after the other, before the rest is given up
 ROWS_PER_PAGE = 400  # more than there are, as rowids have gaps
@@ -101,14 +103,13 @@ def _open_damaged(path: Path) -> sqlite3.Connection:
 
 
 def _version_of(source: sqlite3.Connection) -> int | None:
-    """The version of a store, told by its tables; None where they cannot be read."""
+    """The version of a store, told by its tables; None where they are damaged."""
     try:
-        columns = {row[1] for row in source.execute("PRAGMA table_info(jobs)")}
-    except sqlite3.Error:
+        columns = columns_in(source)
+    except UNREADABLE:
         return None
-    if "id" not in columns:
-        return None
-    return schema.VERSION if "total" in columns else 1
+    versions = range(1, schema.VERSION + 1)
+    return next((version for version in versions if columns == columns_of(version)), None)
 
 
 def _insert(store: sqlite3.Connection, table: str, rows: Iterable[dict | None]) -> int:
@@ -126,7 +127,7 @@ def _rows(source: sqlite3.Connection, table: str) -> Iterator[dict]:
     query = f"SELECT rowid AS at, * FROM {table} WHERE rowid BETWEEN ? AND ? ORDER BY rowid"
     try:
         last = source.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0] or 0
-    except sqlite3.Error:
+    except UNREADABLE:
         last = ROWS_PER_PAGE * _pages(source)
     yield from _readable(source, query, (), 0, last)
 
@@ -148,7 +149,7 @@ def _readable(
                 failures, found = 0, dict(row)
                 low = found.pop("at") + 1
                 yield found
-        except sqlite3.Error:
+        except UNREADABLE:
             failures += 1
             if low < high:
                 middle = (low + high) // 2

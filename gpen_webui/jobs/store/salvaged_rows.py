@@ -35,6 +35,7 @@ def whole_job(row: dict) -> dict | None:
     folder = row["folder"]
     is_folder = isinstance(folder, str) and len(PurePosixPath(folder).parts) == 1
     found = {name: value for name, value in row.items() if name not in COUNTERS}
+    deleted = -row["number"] if "total" in row else 1  # in the first version
     return found | {
         "number": _whole(row["number"], 1 << 60) or None,
         "key": _text(row["key"]),
@@ -52,7 +53,7 @@ def whole_job(row: dict) -> dict | None:
         "pace": _number(row["pace"]),
         "parent": row["parent"] if _matches(JOB_ID, row["parent"]) else None,
         "report_due": int(row["report_due"] == 1),
-        "deleted": int(row["deleted"] == 1),
+        "deleted": row["deleted"] if row["deleted"] in (0, deleted) else 0,
     }
 
 
@@ -77,7 +78,7 @@ def whole_item(row: dict) -> dict | None:
         "stage": None,
         "attempt": _whole(row["attempt"], 1 << 31),
         "crashes": _whole(row["crashes"], 1 << 31),
-        "source": _text(row["source"]) or "",
+        "source": row["source"] if isinstance(row["source"], str | bytes) else "",
         "owned": owned,
         "size": _whole(row["size"], 1 << 50),
         "sha256": row["sha256"] if _matches(SHA256, row["sha256"]) else "",

@@ -7,6 +7,8 @@ besides the file's own structure: a row that breaks one was damaged.
 
 from __future__ import annotations
 
+import re
+
 VERSION = 2
 
 COUNTED_STATES = ("waiting", "running", "done", "no_face", "failed", "cancelled")
@@ -31,7 +33,8 @@ CREATE TABLE jobs (
     pace REAL,                -- seconds from one finished item to the next
     parent TEXT,              -- the job that it runs again
     report_due INTEGER NOT NULL DEFAULT 0,  -- it ended, but its report is not written
-    deleted INTEGER NOT NULL DEFAULT 0,     -- its files are being removed
+    deleted INTEGER NOT NULL DEFAULT 0      -- -number: its files are being removed
+        CHECK (deleted IN (0, -number)),    -- so that no flipped bit deletes an album
     total INTEGER NOT NULL DEFAULT 0,       -- of its items; then how many are in each state
     waiting INTEGER NOT NULL DEFAULT 0,
     running INTEGER NOT NULL DEFAULT 0,
@@ -56,7 +59,7 @@ CREATE TABLE items (
     attempt INTEGER NOT NULL DEFAULT 0,
     crashes INTEGER NOT NULL DEFAULT 0,  -- how often the process died while it was restored
     source TEXT NOT NULL,     -- the original: a path, relative to the store where it is our copy
-    owned INTEGER NOT NULL,   -- whether it is our copy
+    owned INTEGER NOT NULL CHECK (owned IN (0, 1)),  -- whether it is our copy
     size INTEGER NOT NULL,
     sha256 TEXT NOT NULL,
     planned TEXT,             -- where its result goes, in the job's folder
@@ -68,7 +71,7 @@ CREATE TABLE items (
     seconds REAL,
     error TEXT CHECK (error IS NULL OR json_valid(error)),
     warnings TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(warnings)),
-    report TEXT,              -- JSON
+    report TEXT CHECK (report IS NULL OR json_valid(report)),
     PRIMARY KEY (job, n),
     UNIQUE (job, key)
 )
@@ -82,9 +85,11 @@ CREATE TABLE events (
     type TEXT NOT NULL CHECK (type IN ('job', 'item', 'stage')),
     state TEXT,
     stage TEXT,
-    counts TEXT NOT NULL,     -- of the job's items, in the order of COUNTED_STATES
+    counts TEXT NOT NULL      -- of the job's items, in the order of COUNTED_STATES
+        CHECK (counts NOT GLOB '*[^0-9 ]*'),
     eta INTEGER,              -- seconds
-    detail TEXT,              -- JSON of what else is not null; an item's name is in its row
+    detail TEXT               -- what else is not null; an item's name is in its row
+        CHECK (detail IS NULL OR json_valid(detail)),
     PRIMARY KEY (job, seq)
 ) WITHOUT ROWID
 """
@@ -96,5 +101,14 @@ CREATE INDEX items_by_state ON items (job, state, crashes, n);
 CREATE INDEX items_by_result ON items (job, folded)
 """
 
-STATEMENTS = (JOBS, ITEMS, EVENTS, *INDEXES.split(";"))
+
+def _compact(statement: str) -> str:
+    """Without comments: SQLite keeps what it is given, and all of it must fit into one page.
+
+    That page can be replaced where it is damaged (see salvage.py).
+    """
+    return " ".join(re.sub(r"--.*", "", statement).split())
+
+
+STATEMENTS = tuple(map(_compact, (JOBS, ITEMS, EVENTS, *INDEXES.split(";"))))
 TABLES = ("jobs", "items", "events")
