@@ -60,6 +60,7 @@ class VariantOpener:
             return Compiled(self._compile(variant, settings))
         names = tuple(variant.name for variant in VARIANTS)
         entry = ModelCache(self.cache, self._core, self.model.sha256, variant.name, names)
+        entry.remove_leftovers()
         # Loaded also right after it was made: what was just compiled keeps the graph's weights
         # in memory besides its own.
         return (
