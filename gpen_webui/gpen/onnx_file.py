@@ -15,11 +15,21 @@ from typing import Any
 
 import numpy as np
 
-from gpen_webui.gpen.weight_files import CheckpointError
+from gpen_webui.gpen.weight_files import MAX_CROP, MIN_CROP, CheckpointError
 
 MAX_BYTES = 1 << 30
 MAX_NODES = 50_000
 NUMBERS = {1: np.float32, 6: np.int32, 7: np.int64, 9: np.bool_, 10: np.float16, 11: np.float64}
+# Arithmetic, convolutions and rearrangement: nothing that loops, branches or reads files.
+OPERATIONS = frozenset(
+    "Abs Add AveragePool BatchNormalization Cast Clip Concat Constant ConstantOfShape Conv "
+    "ConvTranspose Div Einsum Elu Equal Erf Exp Expand Flatten Floor Gather GatherElements Gelu "
+    "Gemm GlobalAveragePool GreaterOrEqual HardSigmoid HardSwish Identity InstanceNormalization "
+    "LayerNormalization LeakyRelu Less Log LpNormalization MatMul Max MaxPool Min Mul Neg Pad Pow "
+    "PRelu Range Reciprocal ReduceL2 ReduceMax ReduceMean ReduceSum Relu Reshape Resize Shape "
+    "Sigmoid Sign Sin Slice Softmax Softplus Split Sqrt Squeeze Sub Tanh Tile Transpose Unsqueeze "
+    "Upsample Where ArgMax ArgMin Cos GroupNormalization DepthToSpace SpaceToDepth".split()
+)
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
 
@@ -44,36 +54,64 @@ class Graph:
     outputs: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
 
 
-def read_onnx(path: Path) -> Graph:
-    """The graph of an ONNX file; nothing in it is run.
+def read_onnx(path: Path, name: str | None = None) -> Graph:
+    """The graph of an ONNX file; nothing in it is run. name: what errors call it.
 
     Raises CheckpointError where it is damaged, too large, or keeps its weights elsewhere.
     """
+    name = name or path.name
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise CheckpointError(
-                f"{path.name} is larger than any model of faces; choose another file."
-            )
+            raise CheckpointError(f"{name} is larger than any model of faces; choose another file.")
         content = memoryview(path.read_bytes())
         graph = Graph()
         for number, value in _fields(content):
             if number == 7:
                 _read_graph(value, graph)
+            elif number == 25:
+                raise ValueError("it brings functions of its own")
     except OSError as error:
         raise CheckpointError(
             f"The weights {path} cannot be opened ({error.strerror}); check the path."
         ) from error
     except _ExternalData:
         raise CheckpointError(
-            f"{path.name} keeps its weights in another file; save it anew as one file."
+            f"{name} keeps its weights in another file; save it anew as one file."
         ) from None
     except (ValueError, IndexError, KeyError, TypeError, struct.error) as error:
         raise CheckpointError(
-            f"{path.name} is damaged or no ONNX graph; fetch the file anew."
+            f"{name} is damaged or no ONNX graph; fetch the file anew."
         ) from error
     if not graph.nodes:
-        raise CheckpointError(f"{path.name} is damaged or no ONNX graph; fetch the file anew.")
+        raise CheckpointError(f"{name} is damaged or no ONNX graph; fetch the file anew.")
     return graph
+
+
+def crop_size_of(graph: Graph, name: str) -> int:
+    """The side of the crops that a graph takes and gives, in pixels.
+
+    Raises CheckpointError where it is no network from a square RGB crop to one of that size, or
+    uses operations that such a network has no need of.
+    """
+    inputs, outputs = list(graph.inputs.values()), list(graph.outputs.values())
+    size = inputs[0][3] if len(inputs) == 1 and len(inputs[0]) == 4 else None
+    if len(outputs) != 1 or not size or inputs[0][1:] != (3, size, size):
+        raise CheckpointError(
+            f"{name} is no network that takes one square RGB crop of a fixed size and gives one; "
+            "choose another model."
+        )
+    if inputs[0][0] not in (None, 1) or not MIN_CROP <= size <= MAX_CROP:
+        raise CheckpointError(
+            f"{name} takes {inputs[0][0]} crops of {size} px at once; choose one that takes 1 of "
+            f"{MIN_CROP} to {MAX_CROP} px."
+        )
+    unknown = sorted({node.operation for node in graph.nodes} - OPERATIONS)
+    if unknown:
+        raise CheckpointError(
+            f"{name} uses operations that no restorer of faces needs ({', '.join(unknown[:3])}); "
+            "choose another model."
+        )
+    return size
 
 
 class _ExternalData(Exception):  # noqa: N818 - told as a CheckpointError

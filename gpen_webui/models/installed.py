@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gpen_webui.errors import UserError
 from gpen_webui.folders import COMMAND
+from gpen_webui.gpen.onnx_file import crop_size_of, read_onnx
 from gpen_webui.gpen.weight_files import crop_size, read_contents
 from gpen_webui.models import published
 from gpen_webui.models.acceptance import accept, recall, verify
@@ -83,9 +84,9 @@ def installed_file(name: str, models: Path) -> Path | None:
     """The weight file of a model in the models folder; that of the embedded one is here too."""
     folders = (models, BUNDLED) if name == EMBEDDED else (models,)
     for folder in folders:
-        files = {path.name.lower(): path for path in weight_files(folder)}
+        files = {path.name.lower().replace("_", "-"): path for path in weight_files(folder)}
         for suffix in SUFFIXES:
-            if path := files.get(f"{name}{suffix}".lower()):
+            if path := files.get(f"{name}{suffix}".lower().replace("_", "-")):
                 return path
     return None
 
@@ -164,6 +165,8 @@ def _crop_of(path: Path, models: Path) -> tuple[int | None, str | None]:
 
 def _crop_of_new(path: Path) -> int | None:
     """The crop size of a file that was not loaded yet; None where it is another network's."""
+    if path.suffix.lower() == ".onnx":
+        return crop_size_of(read_onnx(path), path.name)
     return crop_size(read_contents(path))
 
 
