@@ -38,7 +38,6 @@ class ModelState:
     purpose: str
     licence: str
     megabytes: int
-    supported: bool
     downloadable: bool
     installed: Path | None
     is_default: bool
@@ -54,8 +53,6 @@ def find_model(name_or_file: str | None, models: Path) -> InstalledModel:
     if name_or_file is None:
         name_or_file = default_name(models)
     entry = published_model(name_or_file)
-    if entry and not entry.supported:
-        raise ModelError(f"{entry.name} cannot be used by this program yet; choose another model.")
     path = installed_file(name_or_file, models)
     if path is None:
         named = Path(name_or_file).expanduser()
@@ -128,7 +125,6 @@ def _state_of_own(path: Path, models: Path) -> ModelState:
         purpose="Added by you",
         licence="Ask whoever made it",
         megabytes=_megabytes(path),
-        supported=True,
         downloadable=False,
         installed=path,
         is_default=False,
@@ -144,11 +140,10 @@ def _state_of(entry: PublishedModel, models: Path, default: str) -> ModelState:
         purpose=entry.purpose,
         licence=entry.licence,
         megabytes=entry.megabytes,
-        supported=entry.supported,
-        downloadable=entry.supported and bool(entry.sources),
+        downloadable=bool(entry.sources),
         installed=path,
         is_default=entry.name == default,
-        problem=_crop_of(path, models)[1] if path and entry.supported else None,
+        problem=_crop_of(path, models)[1] if path else None,
     )
 
 

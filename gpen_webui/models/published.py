@@ -26,7 +26,7 @@ class PublishedModel:
     size: side of its crops in pixels, which is also the face size from which on it cannot
     add detail. megabytes: of the download, about. sha256: of the published file, where it
     is known in advance; onnx_sha256: of the ONNX file into which others have converted it.
-    supported: whether this program can use it yet.
+    task: what it does to a face: restore, colorize or inpaint.
     """
 
     name: str
@@ -37,7 +37,7 @@ class PublishedModel:
     licence: str = NO_LICENCE
     sha256: str | None = None
     onnx_sha256: str | None = None
-    supported: bool = True
+    task: str = "restore"
 
 
 CATALOG = (
@@ -90,18 +90,18 @@ CATALOG = (
     PublishedModel(
         "gpen-colorization-1024",
         1024,
-        "Colour for grey portraits; not supported yet",
+        "Colours grey faces",
         285,
         (f"{OSS}/GPEN-Colorization-1024.pth",),
-        supported=False,
+        task="colorize",
     ),
     PublishedModel(
         "gpen-inpainting-1024",
         1024,
-        "Fills holes; not supported yet",
+        "Fills what is painted white on faces",
         285,
         (f"{OSS}/GPEN-Inpainting-1024.pth",),
-        supported=False,
+        task="inpaint",
     ),
 )
 
