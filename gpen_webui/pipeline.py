@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -188,6 +188,8 @@ def restore_stages(
         if restoration.state == "no_face" and options.format == "same":
             data, suffix = source.read_bytes(), suffix_for(name, photo.format)
         else:
+            if restoration.has_colours:
+                photo = replace(photo, grey=False, icc=None)
             data, suffix = encode_photo(photo, restoration.pixels, options.format, options.quality)
         encoded = time.perf_counter()
     except Exception as error:

@@ -269,7 +269,7 @@ def test_only_one_of_two_processes_takes_over_from_a_dead_download(
     assert fetched == 1, said
 
 
-@pytest.mark.parametrize("name", ["gpen-mini-256", "gpen-colorization-1024", "../x", "nonsense"])
+@pytest.mark.parametrize("name", ["gpen-mini-256", "../x", "nonsense"])
 def test_what_cannot_be_downloaded_is_refused(tmp_path: Path, name: str):
     with pytest.raises(DownloadError, match="models list"):
         download_model(name, tmp_path)

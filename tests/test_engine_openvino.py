@@ -15,8 +15,10 @@ from tests.tiny_gpen import make_tiny_model, random_crops
 pytest.importorskip("openvino")
 
 from gpen_webui.engines.openvino import fast, graph_variants
+from gpen_webui.engines.openvino.cache import LOCK
 from gpen_webui.engines.openvino.engine import OpenVinoEngine
 from gpen_webui.engines.torch_engine import TorchEngine
+from gpen_webui.files.lock import FileLock
 
 
 @pytest.fixture(scope="module")
@@ -200,3 +202,16 @@ def test_a_missing_model_file_is_told_to_the_user(model, tmp_path):
     missing = replace(model, path=tmp_path / "missing.safetensors", sha256="0" * 64)
     with pytest.raises(UserError):
         open_openvino(missing, tmp_path)
+
+
+def test_what_a_killed_process_has_left_in_the_cache_is_removed_at_the_next_start(model, tmp_path):
+    cache = tmp_path / "cache"
+    open_openvino(model, cache).close()
+    (cache / "new-abc" / "entry").mkdir(parents=True)
+    (cache / "new-abc" / "entry" / "network.blob").write_bytes(b"half of it")
+    with FileLock(cache / LOCK):  # another process that saves just now
+        open_openvino(model, cache).close()
+        assert (cache / "new-abc").is_dir()
+    open_openvino(model, cache).close()
+    assert not (cache / "new-abc").exists()
+    assert len(entries(cache)) == 1

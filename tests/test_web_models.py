@@ -112,6 +112,21 @@ def test_a_file_that_is_no_model_is_refused_and_forgotten(server, folders, tmp_p
     assert {path.name for path in folders[1].iterdir()} == before
 
 
+def test_an_import_into_a_folder_that_cannot_be_written_is_no_crash(server: Server, tmp_path: Path):
+    tiny = make_tiny_model(tmp_path, size=32, seed=3)
+    models = Path(server.get("/api/models").json()["settings"]["models"])
+    aside = models.with_name("aside")
+    models.rename(aside)
+    models.write_bytes(b"")
+    try:
+        answer = bring(server, tiny.path)
+    finally:
+        models.unlink()
+        aside.rename(models)
+    assert answer.status_code == 409
+    assert "cannot be written" in answer.json()["error"]["message"]
+
+
 def test_a_second_import_of_a_name_replaces_nothing(server: Server):
     answer = bring(server, EMBEDDED)
     assert answer.status_code == 409

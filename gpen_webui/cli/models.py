@@ -17,7 +17,7 @@ def add_models_parser(commands: argparse._SubParsersAction) -> None:
     download = actions.add_parser("download", help="fetch a published model")
     download.add_argument("name", metavar="NAME")
     download.set_defaults(run=_download)
-    bring = actions.add_parser("import", help="copy a weight file into the models folder")
+    bring = actions.add_parser("import", help="add a weight file or an ONNX graph")
     bring.add_argument("file", type=Path, metavar="FILE")
     bring.set_defaults(run=_import)
     verify = actions.add_parser("verify", help="check every installed file anew")
@@ -66,11 +66,14 @@ def _download(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from gpen_webui.models.importing import import_model
+    from gpen_webui.engines.import_weights import import_weights
     from gpen_webui.models.published import AUTHORS_PAGE
 
-    model = import_model(arguments.file, Settings.from_environment().models)
+    imported = import_weights(arguments.file, Settings.from_environment().models)
+    model = imported.model
     print(f"{model.name} is installed: {model.size} px, SHA-256 {model.sha256}.")
+    if imported.remark:
+        print(imported.remark)
     print(f"Its licence is its makers' to say; for GPEN's own models see {AUTHORS_PAGE}.")
     return 0
 

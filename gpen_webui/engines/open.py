@@ -42,6 +42,8 @@ def open_engine(
     if precision not in PRECISIONS:
         choices = ", ".join(PRECISIONS)
         raise EngineError(f"There is no precision “{precision}”; choose one of {choices}.")
+    if model.path.suffix.lower() == ".onnx":
+        return _open_onnx(model, device=device, workers=workers, cache=cache)
     if device in ("cuda", "mps") or (device == "auto" and _may_have_gpu()):
         from gpen_webui.engines.torch_engine import TorchEngine, gpu_device
 
@@ -57,6 +59,22 @@ def open_engine(
     from gpen_webui.engines.torch_engine import TorchEngine
 
     return TorchEngine(model, "cpu", precision=precision, cache=cache)
+
+
+def _open_onnx(model: InstalledModel, *, device: str, workers: int, cache: Path | None) -> Engine:
+    """A network of others, which only OpenVINO can run."""
+    if device not in ("auto", "cpu"):
+        raise EngineError(
+            f"{model.name} is an ONNX graph, which runs on the CPU alone; choose --device auto."
+        )
+    if importlib.util.find_spec("openvino") is None:
+        raise EngineError(
+            f"{model.name} is an ONNX graph, which needs OpenVINO; install that, or choose "
+            "another model."
+        )
+    from gpen_webui.engines.openvino.engine import OpenVinoEngine
+
+    return OpenVinoEngine(model, precision="exact", workers=workers, cache=cache)
 
 
 def auto_workers(device: str = "auto") -> int:

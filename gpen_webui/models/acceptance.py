@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gpen_webui.folders import COMMAND
+from gpen_webui.gpen.onnx_file import crop_size_of, read_onnx
 from gpen_webui.models.folder import InstalledModel, ModelError, name_of, weight_files
 from gpen_webui.models.published import published_model
 from gpen_webui.models.records import Accepted, RecordFile, hash_file, known_hash
@@ -72,6 +73,8 @@ def verify(path: Path, models: Path) -> None:
 
 def examine(path: Path) -> int:
     """Load a file strictly; the side of its crops in pixels. Raises CheckpointError."""
+    if path.suffix.lower() == ".onnx":
+        return crop_size_of(read_onnx(path), path.name)
     from gpen_webui.gpen.checkpoint import load_checkpoint  # torch: only when a file is new
 
     config, _ = load_checkpoint(path)

@@ -82,7 +82,7 @@ def download_model(
     Raises DownloadError where no source worked, DownloadCancelled where the user stopped it.
     """
     entry = published_model(name)
-    if entry is None or not entry.supported or not (sources or entry.sources):
+    if entry is None or not (sources or entry.sources):
         raise DownloadError(
             f"{name} cannot be downloaded; `{COMMAND} models list` shows what can be."
         )

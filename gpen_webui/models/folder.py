@@ -43,5 +43,5 @@ def weight_files(folder: Path) -> list[Path]:
 
 def name_of(path: Path) -> str:
     """What a weight file's model is called: as the catalog spells it, if it is one of those."""
-    entry = published_model(path.stem.lower())
+    entry = published_model(path.stem.lower().replace("_", "-"))
     return entry.name if entry else path.stem

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -34,12 +34,26 @@ def import_model(file: Path, models: Path, name: str | None = None) -> Installed
     try:
         if target.exists() and file.exists() and target.samefile(file):
             return accept(target, models)
+    except OSError as error:
+        raise disk_error(error, name, models) from error
+    return bring_in(models, name, lambda path: _copy(file, path))
+
+
+def bring_in(models: Path, name: str, write: Callable[[Path], object]) -> InstalledModel:
+    """Add a weight file that `write(path)` makes, after all checks.
+
+    Raises ModelError where there is one of that name, or the folder cannot be written, and
+    CheckpointError.
+    """
+    target = models / name
+    try:
         if target.exists():
             raise ModelError(f"{target} exists already; rename the file or remove the old one.")
         with _importing(models) as folder:
-            copy = _copy(file, folder / name)
-            crop, sha256 = examine(copy), hash_file(copy)
-            replace_durably(copy, target)
+            unfinished = folder / name
+            write(unfinished)
+            crop, sha256 = examine(unfinished), hash_file(unfinished)
+            replace_durably(unfinished, target)
         return record(target, models, crop, sha256)
     except OSError as error:
         raise disk_error(error, name, models) from error
@@ -84,7 +98,7 @@ def _remove_unfinished(models: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def _copy(file: Path, target: Path) -> Path:
+def _copy(file: Path, target: Path) -> None:
     try:
         source = open(file, "rb")  # noqa: SIM115 - to tell its errors from the copy's
     except OSError as error:
@@ -92,4 +106,3 @@ def _copy(file: Path, target: Path) -> Path:
     with source, open(target, "wb") as copy:
         shutil.copyfileobj(source, copy, PIECE)
         flush_file(copy)
-    return target

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gpen_webui.errors import UserError
 from gpen_webui.folders import COMMAND
+from gpen_webui.gpen.onnx_file import crop_size_of, read_onnx
 from gpen_webui.gpen.weight_files import crop_size, read_contents
 from gpen_webui.models import published
 from gpen_webui.models.acceptance import accept, recall, verify
@@ -37,7 +38,6 @@ class ModelState:
     purpose: str
     licence: str
     megabytes: int
-    supported: bool
     downloadable: bool
     installed: Path | None
     is_default: bool
@@ -53,8 +53,6 @@ def find_model(name_or_file: str | None, models: Path) -> InstalledModel:
     if name_or_file is None:
         name_or_file = default_name(models)
     entry = published_model(name_or_file)
-    if entry and not entry.supported:
-        raise ModelError(f"{entry.name} cannot be used by this program yet; choose another model.")
     path = installed_file(name_or_file, models)
     if path is None:
         named = Path(name_or_file).expanduser()
@@ -83,9 +81,9 @@ def installed_file(name: str, models: Path) -> Path | None:
     """The weight file of a model in the models folder; that of the embedded one is here too."""
     folders = (models, BUNDLED) if name == EMBEDDED else (models,)
     for folder in folders:
-        files = {path.name.lower(): path for path in weight_files(folder)}
+        files = {path.name.lower().replace("_", "-"): path for path in weight_files(folder)}
         for suffix in SUFFIXES:
-            if path := files.get(f"{name}{suffix}".lower()):
+            if path := files.get(f"{name}{suffix}".lower().replace("_", "-")):
                 return path
     return None
 
@@ -127,7 +125,6 @@ def _state_of_own(path: Path, models: Path) -> ModelState:
         purpose="Added by you",
         licence="Ask whoever made it",
         megabytes=_megabytes(path),
-        supported=True,
         downloadable=False,
         installed=path,
         is_default=False,
@@ -143,11 +140,10 @@ def _state_of(entry: PublishedModel, models: Path, default: str) -> ModelState:
         purpose=entry.purpose,
         licence=entry.licence,
         megabytes=entry.megabytes,
-        supported=entry.supported,
-        downloadable=entry.supported and bool(entry.sources),
+        downloadable=bool(entry.sources),
         installed=path,
         is_default=entry.name == default,
-        problem=_crop_of(path, models)[1] if path and entry.supported else None,
+        problem=_crop_of(path, models)[1] if path else None,
     )
 
 
@@ -164,6 +160,8 @@ def _crop_of(path: Path, models: Path) -> tuple[int | None, str | None]:
 
 def _crop_of_new(path: Path) -> int | None:
     """The crop size of a file that was not loaded yet; None where it is another network's."""
+    if path.suffix.lower() == ".onnx":
+        return crop_size_of(read_onnx(path), path.name)
     return crop_size(read_contents(path))
 
 

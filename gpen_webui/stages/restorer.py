@@ -21,7 +21,8 @@ from gpen_webui.faces.blend import Patch, blend_band, plan_bands
 from gpen_webui.faces.detect import Face, FaceDetector
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
-from gpen_webui.stages.adjust import adjust_face, finish
+from gpen_webui.stages.adjust import finish
+from gpen_webui.stages.face_tasks import task_of
 
 if TYPE_CHECKING:
     from gpen_webui.engines.base import Engine
@@ -80,7 +81,8 @@ class FaceReport:
 
 @dataclass
 class Restoration:
-    """state: done or no_face. pixels: (H,W,3) uint8 RGB. timings: seconds per stage.
+    """state: done or no_face. pixels: (H,W,3) uint8 RGB. timings: seconds per stage. has_colours:
+    a grey photo was given some.
 
     network: None where there were too many faces to hold.
     """
@@ -91,6 +93,7 @@ class Restoration:
     network: NetworkResult | None
     warnings: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
+    has_colours: bool = False
 
 
 class Restorer:
@@ -100,6 +103,7 @@ class Restorer:
         self.engine = engine
         self.detector = detector
         self.model = model
+        self.task = task_of(model.name)
 
     def restore(
         self, photo: Photo, options: RestoreOptions, *, reuse: NetworkResult | None = None
@@ -126,23 +130,34 @@ class Restorer:
         Raises NetworkError where the network's answer is no picture.
         """
         clock = _StageClock()
+        has_colours = photo.grey and self.task.colours
+        warnings = list(photo.warnings)
+        if has_colours and photo.icc:
+            warnings.append("Its profile for grey pictures is left out, as it has colours now.")
         if options.aligned:
             network = reuse or (yield from self._restore_aligned(photo, clock))
             pixels = _to_uint8(network.restored[0])
-            return Restoration("done", pixels, [], network, list(photo.warnings), clock.seconds)
+            return Restoration(
+                "done", pixels, [], network, warnings, clock.seconds, has_colours=has_colours
+            )
         found = reuse.found if reuse else (yield from self._find(photo, options, clock))
         reports = _report(found, options)
-        warnings = [*photo.warnings, *_warn_of_small(reports)]
+        warnings += _warn_of_small(reports)
         network = reuse
         if network is None and (keep_faces or len(found.kept) <= self._most_held()):
             network = yield from self._restore_all(photo, found, clock)
         if not found.kept:
             return Restoration("no_face", photo.pixels, reports, network, warnings, clock.seconds)
         pixels = yield from self._blend(photo, options, found, network, clock)
+        pixels = self.task.finished(photo.pixels, pixels)
         yield "adjust"
         with clock.stage("adjust"):
             pixels = finish(pixels, options)
-        return Restoration("done", pixels, reports, network, warnings, clock.seconds)
+        if warning := self.task.warning():
+            warnings.append(warning)
+        return Restoration(
+            "done", pixels, reports, network, warnings, clock.seconds, has_colours=has_colours
+        )
 
     def close(self) -> None:
         """Free the engine."""
@@ -209,11 +224,17 @@ class Restorer:
                 yield "blend"
             with clock.stage("blend"):
                 for i, crop, face in zip(missing, crops, restored, strict=True):
-                    patches[i] = _patch(crop, face, found.matrices[i], options)
+                    patches[i] = self._patch(crop, face, found.matrices[i], options)
                 blend_band(photo.pixels, result, [patches[i] for i in band.faces], band)
                 for i in band.is_last_of:
                     del patches[i]
         return result
+
+    def _patch(
+        self, crop: np.ndarray, restored: np.ndarray, matrix: np.ndarray, options: RestoreOptions
+    ) -> Patch:
+        face = self.task.adjusted(crop, restored, options)
+        return Patch(crop, face, matrix, keep_fine=self.task.keep_fine(options))
 
     def _most_held(self) -> int:
         """How many faces of a photo are held at a time."""
@@ -230,7 +251,8 @@ class Restorer:
         return restored
 
     def _run_network(self, crops: list[np.ndarray], photo: Photo) -> list[np.ndarray]:
-        batch = np.stack(crops).transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
+        shown = [self.task.shown(crop) for crop in crops]
+        batch = np.stack(shown).transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
         restored = self.engine.run(np.ascontiguousarray(batch))
         faces = []
         for crop, output in zip(crops, restored, strict=True):
@@ -240,7 +262,7 @@ class Restorer:
                     f"{photo.name}: the model {self.model.name} returned no picture; choose "
                     "another model, or --precision exact."
                 )
-            faces.append(np.clip(face, 0, 255))
+            faces.append(self.task.taken(crop, np.clip(face, 0, 255)))
         return faces
 
 
@@ -286,18 +308,6 @@ def _warn_of_small(reports: list[FaceReport]) -> list[str]:
     if not left:
         return []
     return [f"{left} {'face is' if left == 1 else 'faces are'} too small and left alone."]
-
-
-def _patch(
-    crop: np.ndarray, restored: np.ndarray, matrix: np.ndarray, options: RestoreOptions
-) -> Patch:
-    face = adjust_face(crop, restored, options)
-    return Patch(crop, face, matrix, keep_fine=_keep_fine(options))
-
-
-def _keep_fine(options: RestoreOptions) -> float:
-    """Strong shows the network's pixels and no others, as far as its strength goes."""
-    return 1 - options.strength / 100 if options.mode == "strong" else 1.0
 
 
 def _fit(pixels: np.ndarray, size: int) -> np.ndarray:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from flask import Blueprint, Response, jsonify, request
 
+from gpen_webui.engines.import_weights import import_weights
 from gpen_webui.files.names import safe_name
 from gpen_webui.models.download import MAX_BYTES
 from gpen_webui.models.folder import SUFFIXES
-from gpen_webui.models.importing import import_model
 from gpen_webui.web.context import model_manager, settings
 from gpen_webui.web.errors import BadRequestError
 from gpen_webui.web.uploads import uploaded
@@ -56,8 +56,9 @@ def bring_in() -> tuple[Response, int]:
     name = safe_name(Path(filename.replace("\\", "/")).name)
     if Path(name).suffix.lower() not in SUFFIXES:
         raise BadRequestError(f"{name} is no weight file; choose one of {', '.join(SUFFIXES)}.")
-    model = import_model(upload, settings().models, name)
-    return jsonify(model_manager().imported(model)), 201
+    imported = import_weights(upload, settings().models, name)
+    answer = model_manager().imported(imported.model) | {"remark": imported.remark}
+    return jsonify(answer), 201
 
 
 def _settings_json() -> dict:

@@ -12,15 +12,21 @@ import mmap
 import shutil
 import tempfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import openvino as ov
 
+from gpen_webui.files.lock import FileLock, LockHeldError, LocksNotSupportedError
+
 log = logging.getLogger(__name__)
 
 COMPILED, CHECKSUM = "network.blob", "checksum"
+NEW, LOCK = "new-", ".saving.lock"
+PATIENCE = 60.0  # seconds to wait for another process that saves
 PIECE = 1 << 20  # bytes read at a time
 
 
@@ -80,7 +86,7 @@ class ModelCache:
         Raises OSError where the folder cannot be written.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="new-", dir=self._folder) as parent:
+        with self._saving(), tempfile.TemporaryDirectory(prefix=NEW, dir=self._folder) as parent:
             fresh = Path(parent) / "entry"
             fresh.mkdir()
             content = model.export_model().getbuffer()
@@ -90,6 +96,34 @@ class ModelCache:
                 self.entry.rename(Path(parent) / "damaged")
             fresh.rename(self.entry)
         self._remove_outdated()
+
+    @contextmanager
+    def _saving(self) -> Iterator[None]:
+        """One process at a time writes here, so that what others have left is known as such."""
+        try:
+            lock = FileLock(self._folder / LOCK, PATIENCE)
+        except LocksNotSupportedError:
+            yield
+            return
+        except LockHeldError as error:
+            raise TimeoutError(str(error)) from error
+        with lock:
+            self._remove_unfinished()
+            yield
+
+    def _remove_unfinished(self) -> None:
+        """What processes that were killed while they saved have left: up to half a gigabyte."""
+        for left in self._folder.glob(f"{NEW}*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+    def remove_leftovers(self) -> None:
+        """The same at the start, unless another process is saving now."""
+        if any(self._folder.glob(f"{NEW}*")):
+            with (
+                suppress(OSError, LockHeldError, LocksNotSupportedError),
+                FileLock(self._folder / LOCK),
+            ):
+                self._remove_unfinished()
 
     def _remove_outdated(self) -> None:
         """Entries of this checkpoint in other variants, for other processors or OpenVINOs."""

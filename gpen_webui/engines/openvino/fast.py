@@ -17,11 +17,17 @@ import openvino as ov
 
 from gpen_webui.engines.openvino.cache import Compiled
 from gpen_webui.engines.openvino.graph_variants import (
+    AS_IT_IS,
     BFLOAT16,
     BFLOAT16_IN_TILES,
     FLOAT32,
     GraphVariant,
     VariantOpener,
+)
+from gpen_webui.engines.openvino.onnx_model import (
+    SAME_FACE_PSNR,
+    not_the_same_face,
+    same_face_psnr,
 )
 from gpen_webui.engines.quality import MeasurementCache, perceptual_distance, psnr, real_crops
 
@@ -51,12 +57,26 @@ def choose_variant(opener: VariantOpener, precision: str) -> Choice:
     precision: exact; fast or auto: bfloat16, if this processor multiplies it fast and the model
     passes the check.
     """
+    if opener.model.path.suffix.lower() == ".onnx":
+        return _as_it_is(opener)
     if precision == "exact":
         return Choice(opener.open(FLOAT32), FLOAT32)
     if not _has(BFLOAT16_FLAGS):
         return Choice(opener.open(FLOAT32), FLOAT32, NO_USE)
     variant = BFLOAT16_IN_TILES if _has(TILE_FLAGS) else BFLOAT16
     return _if_good(opener, variant) or Choice(opener.open(FLOAT32), FLOAT32, MISSED)
+
+
+def _as_it_is(opener: VariantOpener) -> Choice:
+    """A network of others, as it came. Raises CheckpointError where it restores no faces."""
+    compiled, size = opener.open(AS_IT_IS), opener.model.size
+    measured = MeasurementCache(opener.cache, opener.model.sha256).recall(
+        f"cpu-{AS_IT_IS.name}-openvino-{ov.__version__}-face",
+        lambda: same_face_psnr(_run(compiled, real_crops(size)[:1])[0], size),
+    )
+    if measured < SAME_FACE_PSNR:
+        raise not_the_same_face(opener.model.path.name)
+    return Choice(compiled, AS_IT_IS, " It is computed as it came.")
 
 
 def _if_good(opener: VariantOpener, variant: GraphVariant) -> Choice | None:

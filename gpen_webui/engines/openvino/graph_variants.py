@@ -14,6 +14,7 @@ import openvino as ov
 
 from gpen_webui.engines.openvino.bfloat16 import share_bfloat16_weights
 from gpen_webui.engines.openvino.cache import Compiled, ModelCache
+from gpen_webui.engines.openvino.onnx_model import read_onnx_model
 
 if TYPE_CHECKING:
     from gpen_webui.models.installed import InstalledModel
@@ -60,6 +61,7 @@ class VariantOpener:
             return Compiled(self._compile(variant, settings))
         names = tuple(variant.name for variant in VARIANTS)
         entry = ModelCache(self.cache, self._core, self.model.sha256, variant.name, names)
+        entry.remove_leftovers()
         # Loaded also right after it was made: what was just compiled keeps the graph's weights
         # in memory besides its own.
         return (
@@ -92,6 +94,10 @@ def _build(model: InstalledModel, *, direct: bool = False) -> ov.Model:
     return build_model(load_network(model.path), (1, 3, model.size, model.size), direct=direct)
 
 
+def _read_onnx(model: InstalledModel) -> ov.Model:
+    return read_onnx_model(model.path)
+
+
 def _build_bfloat16(model: InstalledModel) -> ov.Model:
     return share_bfloat16_weights(_build(model))
 
@@ -100,4 +106,5 @@ FLOAT32 = GraphVariant("float32", "f32", 6, _build)
 BFLOAT16 = GraphVariant("bfloat16", "bf16", 6, _build_bfloat16)
 # With tile instructions products are so cheap that Winograd's transforms cost more than they save.
 BFLOAT16_IN_TILES = GraphVariant("bfloat16", "bf16", 1, partial(_build, direct=True), "-direct")
-VARIANTS = (FLOAT32, BFLOAT16, BFLOAT16_IN_TILES)
+AS_IT_IS = GraphVariant("float32", "f32", 1, _read_onnx, "-as-it-is")
+VARIANTS = (FLOAT32, BFLOAT16, BFLOAT16_IN_TILES, AS_IT_IS)

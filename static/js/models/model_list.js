@@ -66,14 +66,14 @@ export class ModelList {
 
   /** @param {Model} model */
   #buttons(model) {
-    const { name, installed, active, wired, problem, downloadable, download } = model;
+    const { name, installed, active, problem, downloadable, download } = model;
     const buttons = [];
-    if (installed && !active && wired && !problem) {
+    if (installed && !active && !problem) {
       const use = button(say("model.use"), name, null, () => this.#activate(name));
       use.disabled = this.#switchingTo !== null;
       buttons.push(use);
     }
-    if (!installed && downloadable && wired && !isGoing(download)) {
+    if (!installed && downloadable && !isGoing(download)) {
       const work = () => post(`${path(name)}/download`);
       const image = icon("download");
       buttons.push(button(say("model.download"), name, image, () => this.#act(work)));
@@ -119,10 +119,9 @@ export class ModelList {
 const path = (name) => `/api/models/${encodeURIComponent(name)}`;
 
 /** @param {Model} model */
-function stateOf({ active, installed, wired }) {
+function stateOf({ active, installed }) {
   if (active) return "active";
-  if (installed) return "installed";
-  return wired ? "missing" : "unwired";
+  return installed ? "installed" : "missing";
 }
 
 /** @param {Download | null} download */
