@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from gpen_webui.errors import UserError
+from gpen_webui.folders import DATA
 
 Value = TypeVar("Value")
 
-PROJECT = Path(__file__).resolve().parent.parent
 ENVIRONMENT_PREFIX = "GPEN_WEBUI_"
 SHORTEST_TOKEN = 12  # characters
 
@@ -33,8 +33,8 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 7860
-    outputs: Path = PROJECT / "outputs"
-    models: Path = PROJECT / "models"
+    outputs: Path = DATA / "outputs"
+    models: Path = DATA / "models"
     album_roots: tuple[Path, ...] = ()
     model: str | None = None
     device: str = "auto"
