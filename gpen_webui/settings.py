@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from gpen_webui.errors import UserError
+from gpen_webui.folders import DATA
 from gpen_webui.logs import FORMATS, LEVELS
 
 Value = TypeVar("Value")
 
-PROJECT = Path(__file__).resolve().parent.parent
 ENVIRONMENT_PREFIX = "GPEN_WEBUI_"
 SHORTEST_TOKEN = 12  # characters
 
@@ -34,8 +34,8 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 7860
-    outputs: Path = PROJECT / "outputs"
-    models: Path = PROJECT / "models"
+    outputs: Path = DATA / "outputs"
+    models: Path = DATA / "models"
     album_roots: tuple[Path, ...] = ()
     model: str | None = None
     device: str = "auto"

@@ -98,7 +98,7 @@ class Pip:
 def _entries(requirements: Path) -> list[str]:
     """The parts of a requirements file, one library each, with its marker and hashes."""
     text = requirements.read_text(encoding="utf-8")
-    return [part for part in re.split(r"^(?=[A-Za-z0-9])", text, flags=re.M) if part[0].isalnum()]
+    return re.findall(r"^[A-Za-z0-9].*\n(?:[ \t].*\n)*", text, flags=re.M)
 
 
 def _torch(entries: list[str]) -> str:

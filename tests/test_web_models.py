@@ -14,14 +14,15 @@ import torch
 from safetensors.torch import load_file
 
 from gpen_webui.errors import UserError
+from gpen_webui.folders import BUNDLED
 from gpen_webui.jobs.service import open_jobs
 from gpen_webui.models.download import download_model
-from gpen_webui.settings import PROJECT, Settings
+from gpen_webui.settings import Settings
 from gpen_webui.web.model_manager import ChosenModel, ModelManager
 from tests.server import Server, small_photo
 from tests.tiny_gpen import make_tiny_model
 
-EMBEDDED = PROJECT / "models" / "gpen-mini-256.safetensors"
+EMBEDDED = BUNDLED / "models" / "gpen-mini-256.safetensors"
 
 
 @pytest.fixture(scope="module")

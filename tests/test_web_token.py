@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from gpen_webui.settings import PROJECT, Settings, SettingsError
+from gpen_webui.settings import Settings, SettingsError
 from gpen_webui.web.errors import TooManyGuessesError
 from gpen_webui.web.guesses import OVERALL, PER_ADDRESS, WINDOW_SECONDS, GuessLimit
 from tests.server import Server
@@ -70,7 +70,7 @@ def test_an_empty_argument_does_not_overrule_the_environment():
 def test_a_short_token_is_refused_in_one_sentence(tmp_path: Path, token: str):
     done = subprocess.run(
         [sys.executable, "app.py", "--no-browser", "--port", "0", "--outputs", str(tmp_path)],
-        cwd=PROJECT,
+        cwd=Path(__file__).resolve().parent.parent,
         env={**os.environ, "GPEN_WEBUI_TOKEN": token},
         capture_output=True,
         text=True,

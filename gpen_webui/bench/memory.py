@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 
 from gpen_webui.errors import UserError
-from gpen_webui.settings import PROJECT, Settings
+from gpen_webui.folders import IMPORTED_FROM
+from gpen_webui.settings import Settings
 
 LOOK_EVERY = 0.1  # seconds
 
@@ -50,11 +51,12 @@ def measure_memory(
 
 
 def _restore_command(album: Path, results: Path) -> list[str]:
-    return [sys.executable, str(PROJECT / "app.py"), "restore", str(album), "-o", str(results)]
+    return [sys.executable, "-m", "gpen_webui", "restore", str(album), "-o", str(results)]
 
 
 def _environment(settings: Settings) -> dict[str, str]:
     wishes = {
+        "PYTHONPATH": str(IMPORTED_FROM),
         "GPEN_WEBUI_OUTPUTS": str(settings.outputs),
         "GPEN_WEBUI_MODELS": str(settings.models),
         "GPEN_WEBUI_DEVICE": settings.device,

@@ -17,6 +17,7 @@ from gpen_webui.cli.restore import add_restore_parser
 from gpen_webui.cli.serve import add_serve_parser
 from gpen_webui.cli.train import add_train_parser
 from gpen_webui.errors import UserError
+from gpen_webui.folders import COMMAND
 
 # Ctrl-C ends these by an exception, so that they can tidy up. The others answer it themselves as
 # soon as they have begun; before, while libraries load, it ends them at once. An exception there
@@ -55,7 +56,8 @@ def _interrupt_with_an_exception() -> None:
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = argparse.ArgumentParser(
-        prog="run.sh", description="Restore faces in portraits, on your own machine."
+        prog=COMMAND.removeprefix("./"),
+        description="Restore faces in portraits, on your own machine.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_restore_parser(commands)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 from gpen_webui.errors import UserError
+from gpen_webui.folders import to_get_extra
 from gpen_webui.settings import Settings
 
 MAX_PHOTOS = 100
+LIBRARIES = ("matplotlib", "psutil")  # that only the benchmark needs
+
+
+class BenchExtrasError(UserError):
+    """What only the benchmark needs is not installed."""
 
 
 class BenchFolderError(UserError):
@@ -42,6 +49,9 @@ def add_bench_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, print and write everything; return the process's exit code."""
+    for library in LIBRARIES:
+        if find_spec(library) is None:
+            raise BenchExtrasError(f"The library {library} is missing; {to_get_extra('bench')}.")
     from gpen_webui.bench.chart import draw_chart
     from gpen_webui.bench.report import Plan, run_benchmark
     from gpen_webui.bench.table import describe

@@ -20,9 +20,9 @@ import cv2
 import numpy as np
 
 from gpen_webui.errors import UserError
-from gpen_webui.settings import PROJECT
+from gpen_webui.folders import BUNDLED
 
-WEIGHTS = PROJECT / "models" / "centerface.onnx"
+WEIGHTS = BUNDLED / "models" / "centerface.onnx"
 SMALL_PASS = 320  # long side in pixels; finds the largest faces
 # Long side of the other passes: half the photo's, within these. A face is found from about 14
 # pixels on, so the middle pass misses what is narrower than 1.5 to 2.2 % of a photo.

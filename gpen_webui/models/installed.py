@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpen_webui.errors import UserError
-from gpen_webui.folders import COMMAND
+from gpen_webui.folders import BUNDLED, COMMAND
 from gpen_webui.gpen.onnx_file import crop_size_of, read_onnx
 from gpen_webui.gpen.weight_files import crop_size, read_contents
 from gpen_webui.models import published
@@ -20,9 +20,8 @@ from gpen_webui.models.acceptance import accept, recall, verify
 from gpen_webui.models.folder import SUFFIXES, InstalledModel, ModelError, name_of, weight_files
 from gpen_webui.models.published import EMBEDDED, PublishedModel, published_model
 from gpen_webui.models.records import remembered
-from gpen_webui.settings import PROJECT
 
-BUNDLED = PROJECT / "models"  # where the embedded model is, wherever the others are kept
+EMBEDDED_IN = BUNDLED / "models"  # where the embedded model is, wherever the others are kept
 PREFERRED = ("gpen-bfr-512", EMBEDDED)
 
 
@@ -79,7 +78,7 @@ def default_name(models: Path) -> str:
 
 def installed_file(name: str, models: Path) -> Path | None:
     """The weight file of a model in the models folder; that of the embedded one is here too."""
-    folders = (models, BUNDLED) if name == EMBEDDED else (models,)
+    folders = (models, EMBEDDED_IN) if name == EMBEDDED else (models,)
     for folder in folders:
         files = {path.name.lower().replace("_", "-"): path for path in weight_files(folder)}
         for suffix in SUFFIXES:

@@ -25,10 +25,10 @@ from signal import Signals
 
 import numpy as np
 
+from gpen_webui.folders import IMPORTED_FROM
 from gpen_webui.photo.errors import PhotoError
 from gpen_webui.shortage import ShortageError, memory_shortage, shortage_of
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 120.0  # seconds by the clock, where a disk or a network share does not answer
 REMEDY = "open it in another program and save it anew, or try another copy."
 CRASHES = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGSYS", "SIGTRAP")
@@ -52,7 +52,7 @@ class Child:
 
     def __init__(self) -> None:
         environment = os.environ | {
-            "PYTHONPATH": str(PROJECT),
+            "PYTHONPATH": str(IMPORTED_FROM),
             "OPENBLAS_NUM_THREADS": "1",
             "MALLOC_ARENA_MAX": "2",
         }

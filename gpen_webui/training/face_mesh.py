@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import openvino
 
-from gpen_webui.settings import PROJECT
+from gpen_webui.folders import BUNDLED
 
-WEIGHTS = PROJECT / "models" / "face-mesh.tflite"
+WEIGHTS = BUNDLED / "models" / "face-mesh.tflite"
 SIDE = 192  # pixels of what the mesh looks at
 REGION = (0.5, 0.55, 0.7)  # of an aligned face: middle across and down, side
 MIN_SCORE = 0.5

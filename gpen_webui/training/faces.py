@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from gpen_webui.errors import UserError
+from gpen_webui.folders import COMMAND
 from gpen_webui.training.clutter import clutter, hold_hand_to, put_on_hat
 from gpen_webui.training.degrade import change_tonality, degrade
 from gpen_webui.training.face_mesh import FaceMesh, Outlines
@@ -49,10 +50,10 @@ def list_faces(folder: Path) -> tuple[list[Path], list[Path]]:
     Raises FacesError where the folder does not exist or holds no face.
     """
     if not folder.is_dir():
-        raise FacesError(f"{folder} is no folder; make it with `./run.sh train prepare`.")
+        raise FacesError(f"{folder} is no folder; make it with `{COMMAND} train prepare`.")
     files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
     if not files:
-        raise FacesError(f"{folder} holds no faces; fill it with `./run.sh train prepare`.")
+        raise FacesError(f"{folder} holds no faces; fill it with `{COMMAND} train prepare`.")
     people = {person_of(file) for file in files}
     held_out = _held_out(folder, people)
     return (

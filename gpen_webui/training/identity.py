@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gpen_webui.folders import to_get_extra
 from gpen_webui.training.perceptual import TrainingExtrasError
 
 CHIP = 150
@@ -106,8 +107,7 @@ def _weights_file() -> Path:
     spec = importlib.util.find_spec("face_recognition_models")
     if spec is None or spec.origin is None:
         raise TrainingExtrasError(
-            "The package face-recognition-models is missing; start training with "
-            "`./run.sh train`, which installs it."
+            f"The package face-recognition-models is missing; {to_get_extra('train')}."
         )
     return Path(spec.origin).parent / "models" / WEIGHTS
 

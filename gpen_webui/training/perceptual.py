@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gpen_webui.errors import UserError
+from gpen_webui.folders import to_get_extra
 
 DEPTHS = 5
 # Steps between the features that are compared: "pool" is a maximum over MAX_WINDOW at stride
@@ -115,8 +116,7 @@ def _read_weights(trunk: str) -> dict[str, Tensor]:
     spec = importlib.util.find_spec("stlpips_pytorch")
     if spec is None or spec.origin is None:
         raise TrainingExtrasError(
-            "The package stlpips-pytorch is missing; start training with `./run.sh train`, which "
-            "installs it."
+            f"The package stlpips-pytorch is missing; {to_get_extra('train')}."
         )
     file = Path(spec.origin).parent / "weights" / "vST0.0" / f"{trunk}_shift_tolerant.pth"
     state = torch.load(file, map_location="cpu", weights_only=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from flask import Flask
 
+from gpen_webui.folders import BUNDLED
 from gpen_webui.jobs.service import open_jobs
-from gpen_webui.settings import PROJECT, Settings
+from gpen_webui.settings import Settings
 from gpen_webui.web import (
     api,
     enhance,
@@ -28,8 +29,8 @@ def build_app(settings: Settings) -> Flask:
     """
     app = Flask(
         "gpen_webui",
-        static_folder=str(PROJECT / "static"),
-        template_folder=str(PROJECT / "templates"),
+        static_folder=str(BUNDLED / "static"),
+        template_folder=str(BUNDLED / "templates"),
     )
     app.json.sort_keys = False
     app.extensions["settings"] = settings

@@ -20,6 +20,7 @@ from flask import (
 from flask_babel import Babel, get_locale
 from werkzeug.wrappers import Response as AnyResponse
 
+from gpen_webui.folders import COMMAND
 from gpen_webui.jobs.records import Job
 from gpen_webui.options import DEFAULTS, OPTIONS, Group, RestoreOptions
 from gpen_webui.photo.formats import SUFFIX_OF
@@ -144,6 +145,7 @@ def _for_all_templates() -> dict[str, object]:
         "groups": Group,
         "max_file_mb": settings().max_file_mb,
         "photo_types": photo_types(),
+        "command": COMMAND,
     }
 
 
