@@ -347,3 +347,16 @@ def test_each_set_is_validated_by_itself(faces, tmp_path, monkeypatch):
     assert check["sets"][faces.name] == check["sets"]["other"]
     sheet = cv2.imread(str(tmp_path / "run" / "samples" / "step-0000001.png"))
     assert sheet.shape == (2 * 64, 7 * 64, 3)
+
+
+@needs_extras
+def test_one_face_in_eight_is_given_as_the_network_restored_it_and_the_others_as_they_are(
+    faces, tmp_path
+):
+    training = Training(options(faces, tmp_path / "run", batch=8))
+    inputs = torch.rand(8, 3, 64, 64) * 2 - 1
+    given = training._with_restored(inputs)
+    assert torch.equal(given[1:], inputs[1:])
+    with torch.no_grad():
+        assert torch.allclose(given[:1], training.ema(inputs[:1]).clamp(-1, 1), atol=1e-5)
+    assert not given.requires_grad
