@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import signal
 import sys
 import time
@@ -20,7 +21,7 @@ from gpen_webui.gpen.network import NetworkConfig
 from gpen_webui.heap import keep_freed_memory
 from gpen_webui.training import likely_person
 from gpen_webui.training.adversary import Adversary
-from gpen_webui.training.faces import Batch, Samples, balanced, open_sets
+from gpen_webui.training.faces import balanced, open_sets
 from gpen_webui.training.feature_losses import IdentityLoss, PerceptualLoss
 from gpen_webui.training.grow import new_network
 from gpen_webui.training.identity import FaceRecogniser
@@ -34,6 +35,7 @@ from gpen_webui.training.losses import (
 from gpen_webui.training.optimizer import Optimizer
 from gpen_webui.training.precision import Precision
 from gpen_webui.training.run_folder import RunFolder, RunFolderError
+from gpen_webui.training.samples import Batch, Samples
 from gpen_webui.training.stages import STAGES, Stage, stage_at
 from gpen_webui.training.validate import Validation
 
@@ -112,7 +114,9 @@ class Training:
         self.step, self.best = 0, -math.inf
         self._resume()
         self._sets = sets
-        self.samples = Samples(balanced(sets), options.size, options.batch, options.seed)
+        # A GPU waits for its samples, on a CPU the training itself takes all cores.
+        processes = 0 if self.device.type == "cpu" else max(1, (os.cpu_count() or 2) - 1)
+        self.samples = Samples(balanced(sets), options.size, options.batch, options.seed, processes)
         self._validation = Validation(sets, options.size, self.device)
         self._stop = False
 
