@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from gpen_webui.training.face_mesh import FaceMesh
-from gpen_webui.training.faces import Samples
 from gpen_webui.training.parts import Parts
+from gpen_webui.training.samples import Samples
 from tests.server import ASTRONAUT
 
 # Where the astronaut's features lie on the part of the photo below, in parts of its side; read

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from gpen_webui.training.clutter import hold_hand_to, put_on_hat
-from gpen_webui.training.faces import Samples
 from gpen_webui.training.light import DARKEST_SHADOW, relight
+from gpen_webui.training.samples import Samples
 
 EYES, MOUTH = slice(52, 66), slice(90, 98)  # rows of an aligned face of 128 px
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from gpen_webui.training import likely_person
-from gpen_webui.training.faces import Samples
 from gpen_webui.training.identity import FaceRecogniser
 from gpen_webui.training.likely_person import person_to_ask_for, taught_recogniser
+from gpen_webui.training.samples import Samples
 from tests.extras import needs_extras
 from tests.server import ASTRONAUT
 

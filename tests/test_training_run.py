@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 
 import cv2
 import numpy as np
@@ -20,10 +21,11 @@ from gpen_webui.gpen.checkpoint import load_checkpoint, load_network, save_check
 from gpen_webui.gpen.network import GPEN, NetworkConfig
 from gpen_webui.training import likely_person
 from gpen_webui.training.adversary import Adversary
-from gpen_webui.training.faces import FacesError, Samples, balanced, list_faces, open_sets
+from gpen_webui.training.faces import FacesError, balanced, list_faces, open_sets
 from gpen_webui.training.grow import InitError, new_network
 from gpen_webui.training.precision import Precision
 from gpen_webui.training.run_folder import RunFolderError
+from gpen_webui.training.samples import Samples
 from gpen_webui.training.stages import STAGES, stage_at
 from gpen_webui.training.train import DivergedError, Training, TrainingOptions
 from tests.extras import needs_extras
@@ -220,10 +222,18 @@ def test_samples_depend_on_the_step_alone_and_every_face_comes_once_per_round(fa
     one.batch(0)
     assert torch.equal(one.batch(1)[0], other.batch(1)[0])
     assert not torch.equal(one.batch(2)[0], one.batch(1)[0])
-    seen = [one._number_at(step, place) for step in (0, 1) for place in range(4)]
+    seen = [one._maker.number_at(step, place) for step in (0, 1) for place in range(4)]
     assert len(set(seen)) == 8
     one.close()
     other.close()
+
+
+def test_samples_are_the_same_whatever_process_makes_them(faces):
+    files = sorted(faces.iterdir())
+    with closing(Samples(files, 32, 4, seed=5)) as one, closing(Samples(files, 32, 4, 5, 2)) as two:
+        for step in (3, 4, 9):
+            for a, b in zip(one.batch(step), two.batch(step), strict=True):
+                assert torch.equal(a, b)
 
 
 def test_nobody_is_both_trained_on_and_held_out(tmp_path):
@@ -347,3 +357,16 @@ def test_each_set_is_validated_by_itself(faces, tmp_path, monkeypatch):
     assert check["sets"][faces.name] == check["sets"]["other"]
     sheet = cv2.imread(str(tmp_path / "run" / "samples" / "step-0000001.png"))
     assert sheet.shape == (2 * 64, 7 * 64, 3)
+
+
+@needs_extras
+def test_one_face_in_eight_is_given_as_the_network_restored_it_and_the_others_as_they_are(
+    faces, tmp_path
+):
+    training = Training(options(faces, tmp_path / "run", batch=8))
+    inputs = torch.rand(8, 3, 64, 64) * 2 - 1
+    given = training._with_restored(inputs)
+    assert torch.equal(given[1:], inputs[1:])
+    with torch.no_grad():
+        assert torch.allclose(given[:1], training.ema(inputs[:1]).clamp(-1, 1), atol=1e-5)
+    assert not given.requires_grad

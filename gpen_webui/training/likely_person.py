@@ -14,8 +14,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gpen_webui.training.faces import Samples
 from gpen_webui.training.identity import FaceRecogniser
+from gpen_webui.training.samples import Samples
 
 STEPS, BATCH = 600, 16
 LEARNING_RATE, WARM_UP_STEPS = 3e-5, 100  # higher ones ruin what the recogniser knows

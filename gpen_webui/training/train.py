@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import signal
 import sys
 import time
@@ -20,7 +21,7 @@ from gpen_webui.gpen.network import NetworkConfig
 from gpen_webui.heap import keep_freed_memory
 from gpen_webui.training import likely_person
 from gpen_webui.training.adversary import Adversary
-from gpen_webui.training.faces import Batch, Samples, balanced, open_sets
+from gpen_webui.training.faces import balanced, open_sets
 from gpen_webui.training.feature_losses import IdentityLoss, PerceptualLoss
 from gpen_webui.training.grow import new_network
 from gpen_webui.training.identity import FaceRecogniser
@@ -34,6 +35,7 @@ from gpen_webui.training.losses import (
 from gpen_webui.training.optimizer import Optimizer
 from gpen_webui.training.precision import Precision
 from gpen_webui.training.run_folder import RunFolder, RunFolderError
+from gpen_webui.training.samples import Batch, Samples
 from gpen_webui.training.stages import STAGES, Stage, stage_at
 from gpen_webui.training.validate import Validation
 
@@ -42,6 +44,7 @@ LAST_LEARNING_RATE = 0.05  # of the full one, at the end of the cosine
 EMA_DECAY = 0.995
 REPORT_SECONDS, SAVE_SECONDS = 30, 180
 VALIDATE_STEPS = 500
+RESTORED_SHARE = 1 / 8  # of a batch: faces that the network gets after having restored them
 WATCH_STEPS = 20  # the discriminator, on people held out
 
 
@@ -111,7 +114,9 @@ class Training:
         self.step, self.best = 0, -math.inf
         self._resume()
         self._sets = sets
-        self.samples = Samples(balanced(sets), options.size, options.batch, options.seed)
+        # A GPU waits for its samples, on a CPU the training itself takes all cores.
+        processes = 0 if self.device.type == "cpu" else max(1, (os.cpu_count() or 2) - 1)
+        self.samples = Samples(balanced(sets), options.size, options.batch, options.seed, processes)
         self._validation = Validation(sets, options.size, self.device)
         self._stop = False
 
@@ -156,7 +161,7 @@ class Training:
         """One step of the optimizer and of the average; the loss terms by name."""
         batch = self._on_device(self.samples.batch(self.step))
         with self._precision.autocast():
-            results = self._forward(batch.inputs)
+            results = self._forward(self._with_restored(batch.inputs))
             terms = self._losses(stage, batch, results)
         total = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(total):
@@ -170,6 +175,14 @@ class Training:
             with self._precision.autocast():
                 self._teach_opponent(batch, results.detach())
         return {name: round(term.item(), 4) for name, term in terms.items()}
+
+    @torch.no_grad()
+    def _with_restored(self, inputs: Tensor) -> Tensor:
+        """The first inputs as the averaged network restored them, so that a second pass, too,
+        leads towards the truth and does not overdo what the first one did."""
+        count = int(len(inputs) * RESTORED_SHARE)
+        restored = self.ema(inputs[:count]).clamp(-1, 1).to(inputs.dtype)
+        return torch.cat((restored, inputs[count:])) if count else inputs
 
     def _losses(self, stage: Stage, batch: Batch, results: Tensor) -> dict[str, Tensor]:
         inputs, truths, features = batch
