@@ -85,7 +85,7 @@ def model_changes(ws: Server) -> None:
         told = None
         while True:
             watchers().check(ws)
-            state = json.dumps(model_manager().state())
+            state = model_manager().recent_state()
             if state != told:
                 ws.send(state)
                 told = state
