@@ -40,8 +40,9 @@ def write_atomically(
 ) -> None:
     """Write a file whole or not at all, replacing an earlier one.
 
-    data: see write_content. mode: its permissions, less the umask; None: those that any program would give it.
-    staging: a folder on the same file system for the temporary file; None: beside the file.
+    data: see write_content. mode: its permissions, less the umask; None: those that any program
+    would give it. staging: a folder on the same file system for the temporary file; None:
+    beside the file.
     Raises OSError, with the earlier file as it was and nothing left behind.
     """
     with writing_atomically(path, mode=mode, staging=staging) as file:

@@ -107,8 +107,8 @@ def _open_without_links(path: Path) -> int:
 def _cannot_open(path: Path, name: str, error: OSError) -> OriginalError:
     if error.errno in LINK_IN_THE_WAY:
         return MissingOriginalError(
-            f"{name} is no longer where it was: {path} leads through a link now; put the photo "
-            "back, or add it anew."
+            f"{name} cannot be used: {path} leads through a link, and none is followed here; put "
+            "the photo itself there, or add it anew."
         )
     kind = MissingOriginalError if isinstance(error, FileNotFoundError) else OriginalError
     return kind(f"{name} cannot be read ({error.strerror}); check {path} and its permissions.")

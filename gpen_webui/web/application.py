@@ -40,7 +40,7 @@ def build_app(settings: Settings) -> Flask:
     for room in (pages, api, enhance, images, models_api, progress):
         app.register_blueprint(room.blueprint)
     chosen = ChosenModel(settings)
-    jobs = open_jobs(settings, chosen)
+    jobs = open_jobs(settings, chosen, settings.max_file_mb * uploads.MB)
     app.extensions["jobs"] = jobs
     app.extensions["models"] = ModelManager(settings, jobs, chosen)
     return app

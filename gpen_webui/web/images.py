@@ -6,12 +6,15 @@ The result's own file leaves as an attachment with a fixed type.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePath
 from threading import BoundedSemaphore
 
 from flask import Blueprint, Response, request, send_file
 
+from gpen_webui.files.originals import hold_open
 from gpen_webui.jobs.records import Item
 from gpen_webui.photo.encode import encode_photo
 from gpen_webui.photo.photo import open_photo, thumbnail
@@ -43,7 +46,9 @@ blueprint = Blueprint("images", __name__, url_prefix="/api/jobs/<job_id>")
 @blueprint.get("/items/<int:n>/before")
 def before(job_id: str, n: int) -> Response:
     """The original as it looks, upright; `?max=` limits its longer side."""
-    return _shown(_original(job_id, n), job_service().store.item(job_id, n))
+    item = job_service().store.item(job_id, n)
+    with _original(job_id, item) as path:
+        return _shown(path, item)
 
 
 @blueprint.get("/items/<int:n>/after")
@@ -59,9 +64,11 @@ def after(job_id: str, n: int) -> Response:
 @blueprint.get("/items/<int:n>/thumbnail")
 def small(job_id: str, n: int) -> Response:
     """A small JPEG of the original, or with `?of=after` of the result."""
-    of_result = request.args.get("of") == "after"
-    path = _result(job_id, n) if of_result else _original(job_id, n)
-    return _shown(path, job_service().store.item(job_id, n), THUMBNAIL_SIDE)
+    item = job_service().store.item(job_id, n)
+    if request.args.get("of") == "after":
+        return _shown(_result(job_id, n), item, THUMBNAIL_SIDE)
+    with _original(job_id, item) as path:
+        return _shown(path, item, THUMBNAIL_SIDE)
 
 
 @blueprint.get("/download")
@@ -83,11 +90,13 @@ def attachment(path: Path, name: str) -> Response:
     return send_file(path, kind, as_attachment=True, download_name=name, max_age=0)
 
 
-def _original(job_id: str, n: int) -> Path:
-    path = job_service().store.original(job_id, n)
-    if not path.is_file():
-        raise MissingPictureError(f"The original of photo number {n} is no longer there.")
-    return path
+@contextmanager
+def _original(job_id: str, item: Item) -> Iterator[Path]:
+    """A path to read an original by. Raises MissingPictureError, OriginalError."""
+    with hold_open(job_service().store.original(job_id, item.n), item.name) as path:
+        if not path.is_file():
+            raise MissingPictureError(f"The original of photo number {item.n} is not there.")
+        yield path
 
 
 def _result(job_id: str, n: int) -> Path:
@@ -117,7 +126,7 @@ def _shown(path: Path, item: Item, side: int | None = None) -> Response:
 def _encoded(path: Path, name: str, side: int | None) -> tuple[bytes, str]:
     limit = settings().max_megapixels
     if side:
-        return thumbnail(path, side, max_megapixels=limit), "image/jpeg"
+        return thumbnail(path, side, name=name, max_megapixels=limit), "image/jpeg"
     photo = replace(open_photo(path, name=name, max_megapixels=limit), exif=None, xmp=None)
     form = "jpeg" if photo.alpha is None else "png"
     return encode_photo(photo, photo.pixels, form, QUALITY)[0], f"image/{form}"
