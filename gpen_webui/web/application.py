@@ -1,4 +1,4 @@
-"""The Flask application, put together from the parts of this room."""
+"""The Flask application, put together from the parts of this package."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from flask import Flask
 from gpen_webui.jobs.service import open_jobs
 from gpen_webui.settings import PROJECT, Settings
 from gpen_webui.web import (
-    api,
     enhance,
     error_answers,
+    events,
     guard,
-    images,
-    models_api,
+    health,
+    items,
+    jobs,
+    models,
     pages,
-    progress,
     uploads,
 )
 from gpen_webui.web.model_manager import ChosenModel, ModelManager
@@ -34,15 +35,16 @@ def build_app(settings: Settings) -> Flask:
     app.extensions["settings"] = settings
     guard.init_app(app)  # first, so that nothing else sees a request that it refuses
     uploads.init_app(app)
-    progress.init_app(app)
+    events.init_app(app)
     error_answers.init_app(app)
     pages.init_app(app)
-    for room in (pages, api, enhance, images, models_api, progress):
-        app.register_blueprint(room.blueprint)
+    for noun in (pages, enhance, jobs, items, events, models, health):
+        app.register_blueprint(noun.blueprint)
+    app.register_blueprint(events.sockets)
     chosen = ChosenModel(settings)
-    jobs = open_jobs(settings, chosen, settings.max_file_mb * uploads.MB)
-    app.extensions["jobs"] = jobs
-    app.extensions["models"] = ModelManager(settings, jobs, chosen)
+    service = open_jobs(settings, chosen, settings.max_file_mb * uploads.MB)
+    app.extensions["jobs"] = service
+    app.extensions["models"] = ModelManager(settings, service, chosen)
     return app
 
 

@@ -33,7 +33,7 @@ from gpen_webui.web.errors import (
     PausedError,
     WasCancelledError,
 )
-from gpen_webui.web.images import attachment
+from gpen_webui.web.items import attachment
 from gpen_webui.web.uploads import all_uploaded, uploaded
 
 blueprint = Blueprint("enhance", __name__)

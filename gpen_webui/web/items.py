@@ -1,4 +1,4 @@
-"""Pictures by the numbers of their job and item, never by path.
+"""Items: photos of a job, with their pictures, by number and never by path.
 
 What is shown in a page is encoded anew by this program, so it is a picture and nothing else.
 The result's own file leaves as an attachment with a fixed type.
@@ -12,15 +12,15 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from threading import BoundedSemaphore
 
-from flask import Blueprint, Response, request, send_file
+from flask import Blueprint, Response, jsonify, request, send_file
 
 from gpen_webui.files.originals import hold_open
 from gpen_webui.jobs.records import Item
 from gpen_webui.photo.encode import encode_photo
 from gpen_webui.photo.photo import open_photo, thumbnail
-from gpen_webui.web.album_zip import stream_zip
-from gpen_webui.web.context import job_service, settings, whole_number
-from gpen_webui.web.errors import MissingPictureError, NotStartedError
+from gpen_webui.web.context import job_service, request_key, settings, whole_number
+from gpen_webui.web.errors import MissingPictureError
+from gpen_webui.web.uploads import uploaded
 
 THUMBNAIL_SIDE = 320
 QUALITY = 92
@@ -40,10 +40,27 @@ TYPES = {
     ".avif": "image/avif",
 }
 
-blueprint = Blueprint("images", __name__, url_prefix="/api/jobs/<job_id>")
+blueprint = Blueprint("items", __name__, url_prefix="/api/jobs/<job_id>/items")
 
 
-@blueprint.get("/items/<int:n>/before")
+@blueprint.post("")
+def add_item(job_id: str) -> tuple[Response, int]:
+    """One photo more."""
+    store = job_service().store
+    store.job(job_id)  # before anything is read
+    path, filename = uploaded("photo")
+    key = request_key(request.form.to_dict())
+    item = store.add_item(job_id, request.form.get("name") or filename, path, key)
+    return jsonify(item_json(item)), 201
+
+
+@blueprint.get("/<int:n>")
+def show_item(job_id: str, n: int) -> Response:
+    """One item with its report: faces, seconds per stage, warnings."""
+    return jsonify(job_service().store.item(job_id, n).as_dict())
+
+
+@blueprint.get("/<int:n>/before")
 def before(job_id: str, n: int) -> Response:
     """The original as it looks, upright; `?max=` limits its longer side."""
     item = job_service().store.item(job_id, n)
@@ -51,7 +68,7 @@ def before(job_id: str, n: int) -> Response:
         return _shown(path, item)
 
 
-@blueprint.get("/items/<int:n>/after")
+@blueprint.get("/<int:n>/after")
 def after(job_id: str, n: int) -> Response:
     """The result as it looks, or with `?download=1` its own file."""
     item = job_service().store.item(job_id, n)
@@ -61,7 +78,7 @@ def after(job_id: str, n: int) -> Response:
     return _shown(path, item)
 
 
-@blueprint.get("/items/<int:n>/thumbnail")
+@blueprint.get("/<int:n>/thumbnail")
 def small(job_id: str, n: int) -> Response:
     """A small JPEG of the original, or with `?of=after` of the result."""
     item = job_service().store.item(job_id, n)
@@ -71,15 +88,9 @@ def small(job_id: str, n: int) -> Response:
         return _shown(path, item, THUMBNAIL_SIDE)
 
 
-@blueprint.get("/download")
-def download(job_id: str) -> Response:
-    """The results folder as a zip."""
-    store = job_service().store
-    job = store.job(job_id)
-    if job.folder is None:
-        raise NotStartedError(f"“{job.name}” has no results yet; start it first.")
-    names = [item.result for item in store.items(job_id) if item.result]
-    return stream_zip(job.folder, [*names, "report.json"])
+def item_json(item: Item) -> dict:
+    """An item as the API shows it; its report comes only with an item alone."""
+    return {name: value for name, value in item.as_dict().items() if name != "report"}
 
 
 def attachment(path: Path, name: str) -> Response:

@@ -17,7 +17,7 @@ from gpen_webui.web.uploads import uploaded
 
 SECRET = ("token",)
 
-blueprint = Blueprint("models_api", __name__, url_prefix="/api/models")
+blueprint = Blueprint("models", __name__, url_prefix="/api/models")
 
 
 @blueprint.get("")
