@@ -15,6 +15,7 @@ from gpen_webui.web import (
     items,
     jobs,
     models,
+    openapi,
     pages,
     uploads,
 )
@@ -38,7 +39,7 @@ def build_app(settings: Settings) -> Flask:
     events.init_app(app)
     error_answers.init_app(app)
     pages.init_app(app)
-    for noun in (pages, enhance, jobs, items, events, models, health):
+    for noun in (pages, enhance, jobs, items, events, models, health, openapi):
         app.register_blueprint(noun.blueprint)
     app.register_blueprint(events.sockets)
     chosen = ChosenModel(settings)

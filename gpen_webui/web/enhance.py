@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from flask import Blueprint, Response, jsonify, request
 
 from gpen_webui.errors import UserError
-from gpen_webui.files.find_photos import FoundPhoto, find_photos
+from gpen_webui.files.find_photos import FoundPhoto, LeftOut, find_photos
 from gpen_webui.jobs.records import RESTORED_ITEMS, Item
 from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
@@ -58,20 +58,15 @@ def enhance() -> Response | tuple[Response, int]:
 def batch_enhance() -> tuple[Response, int]:
     """An album: uploaded as a form, or as JSON with the paths of photos on this machine."""
     if request.mimetype == "multipart/form-data":
-        job_id, total = _uploaded_album()
+        album = _uploaded_album()
     else:
-        job_id, total = _album_of_paths()
-    job_service().runner.submit(job_id)
-    answer = {
-        "status": "processing",
-        "total_images": total,
-        "job": job_id,
-        "progress": progress_address(job_id),
-    }
-    return jsonify(answer), 202
+        album = _album_of_paths()
+    job_service().runner.submit(album["job"])
+    progress = progress_address(album["job"])
+    return jsonify(status="processing", **album, progress=progress), 202
 
 
-def _uploaded_album() -> tuple[str, int]:
+def _uploaded_album() -> dict:
     files = all_uploaded("photos")
     photos = [
         NewPhoto(path, filename, key=f"photos/{number}")
@@ -80,13 +75,13 @@ def _uploaded_album() -> tuple[str, int]:
     options, fields = form_options(), request.form.to_dict()
     with _new_album(fields.get("name") or "Album", options, request_key(fields)) as job_id:
         job_service().store.add_items(job_id, photos)
-    return job_id, len(photos)
+    return {"total_images": len(photos), "job": job_id}
 
 
-def _album_of_paths() -> tuple[str, int]:
+def _album_of_paths() -> dict:
     body = json_body()
     options = parse_options(body.get("args") or {})
-    found = _allowed_photos(body.get("paths"))
+    found, left_out = _allowed_photos(body.get("paths"))
     photos = [
         NewPhoto(photo.source, photo.name.as_posix(), key=f"paths/{number}")
         for number, photo in enumerate(found)
@@ -94,7 +89,8 @@ def _album_of_paths() -> tuple[str, int]:
     name = text_of(body, "name") or _common_name(found)
     with _new_album(name, options, request_key(body)) as job_id:
         job_service().store.add_originals(job_id, photos)
-    return job_id, len(photos)
+    told = [left.as_dict() for left in left_out]
+    return {"total_images": len(photos), "job": job_id, "left_out": told}
 
 
 @contextmanager
@@ -110,8 +106,8 @@ def _new_album(name: str, options: RestoreOptions, key: str | None) -> Iterator[
         raise
 
 
-def _allowed_photos(paths: object) -> list[FoundPhoto]:
-    """The photos that the paths mean, with sources that are free of links.
+def _allowed_photos(paths: object) -> tuple[list[FoundPhoto], list[LeftOut]]:
+    """The photos that the paths mean, with sources free of links, and what is left out.
 
     Raises ForbiddenError for a path that leads out of the folders that may be named. A link
     met in a folder stays as it is where it leads elsewhere, and will not be followed.
@@ -126,12 +122,13 @@ def _allowed_photos(paths: object) -> list[FoundPhoto]:
         raise BadRequestError("paths must be a list of files or folders, like [“/photos/1998”].")
     try:
         wanted = [_inside(Path(path), roots) for path in paths]
-        photos, _ = find_photos(
+        photos, left_out = find_photos(
             wanted, PHOTO_SUFFIXES, exclude=settings().outputs, follow_links=False
         )
     except (OSError, RuntimeError) as error:  # an endless name, links in a circle
         raise BadRequestError(f"The paths cannot be followed ({error}); check them.") from error
-    return [replace(photo, source=_without_links(photo.source, roots)) for photo in photos]
+    allowed = [replace(photo, source=_without_links(photo.source, roots)) for photo in photos]
+    return allowed, left_out
 
 
 def _without_links(path: Path, roots: list[Path]) -> Path:
