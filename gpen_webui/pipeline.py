@@ -19,12 +19,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import cv2
 
 from gpen_webui.errors import UserError
 from gpen_webui.faces.detect import FaceDetector
+from gpen_webui.files.originals import Original, hold_open
 from gpen_webui.heap import share_one_heap
 from gpen_webui.models.installed import InstalledModel
 from gpen_webui.options import RestoreOptions
@@ -107,10 +108,11 @@ class ItemReport:
 class RestoredFile:
     """A restored photo, not saved yet: its bytes, the suffix that they need, its report.
 
-    photo, restoration: the pictures that came up on the way.
+    data: an open file where the original is passed on as it is: it may be as long as it
+    likes. photo, restoration: the pictures that came up on the way.
     """
 
-    data: bytes
+    data: bytes | BinaryIO
     suffix: str
     report: ItemReport
     photo: Photo
@@ -151,7 +153,7 @@ def open_restorer(settings: Settings, workers: int) -> Restorer:
 
 def restore_stages(
     restorer: Restorer,
-    source: Path,
+    source: Path | Original,
     name: str,
     options: RestoreOptions,
     reuse: NetworkResult | None = None,
@@ -172,25 +174,21 @@ def restore_stages(
     try:
         yield stage
         started = time.perf_counter()
-        photo = open_photo(source, name=name, max_megapixels=options.max_megapixels)
-        opened = time.perf_counter()
-        stages = restorer.restore_stages(photo, options, reuse=reuse, keep_faces=keep_faces)
-        restoration = None
-        while restoration is None:
-            try:
-                stage = next(stages)
-            except StopIteration as end:
-                restoration = end.value
-            else:
-                yield stage
-        yield (stage := "save")
-        encoding = time.perf_counter()
-        if restoration.state == "no_face" and options.format == "same":
-            data, suffix = source.read_bytes(), suffix_for(name, photo.format)
-        else:
-            if restoration.has_colours:
-                photo = replace(photo, grey=False, icc=None)
-            data, suffix = encode_photo(photo, restoration.pixels, options.format, options.quality)
+        with hold_open(source, name) as path:  # what is decoded is what is passed on
+            photo = open_photo(path, name=name, max_megapixels=options.max_megapixels)
+            opened = time.perf_counter()
+            stages = restorer.restore_stages(photo, options, reuse=reuse, keep_faces=keep_faces)
+            restoration = None
+            while restoration is None:
+                try:
+                    stage = next(stages)
+                except StopIteration as end:
+                    restoration = end.value
+                else:
+                    yield stage
+            yield (stage := "save")
+            encoding = time.perf_counter()
+            data, suffix = _result_of(path, photo, restoration, options)
         encoded = time.perf_counter()
     except Exception as error:
         if shortage := shortage_of(error):
@@ -212,10 +210,21 @@ def restore_stages(
 
 
 def restore_file(
-    restorer: Restorer, source: Path, name: str, options: RestoreOptions
+    restorer: Restorer, source: Path | Original, name: str, options: RestoreOptions
 ) -> RestoredFile:
     """`restore_stages` from the first to the last."""
     return last(restore_stages(restorer, source, name, options))
+
+
+def _result_of(
+    path: Path, photo: Photo, restoration: Restoration, options: RestoreOptions
+) -> tuple[bytes | BinaryIO, str]:
+    """The result's content, and the suffix that it needs."""
+    if restoration.state == "no_face" and options.format == "same":
+        return path.open("rb"), suffix_for(photo.name, photo.format)
+    if restoration.has_colours:
+        photo = replace(photo, grey=False, icc=None)
+    return encode_photo(photo, restoration.pixels, options.format, options.quality)
 
 
 def run_workers(

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from threading import Event, Lock
 from types import SimpleNamespace
 
+from gpen_webui.files.originals import hold_open
 from gpen_webui.jobs.records import Job
 from gpen_webui.jobs.service import JobService
 from gpen_webui.options import RestoreOptions
@@ -105,7 +106,8 @@ class PlayedRestoration:
         state = "no_face" if "landscape" in name else "done"
         suffix = PurePath(name).suffix if options.format == "same" else f".{options.format}"
         suffix = self.suffixes.get(name, suffix)
-        data = restored_text(source.read_bytes(), options).ljust(self.result_bytes)
+        with hold_open(source, name) as path:
+            data = restored_text(path.read_bytes(), options).ljust(self.result_bytes)
         report = ItemReport(
             name=name,
             state=state,
@@ -236,7 +238,8 @@ def check_nothing_lost(service: JobService, job: Job) -> None:
     options = RestoreOptions(**job.options)
     for item in finished:
         result = service.store.result(job.id, item.n).read_bytes()
-        original = service.store.original(job.id, item.n).read_bytes()
+        with hold_open(service.store.original(job.id, item.n), item.name) as path:
+            original = path.read_bytes()
         assert result.rstrip() == restored_text(original, options)
     check_events(service, job)
     assert staged_files(service.settings.outputs) == set()

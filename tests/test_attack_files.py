@@ -215,8 +215,18 @@ def test_links_and_pipes_in_an_album_root_lead_nowhere(server: Server, home: Pat
     def ask(*paths: str) -> requests.Response:
         return server.post("/batch-enhance", json={"paths": paths}, timeout=10)
 
-    assert [ask(path).status_code for path in ("link.jpg", "endless.jpg", ".")] == [403] * 3
-    assert ask("pipe.jpg").status_code >= 400
+    assert [ask(path).status_code for path in ("link.jpg", "endless.jpg")] == [403] * 2
+    job = server.wait_for(ask(".").json()["job"])
+    states = {item["name"]: item["state"] for item in job["items"]}
+    refused = dict.fromkeys(("link.jpg", "endless.jpg", "pipe.jpg"), "failed")
+    assert states == {"photo.jpg": "done", **refused}
+    for item in job["items"]:
+        shown = server.get(f"/api/jobs/{job['id']}/items/{item['n']}/before")
+        assert shown.ok == (item["name"] == "photo.jpg"), item
+        assert shown.status_code in (200, 404, 422)
+        assert SECRET not in shown.content
+    pipe = server.wait_for(ask("pipe.jpg").json()["job"])
+    assert pipe["items"][0]["error"]["message"].startswith("pipe.jpg is no file")
     for upward in UPWARD:
         answer = ask(upward)
         assert answer.status_code in (400, 403), upward

@@ -160,5 +160,5 @@ def test_without_the_token_nothing_but_static_files_is_answered(tmp_path: Path, 
                 continue
             for headers in ({}, {"Authorization": "Bearer x"}, {"Cookie": "gpen_webui=1"}):
                 answer = requests.request(method, url + path, headers=headers, timeout=20)
-                assert answer.status_code == 401, (method, path)
+                assert answer.status_code in (401, 429), (method, path)  # too many guesses
         assert list(far.outputs.glob("20*")) == []

@@ -16,6 +16,7 @@ from gpen_webui.jobs.records import (
 )
 from gpen_webui.jobs.service import JobService
 from gpen_webui.jobs.store import database
+from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
 from tests.jobs_kit import (
     Bench,
@@ -101,10 +102,14 @@ def test_any_text_can_be_a_name(service: JobService):
     check_nothing_lost(service, job)
 
 
-def test_a_photo_by_path_that_cannot_be_read_is_refused_with_words(service, tmp_path: Path):
+def test_photos_by_path_are_added_without_being_read(service, tmp_path: Path):
+    """One that cannot be read fails alone when its turn comes."""
+    (tmp_path / "there.jpg").write_bytes(b"there")
+    photos = [NewPhoto(tmp_path / name, name) for name in ("gone.jpg", "there.jpg")]
     job = service.store.create_job("album", "Paths", RestoreOptions())
-    with pytest.raises(StoreError, match=r"gone\.jpg cannot be read"):
-        service.store.add_original(job.id, "gone.jpg", tmp_path / "gone.jpg")
+    assert service.store.add_originals(job.id, photos) == [0, 1]
+    items = service.store.items(job.id)
+    assert [(item.size, item.sha256) for item in items] == [(0, ""), (5, "")]
 
 
 # Looking

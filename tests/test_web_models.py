@@ -3,6 +3,7 @@
 import functools
 import http.server
 import json
+import os
 import shutil
 import threading
 import time
@@ -17,7 +18,9 @@ from gpen_webui.errors import UserError
 from gpen_webui.folders import BUNDLED
 from gpen_webui.jobs.service import open_jobs
 from gpen_webui.models.download import download_model
+from gpen_webui.models.installed import list_models
 from gpen_webui.settings import Settings
+from gpen_webui.web import model_manager
 from gpen_webui.web.model_manager import ChosenModel, ModelManager
 from tests.server import Server, small_photo
 from tests.tiny_gpen import make_tiny_model
@@ -141,7 +144,7 @@ def test_what_cannot_be_downloaded_is_said(server: Server, name: str, status: in
 
 
 class Shop:
-    """A web server that hands out one file, slowly if wished, and a desk that fetches from it."""
+    """A web server that hands out one file, slowly if wished, and what fetches from it."""
 
     def __init__(self, folder: Path, content: bytes):
         self.go_on = threading.Event()
@@ -168,12 +171,12 @@ class Shop:
         self.models = settings.models
         self.jobs = open_jobs(settings)
         fetch = functools.partial(download_model, sources=[source])
-        self.desk = ModelManager(settings, self.jobs, ChosenModel(settings), fetch)
+        self.manager = ModelManager(settings, self.jobs, ChosenModel(settings), fetch)
 
     def download_until(self, state: str) -> dict:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            download = model_named(self.desk.state(), "gpen-bfr-256")["download"]
+            download = model_named(self.manager.state(), "gpen-bfr-256")["download"]
             if download and download["state"] == state:
                 return download
             time.sleep(0.05)
@@ -181,7 +184,7 @@ class Shop:
 
     def close(self) -> None:
         self.go_on.set()
-        self.desk.close()
+        self.manager.close()
         self.jobs.close()
         self.web.shutdown()
         self.web.server_close()
@@ -197,31 +200,59 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 
 def test_a_download_tells_how_far_it_is_and_ends_installed(shop: Shop):
-    shop.desk.start_download("gpen-bfr-256")
-    shop.desk.start_download("gpen-bfr-256")  # a second click
+    shop.manager.start_download("gpen-bfr-256")
+    shop.manager.start_download("gpen-bfr-256")  # a second click
     half = shop.download_until("running")
     while not half["done"]:
         half = shop.download_until("running")
     assert 0 < half["done"] < half["total"]
     shop.go_on.set()
     shop.download_until("done")
-    model = model_named(shop.desk.state(), "gpen-bfr-256")
+    model = model_named(shop.manager.state(), "gpen-bfr-256")
     assert model["installed"]
     assert json.dumps(model)
 
 
 def test_a_download_can_be_stopped(shop: Shop):
-    shop.desk.start_download("gpen-bfr-256")
+    shop.manager.start_download("gpen-bfr-256")
     shop.download_until("running")
-    shop.desk.cancel_download("gpen-bfr-256")
+    shop.manager.cancel_download("gpen-bfr-256")
     shop.go_on.set()
     shop.download_until("cancelled")
-    assert not model_named(shop.desk.state(), "gpen-bfr-256")["installed"]
+    assert not model_named(shop.manager.state(), "gpen-bfr-256")["installed"]
     with pytest.raises(UserError):
-        shop.desk.cancel_download("gpen-bfr-256")
+        shop.manager.cancel_download("gpen-bfr-256")
 
 
 def test_a_download_that_fails_says_why(shop: Shop):
     shop.web.server_close()
-    shop.desk.start_download("gpen-bfr-256")
+    shop.manager.start_download("gpen-bfr-256")
     assert "could not be downloaded" in shop.download_until("failed")["error"]
+
+
+def test_all_open_pages_share_one_look_at_the_models(shop: Shop, monkeypatch):
+    looks = []
+    monkeypatch.setattr(
+        model_manager, "list_models", lambda models: looks.append(models) or list_models(models)
+    )
+    monkeypatch.setattr(model_manager, "RECENT_SECONDS", 1e9)
+    states = {shop.manager.recent_state() for _ in range(50)}
+    assert len(looks) == 1
+    assert json.loads(states.pop()) == json.loads(json.dumps(shop.manager.state()))
+    monkeypatch.setattr(model_manager, "RECENT_SECONDS", -1)
+    shop.manager.recent_state()
+    assert len(looks) == 3  # a state that is too old is not told
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+def test_an_import_into_a_folder_that_cannot_be_written_is_refused_in_words(tmp_path: Path):
+    models = tmp_path / "models"
+    add_embedded(models)
+    tiny = make_tiny_model(tmp_path).path
+    (tmp_path / "file").write_text("")
+    with Server(tmp_path / "outputs", "--models", str(tmp_path / "file" / "models")) as server:
+        answer = bring(server, tiny)
+    assert answer.status_code == 409
+    error = answer.json()["error"]
+    assert error["code"] == "model"
+    assert str(tmp_path / "file" / "models") in error["message"]

@@ -78,7 +78,7 @@ class Album:
             job = service.store.create_job(
                 "album", self._record.folder.name, self._settings.options, folder=RESULTS_FOLDER
             )
-            service.store.add_unread(job.id, to_do)
+            service.store.add_originals(job.id, to_do)
             with self._stopping_on_signals():
                 service.runner.submit(job.id)
                 self._follow(service, job)

@@ -14,6 +14,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,21 +26,36 @@ from gpen_webui.files.names import safe_name
 
 TEMPORARY = ".gpen-webui-"  # how temporary names begin; they end in .part
 REPORT = "report.json"
+COPY_BYTES = 1 << 20  # at a time
 READABLE = 0o666  # less what the user's umask takes away
 CANNOT_FLUSH = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 def write_atomically(
-    path: Path, data: bytes, *, mode: int | None = None, staging: Path | None = None
+    path: Path,
+    data: bytes | BinaryIO,
+    *,
+    mode: int | None = None,
+    staging: Path | None = None,
 ) -> None:
     """Write a file whole or not at all, replacing an earlier one.
 
-    mode: its permissions, less the umask; None: those that any program would give it.
-    staging: a folder on the same file system for the temporary file; None: beside the file.
+    data: see write_content. mode: its permissions, less the umask; None: those that any program
+    would give it. staging: a folder on the same file system for the temporary file; None:
+    beside the file.
     Raises OSError, with the earlier file as it was and nothing left behind.
     """
     with writing_atomically(path, mode=mode, staging=staging) as file:
-        file.write(data)
+        write_content(file, data)
+
+
+def write_content(file: BinaryIO, data: bytes | BinaryIO) -> int:
+    """Write bytes, or an open file, which is copied to its end and closed; how many bytes."""
+    if isinstance(data, bytes):
+        return file.write(data)
+    with data:
+        shutil.copyfileobj(data, file, COPY_BYTES)
+        return file.tell()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from gpen_webui.files.atomic import (
     TEMPORARY,
@@ -22,6 +23,7 @@ from gpen_webui.files.atomic import (
     flush_file,
     flush_folder,
     temporary_name,
+    write_content,
 )
 
 # What is the matter with the disk or the machine, and not with the name.
@@ -42,16 +44,20 @@ class NameRefusedError(OSError):
     """The folder cannot hold a file of this name, or something else has the name by now."""
 
 
-def stage(path: Path, data: bytes) -> None:
-    """Write a file under a name that is ours alone, over what an earlier try left there."""
+def stage(path: Path, data: bytes | BinaryIO) -> int:
+    """Write a file under a name that is ours alone, over what an earlier try left there.
+
+    data: see atomic.write_content. Returns its size in bytes.
+    """
     path.unlink(missing_ok=True)
     try:
         with create_file(path) as file:
-            file.write(data)
+            size = write_content(file, data)
             flush_file(file)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+    return size
 
 
 def is_there(path: Path) -> bool:

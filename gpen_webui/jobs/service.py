@@ -46,11 +46,15 @@ class JobService:
     """
 
     def __init__(
-        self, settings: Settings, load_restorer: LoadRestorer, restore_stages: RestoreStages
+        self,
+        settings: Settings,
+        load_restorer: LoadRestorer,
+        restore_stages: RestoreStages,
+        max_original_bytes: int | None = None,
     ):
         self.settings = settings
         with ExitStack() as opened:
-            files = _open_files(settings.outputs)
+            files = _open_files(settings.outputs, max_original_bytes)
             opened.callback(_open_lock(files).close)
             notifier = EventNotifier()
             self.notice = rescue_if_needed(files)
@@ -87,11 +91,14 @@ class JobService:
 
 
 def open_jobs(
-    settings: Settings, chosen_model: Callable[[], str | None] | None = None
+    settings: Settings,
+    chosen_model: Callable[[], str | None] | None = None,
+    max_original_bytes: int | None = None,
 ) -> JobService:
     """The jobs of settings.outputs, taken up where the last process left them.
 
     chosen_model: tells the name of the model to load, each time; else settings.model is it.
+    max_original_bytes: photos that stay where they are may be so large; None: no limit.
     Raises OutputsInUseError where another process works in the folder, StoreError where it
     cannot be used. Loads no model.
     """
@@ -106,7 +113,7 @@ def open_jobs(
         return restorer, workers
 
     log_to_file(settings.outputs, settings.log_level, settings.log_format)
-    return JobService(settings, load_restorer, restore_stages)
+    return JobService(settings, load_restorer, restore_stages, max_original_bytes)
 
 
 def _load_settings(settings: Settings) -> str:
@@ -114,9 +121,9 @@ def _load_settings(settings: Settings) -> str:
     return f"{settings.model} {settings.device} {settings.precision} {settings.workers}"
 
 
-def _open_files(outputs: Path) -> StoreFiles:
+def _open_files(outputs: Path, max_original_bytes: int | None) -> StoreFiles:
     try:
-        return StoreFiles(outputs)
+        return StoreFiles(outputs, max_original_bytes=max_original_bytes)
     except OSError as error:
         raise _unusable(outputs, error) from error
 

@@ -59,9 +59,12 @@ def open_photo(path: Path, *, name: str | None = None, max_megapixels: int = 100
     )
 
 
-def thumbnail(path: Path, side: int, *, max_megapixels: int = 100) -> bytes:
+def thumbnail(
+    path: Path, side: int, *, name: str | None = None, max_megapixels: int = 100
+) -> bytes:
     """A JPEG of a photo file, upright, its longer side at most `side` pixels, no metadata.
 
     Raises PhotoError as `open_photo` does.
     """
-    return shared_decoders.ask(path, path.name, max_megapixels, side=side).parts["jpeg"].tobytes()
+    answer = shared_decoders.ask(path, name or path.name, max_megapixels, side=side)
+    return answer.parts["jpeg"].tobytes()

@@ -1,1 +1,1 @@
-"""Pages, HTTP API, progress, guard; the only package that imports Flask."""
+"""Pages, HTTP API, events, guard; the only package that imports Flask."""

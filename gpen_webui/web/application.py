@@ -1,4 +1,4 @@
-"""The Flask application, put together from the parts of this room."""
+"""The Flask application, put together from the parts of this package."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from gpen_webui.folders import BUNDLED
 from gpen_webui.jobs.service import open_jobs
 from gpen_webui.settings import Settings
 from gpen_webui.web import (
-    api,
     enhance,
     error_answers,
+    events,
     guard,
-    images,
+    health,
+    items,
+    jobs,
     metrics,
-    models_api,
+    models,
+    openapi,
     pages,
-    progress,
     uploads,
 )
 from gpen_webui.web.model_manager import ChosenModel, ModelManager
@@ -36,16 +38,17 @@ def build_app(settings: Settings) -> Flask:
     app.extensions["settings"] = settings
     guard.init_app(app)  # first, so that nothing else sees a request that it refuses
     uploads.init_app(app)
-    progress.init_app(app)
+    events.init_app(app)
     metrics.init_app(app)
     error_answers.init_app(app)
     pages.init_app(app)
-    for room in (pages, api, enhance, images, metrics, models_api, progress):
-        app.register_blueprint(room.blueprint)
+    for noun in (pages, enhance, jobs, items, events, models, health, metrics, openapi):
+        app.register_blueprint(noun.blueprint)
+    app.register_blueprint(events.sockets)
     chosen = ChosenModel(settings)
-    jobs = open_jobs(settings, chosen)
-    app.extensions["jobs"] = jobs
-    app.extensions["models"] = ModelManager(settings, jobs, chosen)
+    service = open_jobs(settings, chosen, settings.max_file_mb * uploads.MB)
+    app.extensions["jobs"] = service
+    app.extensions["models"] = ModelManager(settings, service, chosen)
     return app
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 from flask import Blueprint, Response, jsonify, request
 
-from gpen_webui.files.find_photos import FoundPhoto, find_photos
+from gpen_webui.errors import UserError
+from gpen_webui.files.find_photos import FoundPhoto, LeftOut, find_photos
 from gpen_webui.jobs.records import RESTORED_ITEMS, Item
+from gpen_webui.jobs.store.jobs import NewPhoto
+from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.formats import PHOTO_SUFFIXES
 from gpen_webui.web.context import (
     can_be_stored,
@@ -27,7 +33,7 @@ from gpen_webui.web.errors import (
     PausedError,
     WasCancelledError,
 )
-from gpen_webui.web.images import attachment
+from gpen_webui.web.items import attachment
 from gpen_webui.web.uploads import all_uploaded, uploaded
 
 blueprint = Blueprint("enhance", __name__)
@@ -52,45 +58,60 @@ def enhance() -> Response | tuple[Response, int]:
 def batch_enhance() -> tuple[Response, int]:
     """An album: uploaded as a form, or as JSON with the paths of photos on this machine."""
     if request.mimetype == "multipart/form-data":
-        job_id, total = _uploaded_album()
+        album = _uploaded_album()
     else:
-        job_id, total = _album_of_paths()
-    job_service().runner.submit(job_id)
-    answer = {
-        "status": "processing",
-        "total_images": total,
-        "job": job_id,
-        "progress": progress_address(job_id),
-    }
-    return jsonify(answer), 202
+        album = _album_of_paths()
+    job_service().runner.submit(album["job"])
+    progress = progress_address(album["job"])
+    return jsonify(status="processing", **album, progress=progress), 202
 
 
-def _uploaded_album() -> tuple[str, int]:
-    photos = all_uploaded("photos")
-    options = form_options()
-    store = job_service().store
-    name = request.form.get("name") or "Album"
-    job = store.create_job("album", name, options, request_key(request.form.to_dict()))
-    for number, (path, filename) in enumerate(photos):
-        store.add_item(job.id, filename, path, key=f"photos/{number}")
-    return job.id, len(photos)
+def _uploaded_album() -> dict:
+    files = all_uploaded("photos")
+    photos = [
+        NewPhoto(path, filename, key=f"photos/{number}")
+        for number, (path, filename) in enumerate(files)
+    ]
+    options, fields = form_options(), request.form.to_dict()
+    with _new_album(fields.get("name") or "Album", options, request_key(fields)) as job_id:
+        job_service().store.add_items(job_id, photos)
+    return {"total_images": len(photos), "job": job_id}
 
 
-def _album_of_paths() -> tuple[str, int]:
+def _album_of_paths() -> dict:
     body = json_body()
     options = parse_options(body.get("args") or {})
-    photos = _allowed_photos(body.get("paths"))
-    store = job_service().store
-    name = text_of(body, "name") or _common_name(photos)
-    job = store.create_job("album", name, options, request_key(body))
-    for number, photo in enumerate(photos):
-        source = photo.source.resolve()
-        store.add_original(job.id, photo.name.as_posix(), source, key=f"paths/{number}")
-    return job.id, len(photos)
+    found, left_out = _allowed_photos(body.get("paths"))
+    photos = [
+        NewPhoto(photo.source, photo.name.as_posix(), key=f"paths/{number}")
+        for number, photo in enumerate(found)
+    ]
+    name = text_of(body, "name") or _common_name(found)
+    with _new_album(name, options, request_key(body)) as job_id:
+        job_service().store.add_originals(job_id, photos)
+    told = [left.as_dict() for left in left_out]
+    return {"total_images": len(photos), "job": job_id, "left_out": told}
 
 
-def _allowed_photos(paths: object) -> list[FoundPhoto]:
-    """The photos that the paths mean, all of them within the folders that may be named."""
+@contextmanager
+def _new_album(name: str, options: RestoreOptions, key: str | None) -> Iterator[str]:
+    """A job to be filled; where that fails it goes, unless its key lets the client go on."""
+    job = job_service().store.create_job("album", name, options, key)
+    try:
+        yield job.id
+    except UserError:
+        if key is None:
+            with suppress(UserError):  # the reason why it failed is the one to tell
+                job_service().runner.delete(job.id)
+        raise
+
+
+def _allowed_photos(paths: object) -> tuple[list[FoundPhoto], list[LeftOut]]:
+    """The photos that the paths mean, with sources free of links, and what is left out.
+
+    Raises ForbiddenError for a path that leads out of the folders that may be named. A link
+    met in a folder stays as it is where it leads elsewhere, and will not be followed.
+    """
     roots = [root.resolve() for root in settings().album_roots]
     if not roots:
         raise ForbiddenError(
@@ -101,14 +122,24 @@ def _allowed_photos(paths: object) -> list[FoundPhoto]:
         raise BadRequestError("paths must be a list of files or folders, like [“/photos/1998”].")
     try:
         wanted = [_inside(Path(path), roots) for path in paths]
-        photos, _ = find_photos(
+        photos, left_out = find_photos(
             wanted, PHOTO_SUFFIXES, exclude=settings().outputs, follow_links=False
         )
-        for photo in photos:
-            _inside(photo.source, roots)  # a link in a walked folder may lead elsewhere
     except (OSError, RuntimeError) as error:  # an endless name, links in a circle
         raise BadRequestError(f"The paths cannot be followed ({error}); check them.") from error
-    return photos
+    allowed = [replace(photo, source=_without_links(photo.source, roots)) for photo in photos]
+    return allowed, left_out
+
+
+def _without_links(path: Path, roots: list[Path]) -> Path:
+    """Where a photo lies; a link that leads elsewhere, or nowhere, itself."""
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError):
+        resolved = None
+    if resolved is not None and _is_below(resolved, roots):
+        return resolved
+    return path.parent.resolve() / path.name
 
 
 def _is_path(path: object) -> bool:
@@ -118,14 +149,17 @@ def _is_path(path: object) -> bool:
 def _inside(path: Path, roots: list[Path]) -> Path:
     """The path, relative ones below the first folder. Raises ForbiddenError where it leads out."""
     path = roots[0] / path
-    resolved = path.resolve()
-    if not any(resolved.is_relative_to(root) for root in roots):
+    if not _is_below(path.resolve(), roots):
         allowed = ", ".join(str(root) for root in roots)
         raise ForbiddenError(
             f"{path} lies outside of the folders that may be named ({allowed}); allow its folder "
             "with --album-root."
         )
     return path
+
+
+def _is_below(path: Path, roots: list[Path]) -> bool:
+    return any(path.is_relative_to(root) for root in roots)
 
 
 def _common_name(photos: list[FoundPhoto]) -> str:

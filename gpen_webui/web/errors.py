@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gpen_webui.errors import UserError
+from gpen_webui.files.originals import MissingOriginalError, OriginalError
 from gpen_webui.jobs.records import JobConflictError, StoreError, UnknownJobError
 from gpen_webui.models.installed import ModelError
 from gpen_webui.photo.errors import PhotoError
@@ -76,11 +77,13 @@ STATUS: tuple[tuple[type[UserError], int, str], ...] = (
     (UnknownJobError, 404, "not_found"),
     (UnknownModelError, 404, "not_found"),
     (MissingPictureError, 404, "not_found"),
+    (MissingOriginalError, 404, "not_found"),
     (NotStartedError, 404, "not_found"),
     (JobConflictError, 409, "conflict"),
     (WasCancelledError, 409, "conflict"),
     (ModelError, 409, "model"),
     (TooLargeError, 413, "too_large"),
+    (OriginalError, 422, "unreadable_photo"),
     (PhotoError, 422, "unreadable_photo"),
     (NotRestoredError, 422, "unreadable_photo"),
     (TooManyGuessesError, 429, "too_many_guesses"),

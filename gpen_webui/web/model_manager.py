@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 CHOICE_FILE = Path(".gpen-webui") / "model"
 RECENT_JOBS, RECENT_ITEMS = 5, 100
+RECENT_SECONDS = 0.4
 
 
 class ChosenModel:
@@ -85,6 +88,8 @@ class ModelManager:
         self._downloads: dict[str, Download] = {}
         self._stops: dict[str, Event] = {}
         remove_leftovers(settings.models)
+        self._recent_lock = Lock()
+        self._recent: tuple[float, str] | None = None
 
     @property
     def active(self) -> str:
@@ -99,6 +104,14 @@ class ModelManager:
         active = self.active
         models = [self._model(state, active) for state in self._states()]
         return {"models": models, "engine": self._jobs.pool.status()}
+
+    def recent_state(self) -> str:
+        """As state(), as JSON text and up to RECENT_SECONDS old: all who watch share it."""
+        with self._recent_lock:
+            now = time.monotonic()
+            if self._recent is None or now - self._recent[0] > RECENT_SECONDS:
+                self._recent = (now, json.dumps(self.state()))
+            return self._recent[1]
 
     def last_speed(self) -> float | None:
         """Seconds per face, all stages together, over the first photos of the latest jobs."""

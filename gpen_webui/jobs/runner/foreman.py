@@ -193,8 +193,7 @@ class Foreman:
         """
         task.settle()
         started = time.perf_counter()
-        self._saver.stage(task.claim, restored.data)
-        task.result_size = len(restored.data)
+        task.result_size = self._saver.stage(task.claim, restored.data)
         report = restored.report
         try:
             self._place(task.claim, restored)

@@ -360,7 +360,7 @@ class LocalPool:
         """Take an item through its stages. Raises Interrupted, StageError, ShortageError."""
         claim = task.claim
         key = (claim.sha256, claim.options.network_key(), restorer.model.sha256)
-        is_photo = claim.kind == "photo"
+        is_photo = claim.kind == "photo" and claim.sha256 != ""  # else it was not read yet
         task.begin(restorer.model)
         reuse = self._cache.get(key) if is_photo else None
         stages = self._restore_stages(restorer, claim.source, claim.name, claim.options, reuse)

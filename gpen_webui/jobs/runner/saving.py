@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import write_report
@@ -39,12 +40,12 @@ class Saver:
         self._database = database
         self._store = store
 
-    def stage(self, claim: Claim, data: bytes) -> None:
-        """Write a result whole, out of sight. Raises CannotSaveError."""
+    def stage(self, claim: Claim, data: bytes | BinaryIO) -> int:
+        """Write a result whole, out of sight; its size in bytes. Raises CannotSaveError."""
         folder = self._folder(claim)
         try:
             self._make(folder, claim.job_id)
-            stage(self._files.staged(claim.job_id, claim.n), data)
+            return stage(self._files.staged(claim.job_id, claim.n), data)
         except OSError as error:
             raise CannotSaveError(_in_words(error, folder)) from error
 

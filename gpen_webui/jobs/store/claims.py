@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from gpen_webui.files.atomic import REPORT
 from gpen_webui.files.names import numbered_folders, numbered_paths, portable_path
+from gpen_webui.files.originals import Original
 from gpen_webui.files.placing import is_there, remove_placed
 from gpen_webui.jobs.records import ACTIVE_JOBS, RESTORED_ITEMS, UnknownJobError
 from gpen_webui.jobs.store.database import Database
@@ -51,7 +52,7 @@ class Claim:
     crashed_before: bool
     kind: str
     name: str
-    source: Path
+    source: Path | Original
     sha256: str
     folder: str
     options: RestoreOptions
@@ -88,7 +89,7 @@ class ClaimQueue:
             crashed_before=item["crashes"] > 0,
             kind=job["kind"],
             name=item["name"],
-            source=self._files.source(item["source"], item["owned"]),
+            source=self._files.original(item["source"], item["owned"]),
             sha256=item["sha256"],
             folder=job["folder"],
             options=RestoreOptions(**json.loads(job["options"])),

@@ -185,7 +185,7 @@ class JobCommands:
         for n, item in enumerate(items):
             item["n"] = n
             if item["owned"]:
-                original = self._files.source(item["source"], True)
+                original = self._files.copy(item["source"])
                 item["source"] = self._files.new_source(job_id, n)
                 prepared.append(item["source"])
                 self._files.prepare_shared(original, item["source"])

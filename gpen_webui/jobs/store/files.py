@@ -27,6 +27,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from gpen_webui.files.atomic import flush_folder
+from gpen_webui.files.originals import Original
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +38,15 @@ BLOCK = 1 << 20
 class StoreFiles:
     """The folders of one outputs folder; making the object makes them. Raises OSError.
 
-    hidden: the folder in it that has all of the store's files.
+    hidden: the folder in it that has all of the store's files. max_original_bytes: photos that
+    stay where they are may be so large, and are opened without following links, as others may
+    name them; None: they are the user's own and are opened as they are.
     """
 
-    def __init__(self, outputs: Path, hidden: str = HIDDEN):
+    def __init__(self, outputs: Path, hidden: str = HIDDEN, max_original_bytes: int | None = None):
         self.outputs = outputs.absolute()
         self.root = self.outputs / hidden
+        self._max_original_bytes = max_original_bytes
         self.database = self.root / "jobs.sqlite"
         self.lock = self.root / "lock"
         self.incoming = self.root / "incoming"
@@ -56,10 +60,16 @@ class StoreFiles:
         """A path that does not exist, for an upload to be written to."""
         return self.incoming / uuid.uuid4().hex
 
-    def source(self, source: str, owned: bool) -> Path:
-        """The original of an item, as its row names it."""
-        if not owned:
-            return Path(os.fsdecode(source))
+    def original(self, source: str, owned: bool) -> Path | Original:
+        """What an item restores, as its row names it: our copy, or what stays elsewhere."""
+        if owned:
+            return self.copy(source)
+        path = Path(os.fsdecode(source))
+        limit = self._max_original_bytes
+        return path if limit is None else Original(path, limit)
+
+    def copy(self, source: str) -> Path:
+        """Our copy of an original, as its row names it."""
         path = self.root / source
         pending = self._pending(source)
         return pending if not path.exists() and pending.exists() else path

@@ -102,29 +102,23 @@ class Store(Lookup):
         return self.item(job_id, n)
 
     def add_originals(self, job_id: str, photos: Sequence[NewPhoto]) -> list[int]:
-        """Add photos that stay where they are; in the rest as `add_items`."""
+        """Add photos that stay where they are; in the rest as `add_items`.
+
+        They are not read until they are restored, so one that cannot be read fails alone and
+        an album on a slow disk is added at once. Where the store was opened with a limit for
+        originals, their paths must be without links.
+        """
         numbers = []
         for batch in _batches(photos):
-            rows = _item_rows(batch, owned=False)
+            rows = [_row(photo, _size(photo.path), "", owned=False) for photo in batch]
             with self._database.changing() as change:
                 found, new = _number(change, job_id, rows)
                 for row in new:
-                    row["source"] = str(row.pop("path").absolute())
+                    path = str(row.pop("path").absolute())
+                    row["source"] = path if can_be_stored(path) else os.fsencode(path)
                 change.add_items(job_id, new)
             numbers += found
         return numbers
-
-    def add_unread(self, job_id: str, photos: Sequence[NewPhoto]) -> None:
-        """As `add_originals`, but no photo is read: what is wrong with it is said later.
-
-        For jobs whose photos are restored once, so that nobody asks for their SHA-256.
-        """
-        for batch in _batches(photos):
-            with self._database.changing() as change:
-                first = change.next_number(job_id)
-                change.add_items(
-                    job_id, [_unread_row(n, photo) for n, photo in enumerate(batch, first)]
-                )
 
     def describe(
         self, job_id: str, name: str | None = None, options: RestoreOptions | None = None
@@ -140,7 +134,7 @@ class Store(Lookup):
                 change.set_job(job_id, **values)
 
     def _add_uploads(self, job_id: str, uploads: Sequence[NewPhoto]) -> list[int]:
-        rows = _item_rows(uploads, owned=True)
+        rows = _upload_rows(uploads)
         prepared: list[str] = []
         try:
             with self._database.changing() as change:
@@ -176,39 +170,39 @@ def _batches(photos: Sequence[NewPhoto]) -> list[Sequence[NewPhoto]]:
     return [photos[start : start + BATCH] for start in range(0, len(photos), BATCH)]
 
 
-def _item_rows(photos: Sequence[NewPhoto], owned: bool) -> list[dict]:
-    """Rows of items that have no number and no source yet, with their paths."""
+def _upload_rows(photos: Sequence[NewPhoto]) -> list[dict]:
+    """Rows of uploads that have no number and no source yet, with their paths."""
     if len(photos) == 1:  # not worth a thread
         prints = [_fingerprint(photos[0].path)]
     else:
         with ThreadPoolExecutor(READERS) as readers:
             prints = list(readers.map(_fingerprint, [photo.path for photo in photos]))
     return [
-        {
-            "n": None,
-            "name": clean_name(photo.name),
-            "key": photo.key,
-            "source": None,
-            "owned": owned,
-            "size": size,
-            "sha256": sha256,
-            "path": photo.path,
-        }
+        _row(photo, size, sha256, owned=True)
         for photo, (size, sha256) in zip(photos, prints, strict=True)
     ]
 
 
-def _unread_row(n: int, photo: NewPhoto) -> dict:
-    path = str(photo.path.absolute())
+def _row(photo: NewPhoto, size: int, sha256: str, owned: bool) -> dict:
     return {
-        "n": n,
+        "n": None,
         "name": clean_name(photo.name),
-        "source": path if can_be_stored(path) else os.fsencode(path),
-        "owned": False,
-        "size": 0,
-        "sha256": "",
+        "key": photo.key,
+        "source": None,
+        "owned": owned,
+        "size": size,
+        "sha256": sha256,
         "crashes": photo.crashes,
+        "path": photo.path,
     }
+
+
+def _size(path: Path) -> int:
+    """Bytes; 0 where it cannot be told."""
+    try:
+        return path.stat(follow_symlinks=False).st_size
+    except (OSError, ValueError):
+        return 0
 
 
 def _fingerprint(path: Path) -> tuple[int, str]:

@@ -147,7 +147,7 @@ def _named_rows(files: StoreFiles, sources: list[str]) -> Iterator[dict]:
 
 def _row(files: StoreFiles, n: int, source: str, name: str) -> dict:
     try:
-        size, sha256 = fingerprint(files.source(source, True), flush=False)
+        size, sha256 = fingerprint(files.copy(source), flush=False)
     except OSError:  # it will be said when it is restored
         size, sha256 = 0, ""
     return {

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from pathlib import Path
 
+from gpen_webui.files.originals import Original
 from gpen_webui.jobs.records import RESTORED_ITEMS, Item, Job
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.event_rows import read_events
@@ -69,12 +70,12 @@ class Lookup:
             query = "SELECT name, crashes FROM items WHERE job = ? AND crashes > 0"
             return dict(connection.execute(query, (job_id,)).fetchall())
 
-    def original(self, job_id: str, n: int) -> Path:
+    def original(self, job_id: str, n: int) -> Path | Original:
         """The file that an item restores; it may be gone where it is not our copy."""
         with self._database.reading() as connection:
             job_row(connection, job_id)
             row = item_row(connection, job_id, n)
-        return self._files.source(row["source"], row["owned"])
+        return self._files.original(row["source"], row["owned"])
 
     def result(self, job_id: str, n: int) -> Path | None:
         """An item's result; None while it has none."""

@@ -82,7 +82,7 @@ def _is_deleted_since(files: StoreFiles, store: sqlite3.Connection, job: sqlite3
 
 def _files_of(files: StoreFiles, job: sqlite3.Row, item: sqlite3.Row) -> Iterator[Path]:
     if item["owned"]:
-        yield files.source(item["source"], True)
+        yield files.copy(item["source"])
     if item["result"] and job["folder"]:
         yield files.result(job["folder"], item["result"])
 
@@ -126,7 +126,7 @@ def _find_originals(files: StoreFiles, store: sqlite3.Connection, job_id: str) -
     query = "SELECT n, source FROM items WHERE job = ? AND owned"
     for n, source in store.execute(query, (job_id,)).fetchall():
         usual = f"uploads/{job_id}/{n}"
-        if source != usual and not files.source(source, True).is_file():
+        if source != usual and not files.copy(source).is_file():
             set_source = "UPDATE items SET source = ? WHERE job = ? AND n = ?"
             store.execute(set_source, (usual, job_id, n))
 
@@ -142,7 +142,7 @@ def _fill_numbers(files: StoreFiles, store: sqlite3.Connection, job_id: str, rep
     photos = report["photos"]
     for n in sorted(set(range(max(max(known, default=-1), len(photos)))) - known):
         source = f"uploads/{job_id}/{n}"
-        path = files.source(source, True)
+        path = files.copy(source)
         size, sha256 = fingerprint(path, flush=False) if path.is_file() else (0, "")
         name = photos[n]["name"] if n < len(photos) else names.get(source, f"photo {n + 1}")
         store.execute(

@@ -1,4 +1,4 @@
-"""WebSockets: the events of a job, and the state of the models."""
+"""What happens: the events of a job, and the state of the models, told over WebSockets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import json
 import time
 
-from flask import Blueprint, Flask, g, request
+from flask import Blueprint, Flask, Response, g, jsonify, request
 from flask_sock import Sock
 from simple_websocket import Server
 
@@ -18,7 +18,8 @@ HEARTBEAT = 3.0  # seconds between looks whether a silent client is still there
 MODELS_EVERY = 0.5  # seconds
 KEY_BYTES = 16  # of a handshake's random key
 
-blueprint = Blueprint("progress", __name__, url_prefix="/ws")
+blueprint = Blueprint("events", __name__)
+sockets = Blueprint("sockets", __name__, url_prefix="/ws")
 sock = Sock()
 
 
@@ -28,7 +29,13 @@ def init_app(app: Flask) -> None:
     app.extensions["watchers"] = WebSocketRegistry()
 
 
-@blueprint.before_request
+@blueprint.get("/api/jobs/<job_id>/events")
+def list_events(job_id: str) -> Response:
+    """What the WebSocket tells, as far as it has happened."""
+    return jsonify(job_service().events.replay(job_id, whole_number("after", 0)))
+
+
+@sockets.before_request
 def admit() -> None:
     """Refuse what makes no sense while it can still be said in words: before the handshake."""
     # Events are short: no compression, and nothing of its parameters to be parsed.
@@ -61,14 +68,14 @@ def _is_key(text: str) -> bool:
         return False
 
 
-@blueprint.teardown_request
+@sockets.teardown_request
 def leave(error: BaseException | None) -> None:
     """Let the next one in."""
     if admitted := g.pop("watcher", None):
         admitted.leave()
 
 
-@sock.route("/jobs/<job_id>", bp=blueprint)
+@sock.route("/jobs/<job_id>", bp=sockets)
 def job_events(ws: Server, job_id: str) -> None:
     """All events of a job with a higher seq than `after`, then live, to its last."""
     with watchers().serving(ws):
@@ -78,14 +85,14 @@ def job_events(ws: Server, job_id: str) -> None:
                 ws.send(json.dumps(event))
 
 
-@sock.route("/models", bp=blueprint)
+@sock.route("/models", bp=sockets)
 def model_changes(ws: Server) -> None:
     """The models and the engine, now and whenever they change."""
     with watchers().serving(ws):
         told = None
         while True:
             watchers().check(ws)
-            state = json.dumps(model_manager().state())
+            state = model_manager().recent_state()
             if state != told:
                 ws.send(state)
                 told = state

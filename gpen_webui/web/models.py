@@ -17,14 +17,16 @@ from gpen_webui.web.uploads import uploaded
 
 SECRET = ("token",)
 
-blueprint = Blueprint("models_api", __name__, url_prefix="/api/models")
+blueprint = Blueprint("models", __name__, url_prefix="/api/models")
 
 
 @blueprint.get("")
 def list_all() -> Response:
     """Every model with its state, the engine, and the settings of this server."""
-    desk = model_manager()
-    return jsonify(desk.state() | {"settings": _settings_json(), "last_speed": desk.last_speed()})
+    manager = model_manager()
+    return jsonify(
+        manager.state() | {"settings": _settings_json(), "last_speed": manager.last_speed()}
+    )
 
 
 @blueprint.post("/<name>/activate")

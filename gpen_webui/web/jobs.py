@@ -1,33 +1,33 @@
-"""Jobs over HTTP: collect photos, start, look, stop. docs/http-api.md describes it."""
+"""Jobs: made, started, looked at, stopped, removed. docs/http-api.md describes them."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
 from gpen_webui.jobs.records import KINDS
+from gpen_webui.web.album_zip import stream_zip
 from gpen_webui.web.context import (
     job_json,
     job_service,
     json_body,
-    model_manager,
     parse_options,
     request_key,
     text_of,
-    watchers,
     whole_number,
 )
-from gpen_webui.web.errors import BadRequestError
-from gpen_webui.web.uploads import disk_free, uploaded
+from gpen_webui.web.errors import BadRequestError, NotStartedError
+from gpen_webui.web.items import item_json
+from gpen_webui.web.uploads import disk_free
 
 JOBS_AT_ONCE = 50
 MOST_JOBS = 500
 
-blueprint = Blueprint("api", __name__, url_prefix="/api")
+blueprint = Blueprint("jobs", __name__, url_prefix="/api/jobs")
 
 Answer = tuple[Response, int]
 
 
-@blueprint.get("/jobs")
+@blueprint.get("")
 def list_jobs() -> Response:
     """The newest jobs first, and what the disk holds."""
     limit = min(whole_number("limit", JOBS_AT_ONCE), MOST_JOBS)
@@ -39,7 +39,7 @@ def list_jobs() -> Response:
     )
 
 
-@blueprint.post("/jobs")
+@blueprint.post("")
 def create_job() -> Answer:
     """A new job without photos."""
     body = json_body()
@@ -52,18 +52,7 @@ def create_job() -> Answer:
     return jsonify(job_json(job)), 201
 
 
-@blueprint.post("/jobs/<job_id>/items")
-def add_item(job_id: str) -> Answer:
-    """One photo more."""
-    store = job_service().store
-    store.job(job_id)  # before anything is read
-    path, filename = uploaded("photo")
-    key = request_key(request.form.to_dict())
-    item = store.add_item(job_id, request.form.get("name") or filename, path, key)
-    return jsonify(_item_json(item)), 201
-
-
-@blueprint.post("/jobs/<job_id>/start")
+@blueprint.post("/<job_id>/start")
 def start_job(job_id: str) -> Answer:
     """All photos are there: restore them, with the name and options that are chosen by now."""
     if request.is_json:
@@ -74,13 +63,13 @@ def start_job(job_id: str) -> Answer:
     return jsonify(job_json(job_service().runner.submit(job_id))), 202
 
 
-@blueprint.post("/jobs/<job_id>/<any(pause, resume, cancel, retry):action>")
+@blueprint.post("/<job_id>/<any(pause, resume, cancel, retry):action>")
 def change_job(job_id: str, action: str) -> Response:
     """Pause, resume, cancel, or retry what has failed."""
     return jsonify(job_json(getattr(job_service().runner, action)(job_id)))
 
 
-@blueprint.post("/jobs/<job_id>/run-again")
+@blueprint.post("/<job_id>/run-again")
 def run_again(job_id: str) -> Answer:
     """The same photos with other options, as a new job."""
     body = json_body()
@@ -90,15 +79,15 @@ def run_again(job_id: str) -> Answer:
     ), 202
 
 
-@blueprint.get("/jobs/<job_id>")
+@blueprint.get("/<job_id>")
 def show_job(job_id: str) -> Response:
     """A job with all its items."""
     store = job_service().store
     job = store.job(job_id)
-    return jsonify(job_json(job) | {"items": [_item_json(item) for item in store.items(job_id)]})
+    return jsonify(job_json(job) | {"items": [item_json(item) for item in store.items(job_id)]})
 
 
-@blueprint.delete("/jobs/<job_id>")
+@blueprint.delete("/<job_id>")
 def delete_job(job_id: str) -> Response:
     """Remove our copies of the photos and their results."""
     freed = job_service().store.job(job_id).bytes
@@ -106,45 +95,12 @@ def delete_job(job_id: str) -> Response:
     return jsonify(freed=freed)
 
 
-@blueprint.get("/jobs/<job_id>/items/<int:n>")
-def show_item(job_id: str, n: int) -> Response:
-    """One item with its report: faces, seconds per stage, warnings."""
-    return jsonify(job_service().store.item(job_id, n).as_dict())
-
-
-@blueprint.get("/jobs/<job_id>/events")
-def list_events(job_id: str) -> Response:
-    """What the WebSocket tells, as far as it has happened."""
-    return jsonify(job_service().events.replay(job_id, whole_number("after", 0)))
-
-
-@blueprint.get("/health")
-def health() -> Answer:
-    """Whether photos can be restored, or why not."""
-    found = _health()
-    return jsonify(found), 503 if found["status"] == "failed" else 200
-
-
-@blueprint.get("/health/<any(alive, ready):question>")
-def health_in_short(question: str) -> Answer:
-    """alive: a restart would not help. ready: the next photo is restored at once."""
-    found = _health()
-    return jsonify(found), 200 if found[question] else 503
-
-
-def _health() -> dict:
-    status = job_service().pool.status()
-    state = status.pop("state")
-    model = status.pop("model") or model_manager().active
-    return {
-        "status": state,
-        "alive": status["workers"] > 0,
-        "ready": state == "ready",
-        **status,
-        "model": model,
-        "watchers": watchers().count,
-    }
-
-
-def _item_json(item) -> dict:
-    return {name: value for name, value in item.as_dict().items() if name != "report"}
+@blueprint.get("/<job_id>/download")
+def download(job_id: str) -> Response:
+    """The results folder as a zip."""
+    store = job_service().store
+    job = store.job(job_id)
+    if job.folder is None:
+        raise NotStartedError(f"“{job.name}” has no results yet; start it first.")
+    names = [item.result for item in store.items(job_id) if item.result]
+    return stream_zip(job.folder, [*names, "report.json"])

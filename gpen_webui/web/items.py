@@ -1,4 +1,4 @@
-"""Pictures by the numbers of their job and item, never by path.
+"""Items: photos of a job, with their pictures, by number and never by path.
 
 What is shown in a page is encoded anew by this program, so it is a picture and nothing else.
 The result's own file leaves as an attachment with a fixed type.
@@ -6,18 +6,21 @@ The result's own file leaves as an attachment with a fixed type.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePath
 from threading import BoundedSemaphore
 
-from flask import Blueprint, Response, request, send_file
+from flask import Blueprint, Response, jsonify, request, send_file
 
+from gpen_webui.files.originals import hold_open
 from gpen_webui.jobs.records import Item
 from gpen_webui.photo.encode import encode_photo
 from gpen_webui.photo.photo import open_photo, thumbnail
-from gpen_webui.web.album_zip import stream_zip
-from gpen_webui.web.context import job_service, settings, whole_number
-from gpen_webui.web.errors import MissingPictureError, NotStartedError
+from gpen_webui.web.context import job_service, request_key, settings, whole_number
+from gpen_webui.web.errors import MissingPictureError
+from gpen_webui.web.uploads import uploaded
 
 THUMBNAIL_SIDE = 320
 QUALITY = 92
@@ -37,16 +40,35 @@ TYPES = {
     ".avif": "image/avif",
 }
 
-blueprint = Blueprint("images", __name__, url_prefix="/api/jobs/<job_id>")
+blueprint = Blueprint("items", __name__, url_prefix="/api/jobs/<job_id>/items")
 
 
-@blueprint.get("/items/<int:n>/before")
+@blueprint.post("")
+def add_item(job_id: str) -> tuple[Response, int]:
+    """One photo more."""
+    store = job_service().store
+    store.job(job_id)  # before anything is read
+    path, filename = uploaded("photo")
+    key = request_key(request.form.to_dict())
+    item = store.add_item(job_id, request.form.get("name") or filename, path, key)
+    return jsonify(item_json(item)), 201
+
+
+@blueprint.get("/<int:n>")
+def show_item(job_id: str, n: int) -> Response:
+    """One item with its report: faces, seconds per stage, warnings."""
+    return jsonify(job_service().store.item(job_id, n).as_dict())
+
+
+@blueprint.get("/<int:n>/before")
 def before(job_id: str, n: int) -> Response:
     """The original as it looks, upright; `?max=` limits its longer side."""
-    return _shown(_original(job_id, n), job_service().store.item(job_id, n))
+    item = job_service().store.item(job_id, n)
+    with _original(job_id, item) as path:
+        return _shown(path, item)
 
 
-@blueprint.get("/items/<int:n>/after")
+@blueprint.get("/<int:n>/after")
 def after(job_id: str, n: int) -> Response:
     """The result as it looks, or with `?download=1` its own file."""
     item = job_service().store.item(job_id, n)
@@ -56,23 +78,19 @@ def after(job_id: str, n: int) -> Response:
     return _shown(path, item)
 
 
-@blueprint.get("/items/<int:n>/thumbnail")
+@blueprint.get("/<int:n>/thumbnail")
 def small(job_id: str, n: int) -> Response:
     """A small JPEG of the original, or with `?of=after` of the result."""
-    of_result = request.args.get("of") == "after"
-    path = _result(job_id, n) if of_result else _original(job_id, n)
-    return _shown(path, job_service().store.item(job_id, n), THUMBNAIL_SIDE)
+    item = job_service().store.item(job_id, n)
+    if request.args.get("of") == "after":
+        return _shown(_result(job_id, n), item, THUMBNAIL_SIDE)
+    with _original(job_id, item) as path:
+        return _shown(path, item, THUMBNAIL_SIDE)
 
 
-@blueprint.get("/download")
-def download(job_id: str) -> Response:
-    """The results folder as a zip."""
-    store = job_service().store
-    job = store.job(job_id)
-    if job.folder is None:
-        raise NotStartedError(f"“{job.name}” has no results yet; start it first.")
-    names = [item.result for item in store.items(job_id) if item.result]
-    return stream_zip(job.folder, [*names, "report.json"])
+def item_json(item: Item) -> dict:
+    """An item as the API shows it; its report comes only with an item alone."""
+    return {name: value for name, value in item.as_dict().items() if name != "report"}
 
 
 def attachment(path: Path, name: str) -> Response:
@@ -83,11 +101,13 @@ def attachment(path: Path, name: str) -> Response:
     return send_file(path, kind, as_attachment=True, download_name=name, max_age=0)
 
 
-def _original(job_id: str, n: int) -> Path:
-    path = job_service().store.original(job_id, n)
-    if not path.is_file():
-        raise MissingPictureError(f"The original of photo number {n} is no longer there.")
-    return path
+@contextmanager
+def _original(job_id: str, item: Item) -> Iterator[Path]:
+    """A path to read an original by. Raises MissingPictureError, OriginalError."""
+    with hold_open(job_service().store.original(job_id, item.n), item.name) as path:
+        if not path.is_file():
+            raise MissingPictureError(f"The original of photo number {item.n} is not there.")
+        yield path
 
 
 def _result(job_id: str, n: int) -> Path:
@@ -117,7 +137,7 @@ def _shown(path: Path, item: Item, side: int | None = None) -> Response:
 def _encoded(path: Path, name: str, side: int | None) -> tuple[bytes, str]:
     limit = settings().max_megapixels
     if side:
-        return thumbnail(path, side, max_megapixels=limit), "image/jpeg"
+        return thumbnail(path, side, name=name, max_megapixels=limit), "image/jpeg"
     photo = replace(open_photo(path, name=name, max_megapixels=limit), exif=None, xmp=None)
     form = "jpeg" if photo.alpha is None else "png"
     return encode_photo(photo, photo.pixels, form, QUALITY)[0], f"image/{form}"
