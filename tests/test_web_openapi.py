@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gpen_webui.folders import BUNDLED
 from gpen_webui.options import DEFAULTS, OPTIONS
-from gpen_webui.settings import PROJECT
 from tests.server import Server, small_photo
 
 NOT_TRIED = r"^/ws|^/api/models/[^/]+/download"  # WebSockets; it would fetch a model
@@ -33,7 +33,7 @@ def document(server: Server) -> dict:
 
 def documented() -> set[tuple[str, str]]:
     """Method and address of every line in docs/http-api.md, with all parameters as {}."""
-    text = (PROJECT / "docs" / "http-api.md").read_text(encoding="utf-8")
+    text = (BUNDLED / "docs" / "http-api.md").read_text(encoding="utf-8")
     found = set()
     for method, path, others in ADDRESS.findall(text):
         paths = [path, *(f"{path.rpartition('/')[0]}/{word}" for word in named_beside(others))]
