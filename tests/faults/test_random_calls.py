@@ -154,19 +154,26 @@ def kill_worker(server: Server) -> int:
     return worker.pid
 
 
-def finish_all(server: Server, jobs: set[str]) -> list[dict]:
-    """Every job that is still there, ended."""
-    ended = []
-    for job in sorted(jobs):
-        found = server.get(f"/api/jobs/{job}")
-        if found.status_code == 404:  # deleted
-            continue
-        if found.json()["state"] == "collecting":
-            server.post(f"/api/jobs/{job}/cancel")
-        if found.json()["state"] == "paused":
-            server.post(f"/api/jobs/{job}/resume")
-        ended.append(server.wait_for(job, patience=300))
-    return ended
+def all_jobs(server: Server) -> list[dict]:
+    """Every job, those included whose answer was lost with the working process."""
+    found: list[dict] = []
+    while True:
+        before = f"&before={found[-1]['id']}" if found else ""
+        page = server.get(f"/api/jobs?limit=500{before}").json()["jobs"]
+        found += page
+        if not page:
+            return found
+
+
+def finish_all(server: Server) -> list[dict]:
+    """Every job, ended."""
+    jobs = all_jobs(server)
+    for job in jobs:
+        if job["state"] == "collecting":
+            server.post(f"/api/jobs/{job['id']}/cancel")
+        if job["state"] == "paused":
+            server.post(f"/api/jobs/{job['id']}/resume")
+    return [server.wait_for(job["id"], patience=300) for job in jobs]
 
 
 def check(server: Server, job: dict) -> None:
@@ -221,14 +228,14 @@ def test_random_calls_and_deaths_leave_every_job_whole(
         finally:
             stop.set()
         server.session.close()
-        ended = finish_all(server, set(jobs))
+        ended = finish_all(server)
         for job in ended:
             check(server, job)
         hidden = tmp_path / ".gpen-webui"
         left = [path for name in ("staging", "incoming") for path in (hidden / name).rglob("*")]
         assert [path for path in left if path.is_file()] == []
-        known = {job["id"] for job in server.get("/api/jobs?limit=500").json()["jobs"]}
-        assert {path.name for path in (hidden / "uploads").iterdir()} <= known
+        uploads = {path.name for path in (hidden / "uploads").iterdir()}
+        assert uploads <= {job["id"] for job in ended}
         log = (hidden / "gpen-webui.log").read_text(encoding="utf-8")
         assert "Traceback" not in log
     assert len(killed) == kills
