@@ -95,7 +95,6 @@ export type Model = {
   size: number | null;
   licence: string;
   megabytes: number;
-  wired: boolean;
   downloadable: boolean;
   installed: boolean;
   active: boolean;
