@@ -94,8 +94,8 @@ class ItemReport:
             name,
             "failed",
             options.as_dict(),
-            model and model.name,
-            model and model.sha256,
+            model.name if model else None,
+            model.sha256 if model else None,
             error={"stage": stage, "message": message},
         )
 

@@ -15,6 +15,7 @@ PACKAGES_THAT_MAY_IMPORT = {
     "PIL": ("photo/", "training/", "bench/"),
     "flask": ("web/",),
     "flask_sock": ("web/",),
+    "prometheus_client": ("web/",),
     "flask_babel": ("web/",),
     "sqlite3": ("jobs/store/",),
 }

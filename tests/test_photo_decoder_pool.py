@@ -38,11 +38,12 @@ def good(tmp_path: Path) -> Path:
 
 def children() -> set[psutil.Process]:
     """Our processes that decode."""
-    return {
-        child
-        for child in psutil.Process().children()
-        if "gpen_webui.photo.decoder_process" in child.cmdline()
-    }
+    found = set()
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            if "gpen_webui.photo.decoder_process" in child.cmdline():
+                found.add(child)
+    return found
 
 
 def kill_the_busy_ones(number: int, times: int) -> None:

@@ -172,13 +172,18 @@ class Album:
 
     @contextmanager
     def _stopping_on_signals(self) -> Iterator[None]:
-        """Ctrl-C or a polite kill stops after the stages in progress; the second one, at once."""
+        """Ctrl-C, a polite kill or a closed terminal stops after the stages in progress; the second
+        one, at once. What is ignored (nohup) stays so."""
 
         def stop(number: int, frame: object) -> None:
             self._wants_to_stop = True
             signal.signal(number, signal.SIG_DFL)
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {}
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has not all
+            number = getattr(signal, name, None)
+            if number and signal.getsignal(number) != signal.SIG_IGN:
+                before[number] = signal.signal(number, stop)
         try:
             yield
         finally:

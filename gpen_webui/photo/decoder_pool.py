@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from signal import Signals
 
@@ -56,7 +57,7 @@ class Child:
             "OPENBLAS_NUM_THREADS": "1",
             "MALLOC_ARENA_MAX": "2",
         }
-        self._process = subprocess.Popen(
+        process = subprocess.Popen(
             # -P: a folder of photos may hold a file called json.py, and we may stand in it.
             [sys.executable, "-P", "-m", "gpen_webui.photo.decoder_process"],
             stdin=subprocess.PIPE,
@@ -65,6 +66,10 @@ class Child:
             env=environment,
             start_new_session=True,
         )
+        assert process.stdin is not None
+        assert isinstance(process.stdout, BufferedReader)
+        self._process = process
+        self._questions, self._answers = process.stdin, process.stdout
         self._too_late = False
         self._is_ready = False
 
@@ -75,9 +80,9 @@ class Child:
         clock.start()
         try:
             self._wait_until_ready()
-            self._process.stdin.write(json.dumps(question).encode() + b"\n")
-            self._process.stdin.flush()
-            fields = json.loads(self._process.stdout.readline() or b"null")
+            self._questions.write(json.dumps(question).encode() + b"\n")
+            self._questions.flush()
+            fields = json.loads(self._answers.readline() or b"null")
             if fields is None:
                 raise ChildDied
             return Answer(
@@ -113,12 +118,12 @@ class Child:
         """End the process, gently where it is at rest."""
         self._process.kill()
         self._process.wait()
-        self._process.stdin.close()
-        self._process.stdout.close()
+        self._questions.close()
+        self._answers.close()
 
     def _wait_until_ready(self) -> None:
         if not self._is_ready:
-            if not self._process.stdout.readline():
+            if not self._answers.readline():
                 raise ChildDied
             self._is_ready = True
 
@@ -129,7 +134,7 @@ class Child:
 
     def _read(self, size: int) -> np.ndarray:
         data = np.empty(size, np.uint8)
-        if self._process.stdout.readinto(memoryview(data)) != size:
+        if self._answers.readinto(data.data) != size:
             raise ChildDied
         return data
 

@@ -135,10 +135,10 @@ class Restorer:
         if has_colours and photo.icc:
             warnings.append("Its profile for grey pictures is left out, as it has colours now.")
         if options.aligned:
-            network = reuse or (yield from self._restore_aligned(photo, clock))
-            pixels = _to_uint8(network.restored[0])
+            aligned = reuse or (yield from self._restore_aligned(photo, clock))
+            pixels = _to_uint8(aligned.restored[0])
             return Restoration(
-                "done", pixels, [], network, warnings, clock.seconds, has_colours=has_colours
+                "done", pixels, [], aligned, warnings, clock.seconds, has_colours=has_colours
             )
         found = reuse.found if reuse else (yield from self._find(photo, options, clock))
         reports = _report(found, options)

@@ -17,6 +17,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from threading import Condition, Event, Lock, RLock
 from typing import TypeVar
 
@@ -210,7 +211,7 @@ class Foreman:
         refused = ""
         for portable in (False, False, True):  # the second: somebody took the name meanwhile
             place = self._retry_until_stored(
-                lambda portable=portable: self._claims.place_for(claim, restored.suffix, portable)
+                partial(self._claims.place_for, claim, restored.suffix, portable)
             )
             if place is None:
                 raise Interrupted
@@ -298,10 +299,11 @@ class Foreman:
         also_after: what else is no reason to give up. Gives up with the error when closing: the
         next start takes it up.
         """
+        tried_again: tuple[type[Exception], ...] = (StoreError, *also_after)
         while True:
             try:
                 return record()
-            except (StoreError, *also_after) as error:
+            except tried_again as error:
                 self.store_error = str(error) or repr(error)
                 if self._closing.wait(RETRY_SECONDS):
                     raise

@@ -337,6 +337,7 @@ class LocalPool:
         with suppress(StoreError):  # closing; the next start takes it up
             self._foreman.release(task, reason)
         photo_log.put_back(task, reason)
+        self.statistics.photo_ended("stopped", {})
 
     def _report_of(self, task: Task, restorer: Restorer) -> ItemReport:
         """The report of a photo that is restored and saved, or has failed.

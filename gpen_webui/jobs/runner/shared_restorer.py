@@ -81,10 +81,11 @@ class SharedRestorer:
             self._replaced += 1
             if self.state != "loading":
                 self.state, self.message = "idle", ""
-            unused = old is not None and not self._users[old]
-            if unused:
+            if old is not None and self._users[old]:
+                old = None  # its last user closes it
+            if old is not None:
                 del self._users[old]
-        if unused:
+        if old is not None:
             old.close()
 
     def refuse(self, reason: str) -> None:
