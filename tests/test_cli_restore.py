@@ -218,7 +218,7 @@ def stop_after_two(out: Path, how: signal.Signals, *arguments: object) -> tuple[
     return process.returncode, said
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_a_run_that_was_stopped_goes_on_where_it_stopped(
     twelve: Path, tmp_path: Path, how: signal.Signals
 ):
