@@ -144,9 +144,12 @@ class Foreman:
         return self._changes
 
     def wait_for_change(self, seen: int, patience: float | None) -> None:
-        """Wait until `changes` is not what was seen any more, at most `patience` seconds."""
+        """Wait until `changes` is not what was seen any more, at most `patience` seconds.
+
+        Who saw it only after the closing does not wait at all.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._changes != seen, patience)
+            self._changed.wait_for(lambda: self._changes != seen or self.is_closing, patience)
 
     def waiting(self) -> int:
         """How many items of started jobs wait. Raises StoreError."""

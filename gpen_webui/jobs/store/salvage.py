@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 UNREADABLE = (sqlite3.Error, UnicodeError)
 PAGE_BYTES = 4096
 MOST_FAILURES = 20_000  # queries that fail one after the other, before the rest is given up
+MOST_STEPS, STEPS_AT_ONCE = 1_000_000_000, 10_000  # of SQLite's machine; 100,000 items: 10^7
 ROWS_PER_PAGE = 400  # more than there are, as rowids have gaps
 ROLLBACK_JOURNAL, WAL = b"\1\1", b"\2\2"  # how a database file says what lies beside it
 PAGE_COUNT, CHANGE_COUNTER, VALID_FOR = slice(28, 32), slice(24, 28), slice(92, 96)
@@ -98,8 +99,20 @@ def _open_new(path: Path) -> sqlite3.Connection:
 
 def _open_damaged(path: Path) -> sqlite3.Connection:
     connection = _connect(path)
+    connection.set_progress_handler(_StepLimit(), STEPS_AT_ONCE)
     connection.execute("PRAGMA writable_schema = ON")  # also reads what is cut short
     return connection
+
+
+class _StepLimit:
+    """Ends queries in a store whose pages refer to each other so that they would never end."""
+
+    def __init__(self) -> None:
+        self._left = MOST_STEPS // STEPS_AT_ONCE
+
+    def __call__(self) -> bool:
+        self._left -= 1
+        return self._left < 0
 
 
 def _version_of(source: sqlite3.Connection) -> int | None:
@@ -146,8 +159,11 @@ def _readable(
         low, high = ranges.popleft()
         try:
             for row in source.execute(query, (*values, low, high)):
-                failures, found = 0, dict(row)
-                low = found.pop("at") + 1
+                found = dict(row)
+                at = found.pop("at")
+                if not low <= at <= high:
+                    raise sqlite3.DatabaseError("pages that refer to each other in a circle")
+                low, failures = at + 1, 0
                 yield found
         except UNREADABLE:
             failures += 1
