@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import cv2
 
@@ -35,6 +35,10 @@ from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.settings import Settings
 from gpen_webui.shortage import shortage_of
 from gpen_webui.stages.restorer import NetworkResult, Restoration, Restorer, last
+from gpen_webui.stages.small_faces import SmallFaces
+
+if TYPE_CHECKING:
+    from gpen_webui.engines.base import Engine
 
 STAGE_WORDS = {
     "open": "opening the photo",
@@ -127,28 +131,34 @@ def choose_workers(settings: Settings) -> int:
 
 
 def open_restorer(settings: Settings, workers: int) -> Restorer:
-    """Load the model named by the settings (None: the default one) behind one shared restorer.
+    """Load the model named by the settings (None: the default one, and another for small faces
+    where that is installed) behind one shared restorer.
 
     workers: how many threads will call it at once. Raises UserError where the model or the
     device cannot be used.
     """
     from gpen_webui.engines.cores import cpu_cores
     from gpen_webui.engines.open import open_engine
-    from gpen_webui.models.installed import find_model
+    from gpen_webui.models.installed import find_model, small_face_model
 
     share_one_heap()
     # Each worker also resizes and blends; together they get the cores once, not each.
     cv2.setNumThreads(max(1, cpu_cores() // workers))
 
+    def open_model(model: InstalledModel) -> Engine:
+        return open_engine(
+            model,
+            device=settings.device,
+            precision=settings.precision,
+            workers=workers,
+            cache=settings.models / ".cache",
+        )
+
     model = find_model(settings.model, settings.models)
-    engine = open_engine(
-        model,
-        device=settings.device,
-        precision=settings.precision,
-        workers=workers,
-        cache=settings.models / ".cache",
-    )
-    return Restorer(engine, FaceDetector(), model)
+    small = small_face_model(model, settings.models) if settings.model is None else None
+    engine = open_model(model)
+    small_faces = SmallFaces(open_model(small), small) if small else None
+    return Restorer(engine, FaceDetector(), model, small_faces)
 
 
 def restore_stages(

@@ -18,6 +18,7 @@ from gpen_webui.models.installed import (
     default_name,
     find_model,
     list_models,
+    small_face_model,
     verify_models,
 )
 from gpen_webui.models.published import CATALOG, EMBEDDED, NO_LICENCE, published_model
@@ -328,3 +329,17 @@ def test_whatever_is_dropped_into_the_folder_the_list_stands(tmp_path: Path, nam
 def test_the_size_of_a_new_file_is_told_before_it_is_used(tiny: Path, tmp_path: Path):
     torch.save(load_file(tiny), tmp_path / "mine.pth")
     assert states(tmp_path)["mine"].size == 32
+
+
+def test_the_model_for_small_faces_goes_with_the_default_one_where_it_is_good(
+    install, tmp_path: Path, tmp_path_factory
+):
+    large = make_tiny_model(tmp_path_factory.mktemp("large"), size=64).path
+    shutil.copy(large, tmp_path / "gpen-bfr-512.safetensors")
+    default = find_model(None, tmp_path)
+    assert small_face_model(default, tmp_path) is None
+    small = install("gpen-bfr-256.safetensors")
+    assert small_face_model(default, tmp_path) == find_model("gpen-bfr-256", tmp_path)
+    assert small_face_model(find_model("gpen-bfr-256", tmp_path), tmp_path) is None
+    small.write_bytes(b"damaged")
+    assert small_face_model(default, tmp_path) is None

@@ -7,7 +7,7 @@ whoever else is at work. Knows no job, no file and no web.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -23,6 +23,7 @@ from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.stages.adjust import finish
 from gpen_webui.stages.face_tasks import task_of
+from gpen_webui.stages.small_faces import SmallFaces
 
 if TYPE_CHECKING:
     from gpen_webui.engines.base import Engine
@@ -63,12 +64,14 @@ class NetworkResult:
 
 @dataclass(frozen=True)
 class FaceReport:
-    """One face of the report. box: photo pixels. reason: why it was left alone."""
+    """One face of the report. box: photo pixels. reason: why it was left alone. model: the name
+    of the one that restored it."""
 
     box: tuple[float, float, float, float]
     score: float
     restored: bool
     reason: str | None = None
+    model: str | None = None
 
     def as_dict(self) -> dict:
         return {
@@ -76,6 +79,7 @@ class FaceReport:
             "score": round(self.score, 3),
             "restored": self.restored,
             "reason": self.reason,
+            "model": self.model,
         }
 
 
@@ -97,12 +101,22 @@ class Restoration:
 
 
 class Restorer:
-    """One engine and one detector, shared by all workers; thread-safe."""
+    """One engine and one detector, shared by all workers; thread-safe.
 
-    def __init__(self, engine: Engine, detector: FaceDetector, model: InstalledModel):
+    small_faces: another network for those, or None.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        detector: FaceDetector,
+        model: InstalledModel,
+        small_faces: SmallFaces | None = None,
+    ):
         self.engine = engine
         self.detector = detector
         self.model = model
+        self.small_faces = small_faces
         self.task = task_of(model.name)
 
     def restore(
@@ -141,7 +155,7 @@ class Restorer:
                 "done", pixels, [], aligned, warnings, clock.seconds, has_colours=has_colours
             )
         found = reuse.found if reuse else (yield from self._find(photo, options, clock))
-        reports = _report(found, options)
+        reports = _report(found, options, self._model_of)
         warnings += _warn_of_small(reports)
         network = reuse
         if network is None and (keep_faces or len(found.kept) <= self._most_held()):
@@ -160,8 +174,10 @@ class Restorer:
         )
 
     def close(self) -> None:
-        """Free the engine."""
+        """Free the engines."""
         self.engine.close()
+        if self.small_faces:
+            self.small_faces.engine.close()
 
     def _find(
         self, photo: Photo, options: RestoreOptions, clock: _StageClock
@@ -184,7 +200,7 @@ class Restorer:
         if crops:
             yield "network"
             with clock.stage("network"):
-                restored = self._restore_crops(crops, photo)
+                restored = self._restore_crops(crops, photo, found.matrices)
         return NetworkResult(found, crops, restored)
 
     def _restore_aligned(
@@ -219,8 +235,9 @@ class Restorer:
             elif missing:
                 yield "network"
                 with clock.stage("network"):
-                    crops = self._crops(photo, [found.matrices[i] for i in missing])
-                    restored = self._restore_crops(crops, photo)
+                    matrices = [found.matrices[i] for i in missing]
+                    crops = self._crops(photo, matrices)
+                    restored = self._restore_crops(crops, photo, matrices)
                 yield "blend"
             with clock.stage("blend"):
                 for i, crop, face in zip(missing, crops, restored, strict=True):
@@ -236,6 +253,12 @@ class Restorer:
         face = self.task.adjusted(crop, restored, options)
         return Patch(crop, face, matrix, keep_fine=self.task.keep_fine(options))
 
+    def _model_of(self, matrix: np.ndarray) -> str:
+        """The name of the model that restores a face."""
+        if self.small_faces and self.small_faces.take(matrix, self.engine.size):
+            return self.small_faces.model.name
+        return self.model.name
+
     def _most_held(self) -> int:
         """How many faces of a photo are held at a time."""
         bytes_per_face = self.engine.size**2 * 3 * (1 + 4)  # a crop, and a restored one
@@ -244,22 +267,52 @@ class Restorer:
     def _crops(self, photo: Photo, matrices: list[np.ndarray]) -> list[np.ndarray]:
         return [extract_crop(photo.pixels, matrix, self.engine.size) for matrix in matrices]
 
-    def _restore_crops(self, crops: list[np.ndarray], photo: Photo) -> list[np.ndarray]:
-        restored = []
-        for start in range(0, len(crops), FACES_PER_RUN):
-            restored += self._run_network(crops[start : start + FACES_PER_RUN], photo)
-        return restored
+    def _restore_crops(
+        self, crops: list[np.ndarray], photo: Photo, matrices: list[np.ndarray] | None = None
+    ) -> list[np.ndarray]:
+        """matrices: those by which the crops were cut out; None: they are whole photos."""
+        restored: dict[int, np.ndarray] = {}
+        for model, run, wanted in self._networks(crops, matrices):
+            for start in range(0, len(wanted), FACES_PER_RUN):
+                part = wanted[start : start + FACES_PER_RUN]
+                faces = self._run_network(run, model, [crops[i] for i in part], photo)
+                restored |= zip(part, faces, strict=True)
+        return [restored[i] for i in range(len(crops))]
 
-    def _run_network(self, crops: list[np.ndarray], photo: Photo) -> list[np.ndarray]:
+    def _networks(
+        self, crops: list[np.ndarray], matrices: list[np.ndarray] | None
+    ) -> list[tuple[InstalledModel, Callable[[np.ndarray], np.ndarray], list[int]]]:
+        """The networks that are at hand, and the indices of the crops that each of them takes."""
+        everything = range(len(crops))
+        small = [
+            i
+            for i in everything
+            if self.small_faces
+            and matrices
+            and self.small_faces.take(matrices[i], self.engine.size)
+        ]
+        others = [i for i in everything if i not in small]
+        networks = [(self.model, self.engine.run, others)]
+        if self.small_faces:
+            networks.append((self.small_faces.model, self.small_faces.run, small))
+        return networks
+
+    def _run_network(
+        self,
+        run: Callable[[np.ndarray], np.ndarray],
+        model: InstalledModel,
+        crops: list[np.ndarray],
+        photo: Photo,
+    ) -> list[np.ndarray]:
         shown = [self.task.shown(crop) for crop in crops]
         batch = np.stack(shown).transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
-        restored = self.engine.run(np.ascontiguousarray(batch))
+        restored = run(np.ascontiguousarray(batch))
         faces = []
         for crop, output in zip(crops, restored, strict=True):
             face = (cv2.merge(tuple(output)) + 1) * 127.5
             if not np.isfinite(face).all() or (face.std() < FLAT < crop.std(dtype=np.float32)):
                 raise NetworkError(
-                    f"{photo.name}: the model {self.model.name} returned no picture; choose "
+                    f"{photo.name}: the model {model.name} returned no picture; choose "
                     "another model, or --precision exact."
                 )
             faces.append(self.task.taken(crop, np.clip(face, 0, 255)))
@@ -288,8 +341,11 @@ class _StageClock:
         self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - started
 
 
-def _report(found: FoundFaces, options: RestoreOptions) -> list[FaceReport]:
+def _report(
+    found: FoundFaces, options: RestoreOptions, model_of: Callable[[np.ndarray], str]
+) -> list[FaceReport]:
     kept = set(found.kept)
+    models = {i: model_of(matrix) for i, matrix in zip(found.kept, found.matrices, strict=True)}
     return [
         FaceReport(
             face.box,
@@ -298,6 +354,7 @@ def _report(found: FoundFaces, options: RestoreOptions) -> list[FaceReport]:
             reason=None
             if i in kept
             else f"only {face.width:.0f} px wide, less than the smallest of {options.min_face} px",
+            model=models.get(i),
         )
         for i, face in enumerate(found.faces)
     ]
