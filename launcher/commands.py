@@ -57,6 +57,9 @@ def main(arguments: list[str]) -> int:
 
         failed = check_code(environment)
         return failed or start(environment.python, "-m", "pytest", *arguments[1:])
+    if os.name != "nt":
+        # Ctrl-C waits until the program can answer it in its own words; it then takes this back.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     return start(environment.python, ROOT / "app.py", *arguments)
 
 
@@ -75,8 +78,6 @@ def start(*command: str | Path) -> int:
     words = [str(word) for word in command]
     if os.name == "nt":
         return run_and_wait(words)
-    # Ctrl-C waits until the program can answer it in its own words.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.execv(words[0], words)
 
 

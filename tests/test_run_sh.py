@@ -45,6 +45,7 @@ case "$1 $2 $3" in
                 fi
                 [ "$trouble" != libraries ] ;;
         esac ;;
+    "-m pytest blocked-signals") grep SigBlk /proc/self/status ;;
     "-m ruff check") echo "started: $*"; [ "$trouble" != lint ] ;;
     *) echo "started: $*" ;;
 esac
@@ -311,6 +312,14 @@ def test_checks_run_before_the_tests_and_bring_their_own_needs_once(clone: Clone
     assert "JavaScript is not checked: Node.js" in done.stderr
     extra = [call for call in clone.pip_calls() if "hypothesis==" in call]
     assert len(extra) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+def test_ctrl_c_reaches_the_tests(clone: Clone):
+    """The program takes back that it is held back; pytest would not."""
+    clone.run("test")
+    done = clone.run("test", "blocked-signals")
+    assert done.stdout.splitlines()[-1].split() == ["SigBlk:", "0000000000000000"]
 
 
 def test_tests_do_not_start_where_a_check_fails(clone: Clone):
