@@ -39,12 +39,15 @@ def main(arguments: list[str]) -> int:
     environment = Environment(ROOT)
     if environment.runs_this() and environment.must_start_over():
         # It cannot remove the Python that it is: the one that it was made with takes over.
-        return start(sys._base_executable, "-IS", ROOT / "launcher" / "__main__.py", *arguments)
+        base: str = sys._base_executable  # type: ignore[attr-defined]
+        return start(base, "-IS", ROOT / "launcher" / "__main__.py", *arguments)
     try:
         _prepare(environment, EXTRAS.get(command))
     except SetUpError as error:
         say(str(error))
         return EXIT_NOT_SET_UP
+    if command in ("test", "lock"):
+        os.chdir(ROOT)  # where pytest and uv find what belongs to the project
     if command == "lock":
         from launcher.developing import lock
 
@@ -52,9 +55,11 @@ def main(arguments: list[str]) -> int:
     if command == "test":
         from launcher.developing import check_code
 
-        os.chdir(ROOT)  # where pytest looks for its settings
         failed = check_code(environment)
         return failed or start(environment.python, "-m", "pytest", *arguments[1:])
+    if os.name != "nt":
+        # Ctrl-C waits until the program can answer it in its own words; it then takes this back.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     return start(environment.python, ROOT / "app.py", *arguments)
 
 
@@ -73,8 +78,6 @@ def start(*command: str | Path) -> int:
     words = [str(word) for word in command]
     if os.name == "nt":
         return run_and_wait(words)
-    # Ctrl-C waits until the program can answer it in its own words.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.execv(words[0], words)
 
 

@@ -15,8 +15,8 @@ EXTRAS = ("test", "bench", "cluster", "train")  # `test` first: the others agree
 
 def check_code(environment: Environment) -> int:
     """Everything that is quicker than the tests; 0 where all is well."""
-    python = environment.python
-    checks = {
+    python = str(environment.python)
+    checks: dict[str, list[str] | None] = {
         "Lint": [python, "-m", "ruff", "check", "--quiet"],
         "Format": [python, "-m", "ruff", "format", "--check", "--quiet"],
         "Types": [python, "-m", "mypy"],
@@ -52,13 +52,8 @@ def lock(environment: Environment, options: list[str]) -> int:
     Versions stay while they fit; options of `uv pip compile`, such as --upgrade, are passed on.
     """
     command = [
-        environment.python,
-        "-m",
-        "uv",
-        "pip",
-        "compile",
-        "pyproject.toml",
-        "--quiet",
+        str(environment.python),
+        *"-m uv pip compile pyproject.toml --quiet".split(),
         *options,
     ]
     command += "--universal --python-version 3.11 --fork-strategy fewest --generate-hashes".split()
@@ -78,7 +73,7 @@ def lock(environment: Environment, options: list[str]) -> int:
     return 0
 
 
-def _compile(command: list[str | Path], name: str) -> int:
+def _compile(command: list[str], name: str) -> int:
     """Run uv; the list ends where it begins to tell what it leaves out."""
     code = subprocess.run([*command, "--output-file", name]).returncode
     if code == 0:

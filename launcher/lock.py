@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from typing import IO
 
 from launcher import SetUpError, say
 
-if os.name == "nt":
+if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
@@ -41,7 +41,7 @@ def only_one(path: Path) -> Iterator[IO]:
 
 
 def _take(file: IO) -> None:
-    if os.name == "nt":
+    if sys.platform == "win32":
         said = False
         while not _try(file):
             if not said:
@@ -56,7 +56,7 @@ def _take(file: IO) -> None:
 def _try(file: IO) -> bool:
     """Whether the lock is ours, or the file system has none to give."""
     try:
-        if os.name == "nt":
+        if sys.platform == "win32":
             file.seek(0)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
