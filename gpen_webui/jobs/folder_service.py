@@ -6,7 +6,6 @@ from contextlib import ExitStack
 
 from gpen_webui.jobs.folder_record import FolderRecord
 from gpen_webui.jobs.runner.foreman import Foreman
-from gpen_webui.jobs.runner.loading_record import LoadingRecord
 from gpen_webui.jobs.runner.local_pool import LocalPool, RestoreStages
 from gpen_webui.jobs.runner.saving import Saver
 from gpen_webui.jobs.store.claims import ClaimQueue
@@ -48,11 +47,7 @@ class FolderService:
                 Saver(files, database, self.store, record.complete),
             )
             self.pool = LocalPool(
-                self.runner,
-                lambda: (restorer, workers),
-                restore_stages,
-                LoadingRecord(files.root / "loading", restorer.model.name),
-                max_photo_seconds,
+                self.runner, lambda: (restorer, workers), restore_stages, max_photo_seconds
             )
             self.pool.start()
             opened.callback(self.pool.close)
