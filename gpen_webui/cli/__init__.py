@@ -15,6 +15,7 @@ from gpen_webui.cli.bench import add_bench_parser
 from gpen_webui.cli.models import add_models_parser
 from gpen_webui.cli.restore import add_restore_parser
 from gpen_webui.cli.serve import add_serve_parser
+from gpen_webui.cli.standard_files import prepare_standard_files
 from gpen_webui.cli.train import add_train_parser
 from gpen_webui.errors import UserError
 from gpen_webui.folders import COMMAND
@@ -28,6 +29,7 @@ EXIT_SOME_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return the process's exit code. Without a command: serve."""
+    prepare_standard_files()
     arguments = list(arguments)
     wants_help = arguments[:1] in (["-h"], ["--help"])
     if not wants_help and (not arguments or arguments[0].startswith("-")):

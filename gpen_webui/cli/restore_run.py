@@ -54,6 +54,7 @@ def restore(arguments: argparse.Namespace) -> int:
     going_on = _going_on(arguments, folder)
     with _record_of(folder, going_on) as record:
         photos = _without_results(photos, arguments.paths, record)
+        left_out = [some for some in left_out if not record.is_own_file(some.path)]
         progress = Progress(len(photos), as_json=arguments.json)
         progress.left_out(left_out)
         progress.say(f"Model: {restorer.engine.description}")

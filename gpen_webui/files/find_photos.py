@@ -98,7 +98,7 @@ def find_photos(
         )
     plan = NamePlan()
     named = [
-        FoundPhoto(photo.source, PurePath(plan.take(PurePosixPath(photo.name))))
+        FoundPhoto(photo.source, PurePath(plan.take(_as_text(photo.name))))
         for photo in found.values()
     ]
     return named, left_out
@@ -161,6 +161,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link in a circle: opening it will tell
         return False
+
+
+def _as_text(name: PurePath) -> PurePosixPath:
+    """A name as its writer meant it, whatever the locale; bytes that are no UTF-8 become marks."""
+    return PurePosixPath(os.fsencode(name.as_posix()).decode("utf-8", "replace"))
 
 
 def _identity(file: Path) -> str:

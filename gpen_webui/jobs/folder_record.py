@@ -12,12 +12,12 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import REPORT, remove_temporaries, write_atomically
-from gpen_webui.files.lock import FileLock, LockHeldError
+from gpen_webui.files.lock import FileLock, LockHeldError, LocksNotSupportedError
 from gpen_webui.jobs.records import ITEM_STATES, RESTORED_ITEMS, StoreError
 from gpen_webui.jobs.store.claims import MAX_CRASHES, ClaimQueue
 from gpen_webui.jobs.store.database import Database
@@ -50,11 +50,15 @@ class FolderRecord:
         self.photos: dict[str, dict] = {}
         self.crashes: dict[str, int] = {}
         self._left_out: list[dict] = []
+        self._superseded: set[str] = set()  # results of photos that were restored once more
         self._read_report()
         self._hidden = folder / HIDDEN
         self._hidden.mkdir(exist_ok=True)
         try:
             self._lock = FileLock(self._hidden / "lock")
+        except LocksNotSupportedError:
+            self._remove_lock_file()
+            raise
         except LockHeldError as error:
             raise FolderInUseError(
                 f"Another run is writing to {folder}; wait for it, or choose another -o."
@@ -73,6 +77,13 @@ class FolderRecord:
         for photo in self.photos.values():
             if photo["result"]:
                 yield self.folder / photo["result"]
+        for result in self._superseded:
+            yield self.folder / result
+
+    def is_own_file(self, path: Path) -> bool:
+        """Whether it is where the record itself is kept."""
+        own = (self._hidden, self.folder / REPORT)
+        return any(path.name == some.name and path.samefile(some) for some in own if some.exists())
 
     def is_left_out(self, name: str) -> bool:
         """Whether this photo has killed the process so often that it must not do so again."""
@@ -85,7 +96,11 @@ class FolderRecord:
         What earlier runs did is on the disk before anything of theirs is removed. Raises OSError.
         """
         self._left_out = left_out
-        known = {"photos": list(self.photos.values()), "crashes": self.crashes}
+        known = {
+            "photos": list(self.photos.values()),
+            "superseded": sorted(self._superseded),
+            "crashes": self.crashes,
+        }
         write_atomically(self._hidden / EARLIER, json.dumps(known).encode())
         for path in self._hidden.iterdir():
             if path.name.startswith("jobs.sqlite"):
@@ -99,11 +114,16 @@ class FolderRecord:
         """
         for photo in report["photos"]:
             if photo["state"] in ENDED_ITEMS:
-                self.photos[photo["name"]] = photo
+                self._remember(photo)
             else:
                 self.photos.setdefault(photo["name"], photo)
-        photos = sorted(self.photos.values(), key=lambda photo: photo["name"])
-        return {**report, "counts": self.counts(), "left_out": self._left_out, "photos": photos}
+        return {
+            **report,
+            "counts": self.counts(),
+            "left_out": self._left_out,
+            "superseded": sorted(self._superseded),
+            "photos": sorted(self.photos.values(), key=lambda photo: photo["name"]),
+        }
 
     def counts(self) -> dict[str, int]:
         """How many photos there are, and how many ended in which state."""
@@ -116,9 +136,14 @@ class FolderRecord:
             shutil.rmtree(self._hidden, ignore_errors=True)
         self._lock.close()
 
+    def _remove_lock_file(self) -> None:
+        with suppress(OSError):
+            (self._hidden / "lock").unlink()
+            self._hidden.rmdir()
+
     def _read_report(self) -> None:
         try:
-            self._adopt(json.loads((self.folder / REPORT).read_text(encoding="utf-8"))["photos"])
+            self._adopt(json.loads((self.folder / REPORT).read_text(encoding="utf-8")))
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError):
@@ -130,7 +155,7 @@ class FolderRecord:
     def _take_up_dead_run(self) -> None:
         try:
             known = json.loads((self._hidden / EARLIER).read_text(encoding="utf-8"))
-            self._adopt(known["photos"])
+            self._adopt(known)
             self.crashes = {str(name): int(n) for name, n in known["crashes"].items()}
         except FileNotFoundError:
             pass  # the last run came to its end
@@ -154,11 +179,18 @@ class FolderRecord:
                 for photo in job_report(database, job.id)["photos"]:
                     if photo["state"] in ENDED_ITEMS:
                         count = crashes.get(photo["name"], 0)
-                        self.photos[photo["name"]] = {**photo, "crashes": count} if count else photo
+                        self._remember({**photo, "crashes": count} if count else photo)
 
-    def _adopt(self, photos: list[dict]) -> None:
-        """Remember photos. Raises TypeError, KeyError where they are none of our reports."""
-        for photo in photos:
+    def _adopt(self, report: dict) -> None:
+        """Remember a report's photos. Raises TypeError, KeyError where it is none of ours."""
+        for photo in report["photos"]:
             if not isinstance(photo["result"], str | None):
                 raise TypeError("no name of a file")
-            self.photos[photo["name"]] = photo
+            self._remember(photo)
+        self._superseded |= {str(result) for result in report.get("superseded", ())}
+
+    def _remember(self, photo: dict) -> None:
+        earlier = self.photos.get(photo["name"], photo)["result"]
+        if earlier and earlier != photo["result"]:
+            self._superseded.add(earlier)
+        self.photos[photo["name"]] = photo

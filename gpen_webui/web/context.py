@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import current_app, request
 
 from gpen_webui.jobs.records import Job
+from gpen_webui.jobs.store.jobs import can_be_stored
 from gpen_webui.options import OptionError, RestoreOptions
 from gpen_webui.settings import Settings
 from gpen_webui.web.errors import BadRequestError
@@ -68,15 +69,6 @@ def text_of(body: dict, name: str, default: str | None = None) -> str | None:
     if not isinstance(value, str) or not can_be_stored(value):
         raise BadRequestError(f"{name} must be text.")
     return value
-
-
-def can_be_stored(text: str) -> bool:
-    """False for halves of characters, which JSON can spell, but no file or database takes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def request_key(body: dict) -> str | None:

@@ -1,6 +1,6 @@
-"""The server, in which some photos are poison: what they do is in their names.
+"""The program, in which some photos are poison: what they do is in their names.
 
-    python -m tests.faults.poisoned_server [options of `serve`]
+    python -m tests.faults.poisoned_server [options of `serve`, or another command]
 
 crash: native code dies with the process. endless: native code never comes back. hungry: the
 network finds no memory. Everything else is the real thing.
@@ -14,7 +14,7 @@ import threading
 from contextlib import ExitStack
 from unittest import mock
 
-from gpen_webui.cli import main
+from gpen_webui.cli import album, main
 from gpen_webui.jobs import service
 from gpen_webui.pipeline import restore_stages
 
@@ -38,5 +38,5 @@ def poisoned(restorer, source, name, options, reuse):
 
 
 if __name__ == "__main__":
-    service.restore_stages = poisoned
+    service.restore_stages = album.restore_stages = poisoned
     sys.exit(main(sys.argv[1:]))

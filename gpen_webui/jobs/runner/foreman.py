@@ -27,7 +27,7 @@ from gpen_webui.jobs.runner.failures import why_not_recorded
 from gpen_webui.jobs.runner.saving import CannotSaveError, Saver
 from gpen_webui.jobs.runner.task import Interrupted, Task
 from gpen_webui.jobs.runner.throughput import ThroughputEstimator
-from gpen_webui.jobs.store.claims import Claim, ClaimQueue
+from gpen_webui.jobs.store.claims import ClaimQueue
 from gpen_webui.jobs.store.commands import JobCommands
 from gpen_webui.jobs.store.jobs import Store
 from gpen_webui.logs import about
@@ -199,25 +199,21 @@ class Foreman:
         started = time.perf_counter()
         task.result_size = self._saver.stage(task.claim, restored.data)
         report = restored.report
-        try:
-            self._place(task.claim, restored)
-        except StoreError:  # the next start tidies up
-            raise
-        except Exception:
-            self._saver.discard(task.claim, None)
-            raise
+        self._place(task, restored)
         saving = time.perf_counter() - started
         report.seconds["save"] = round(report.seconds.get("save", 0) + saving, 4)
 
-    def _place(self, claim: Claim, restored: RestoredFile) -> None:
+    def _place(self, task: Task, restored: RestoredFile) -> None:
         """Put the staged result in its place, and say where that is. Raises as `save`."""
-        refused = ""
+        claim, refused = task.claim, ""
         for portable in (False, False, True):  # the second: somebody took the name meanwhile
             place = self._retry_until_stored(
                 partial(self._claims.place_for, claim, restored.suffix, portable)
             )
             if place is None:
+                self._saver.discard(claim, None)
                 raise Interrupted
+            task.place = place
             refused = self._saver.place(claim, place)
             if not refused:
                 restored.report.result = place.as_posix()
@@ -229,28 +225,26 @@ class Foreman:
     def finish(self, task: Task, report: ItemReport) -> None:
         """The item has ended; what came of one that was cancelled meanwhile is removed.
 
-        Raises StoreError when closing, and whatever else kept it from being recorded; then there
-        is no result.
+        Raises StoreError when closing, and whatever else kept it from being recorded; then it
+        must be released.
         """
         claim, pace = task.claim, self._throughput.finish(task.claim.job_id)
-        try:
-            is_ours = self._retry_until_stored(
-                lambda: self._claims.finish(claim, report, task.result_size, pace)
-            )
-        except StoreError:  # the next start tidies up
-            raise
-        except Exception:
-            self._saver.discard(claim, report.result)
-            raise
+        is_ours = self._retry_until_stored(
+            lambda: self._claims.finish(claim, report, task.result_size, pace)
+        )
         if is_ours:
             self._saver.forget(claim)
         else:
-            self._saver.discard(claim, report.result)
+            self._saver.discard(claim, task.place)
 
     def release(self, task: Task, reason: str | None = None) -> None:
-        """Put an item back; reason: its job pauses because of it."""
+        """Put an item back, without its result; reason: its job pauses because of it."""
         self._throughput.forget(task.claim.job_id)
-        self._retry_until_stored(lambda: self._claims.release(task.claim, reason), MemoryError)
+        is_back = self._retry_until_stored(
+            lambda: self._claims.release(task.claim, reason), MemoryError
+        )
+        if is_back:
+            self._saver.discard(task.claim, task.place)
 
     def let_go(self, task: Task) -> None:
         """The worker is done with the item; the last one of a job ends it."""

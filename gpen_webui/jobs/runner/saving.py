@@ -69,12 +69,12 @@ class Saver:
         with suppress(OSError):  # the next start removes it
             self._files.staged(claim.job_id, claim.n).unlink(missing_ok=True)
 
-    def discard(self, claim: Claim, result: str | None) -> None:
-        """Remove a result that nobody wants any more; result: its place, if it has one."""
+    def discard(self, claim: Claim, place: PurePosixPath | None) -> None:
+        """Remove a result that nobody wants any more; place: where it may lie."""
         with suppress(OSError):
-            if result is not None:
+            if place is not None:
                 staged = self._files.staged(claim.job_id, claim.n)
-                remove_placed(staged, self._folder(claim), PurePosixPath(result))
+                remove_placed(staged, self._folder(claim), place)
                 remove_if_empty(self._folder(claim))
         self.forget(claim)
 

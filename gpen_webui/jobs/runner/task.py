@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import PurePosixPath
 from threading import Event, Lock
 
 from gpen_webui.jobs.store.claims import Claim
@@ -19,8 +20,8 @@ class Task:
     Whoever decides has to record what becomes of the item. worker: the name of who does it.
     model, started: what it is
     restored with, and since when (time.monotonic); None while that model is loading. stage:
-    the last one entered. result_size: of the saved result, bytes. over: set when the worker
-    has let go of it.
+    the last one entered. result_size: of the saved result, bytes. place: where that lies, or
+    may lie. over: set when the worker has let go of it.
     """
 
     def __init__(self, claim: Claim):
@@ -30,6 +31,7 @@ class Task:
         self.started: float | None = None
         self.stage = "open"
         self.result_size = 0
+        self.place: PurePosixPath | None = None
         self.over = Event()
         self._lock = Lock()
         self._is_settled = False

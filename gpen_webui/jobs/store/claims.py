@@ -159,14 +159,18 @@ class ClaimQueue:
             )
         return True
 
-    def release(self, claim: Claim, reason: str | None = None) -> None:
-        """Put an item back as if it had not been begun; reason: pause its job because of it."""
+    def release(self, claim: Claim, reason: str | None = None) -> bool:
+        """Put an item back as if it had not been begun; reason: pause its job because of it.
+
+        False where the item is no longer this worker's, or has ended.
+        """
         with self._database.changing() as change:
             if not _is_valid(change, claim):
-                return
+                return False
             change.item(claim.job_id, claim.n, state="waiting", stage=None)
             if reason and change.job_row(claim.job_id)["state"] in ACTIVE_JOBS:
                 change.job(claim.job_id, state="paused", reason=reason)
+        return True
 
     def pause(self, job_id: str, reason: str) -> None:
         """Pause a job because it cannot go on."""

@@ -282,8 +282,12 @@ def job_of_key(connection: sqlite3.Connection, key: str | None) -> str | None:
 
 
 def can_be_stored(text: str) -> bool:
-    """Whether it is text; a file's name may hold bytes that are none."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+    """False for halves of characters, which JSON can spell, and for bytes in files' names."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def clean_name(name: str) -> str:

@@ -1,0 +1,182 @@
+"""`./run.sh restore` and folders: those that it reads, and the one that it writes to."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.server import small_photo
+
+APP = (sys.executable, "app.py")
+PLAIN_USER = (sys.executable, "-m", "tests.faults.plain_user")
+POISONED = (sys.executable, "-m", "tests.faults.poisoned_server")
+NO_LOCKS = """
+import errno, fcntl, os, sys
+def flock(*_):
+    raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+fcntl.flock = flock
+from gpen_webui.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def restore(project: Path, tmp_path: Path):
+    """Runs `restore`, in another way than by app.py where that is given."""
+
+    def run(*arguments: object, command: tuple[str, ...] = APP) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [*command, "restore", *map(str, arguments)],
+            cwd=project,
+            env={**os.environ, "GPEN_WEBUI_OUTPUTS": str(tmp_path / "outputs")},
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+
+    return run
+
+
+def write_photo(path: Path, number: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(small_photo(number, side=160))
+    return path
+
+
+def report_of(folder: Path) -> dict:
+    return json.loads((folder / "report.json").read_text(encoding="utf-8"))
+
+
+def results_of(folder: Path) -> dict[str, str]:
+    return {photo["name"]: photo["result"] for photo in report_of(folder)["photos"]}
+
+
+def files_in(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_what_is_left_out_is_told_and_what_cannot_be_read_makes_exit_code_1(restore, tmp_path):
+    tree, out = tmp_path / "tree", tmp_path / "out"
+    for number, name in enumerate(["2020/a.jpg", "locked/c.jpg", "@eaDir/a.jpg/THUMB.jpg"]):
+        write_photo(tree / name, number)
+    write_photo(tmp_path / "other" / "b.jpg", 3)
+    (tree / "2021").symlink_to("../other")
+    (tree / "notes.txt").write_text("not a photo")
+    (tree / "locked").chmod(0)
+    try:
+        done = restore(tree, "-o", out, "--json", command=PLAIN_USER)
+    finally:
+        (tree / "locked").chmod(0o755)
+    assert done.returncode == 1, done.stderr
+    assert f"{tree / 'locked'} cannot be read (Permission denied)" in done.stderr
+    assert "Left out: 1 not photos, 1 kept by a device or system for itself, 1 unreadable." in (
+        done.stderr
+    )
+    expected = {
+        (str(tree / "locked"), "cannot be read"),
+        (str(tree / "notes.txt"), "not a photo"),
+        (str(tree / "@eaDir"), "kept by a device or system for itself"),
+    }
+    for listed in (json.loads(done.stdout.splitlines()[-1]), report_of(out)):
+        assert {(some["path"], some["why"]) for some in listed["left_out"]} == expected
+    assert results_of(out) == {"2020/a.jpg": "2020/a.jpg", "2021/b.jpg": "2021/b.jpg"}
+
+
+def test_an_album_restored_into_itself_keeps_its_originals_and_is_not_restored_twice(
+    restore, tmp_path
+):
+    album = tmp_path / "album"
+    originals = {name: write_photo(album / name).read_bytes() for name in ("a.jpg", "t/b.jpg")}
+    assert restore(album, "-o", album).returncode == 0
+    done = restore(album, "-o", album, "--skip-existing")
+    assert done.returncode == 0, done.stderr
+    assert files_in(album) == {*originals, "a (2).jpg", "t/b (2).jpg", "report.json"}
+    assert results_of(album) == {"a.jpg": "a (2).jpg", "t/b.jpg": "t/b (2).jpg"}
+    assert {name: (album / name).read_bytes() for name in originals} == originals
+
+
+def test_an_original_that_lies_where_its_result_would_is_no_result(restore, tmp_path):
+    album = tmp_path / "album"
+    write_photo(album / "a.jpg")
+    done = restore(album, "-o", album, "--skip-existing")
+    assert done.returncode == 0, done.stderr
+    assert results_of(album) == {"a.jpg": "a (2).jpg"}
+
+
+def test_names_that_files_and_folders_of_the_user_have_are_gone_around(restore, tmp_path):
+    album, out = tmp_path / "album", tmp_path / "out"
+    for name in ("report.json/a.jpg", "1950/b.jpg", "c.jpg"):
+        write_photo(album / name)
+    (out / "c.jpg").mkdir(parents=True)
+    (out / "1950").write_text("a file of the user")
+    for more in ((), ("--skip-existing",)):
+        done = restore(album, "-o", out, *more)
+        assert done.returncode == 0, done.stderr
+    assert results_of(out) == {
+        "report.json/a.jpg": "report.json (2)/a.jpg",
+        "1950/b.jpg": "1950 (2)/b.jpg",
+        "c.jpg": "c (2).jpg",
+    }
+    assert (out / "1950").read_text() == "a file of the user"
+
+
+def test_a_file_system_without_locks_is_not_taken_for_another_run(restore, tmp_path):
+    photo, out = write_photo(tmp_path / "a.jpg"), tmp_path / "out"
+    done = restore(photo, "-o", out, command=(sys.executable, "-c", NO_LOCKS))
+    assert done.returncode == 2
+    assert "on a file system without locks" in done.stderr
+    assert "Another run" not in done.stderr
+    assert os.listdir(out) == []
+
+
+def test_odd_notes_of_a_dead_run_do_no_harm(restore, tmp_path):
+    photo, out = write_photo(tmp_path / "a.jpg"), tmp_path / "out"
+    hidden = out / ".gpen-webui-run"
+    for notes, store in ((b'{"photos": [3]}', b"no database"), (b"\xff[", None)):
+        hidden.mkdir(parents=True)
+        (hidden / "earlier.json").write_bytes(notes)
+        if store:
+            (hidden / "jobs.sqlite").write_bytes(store)
+        done = restore(photo, "-o", out)
+        assert done.returncode == 0, done.stderr
+        assert not hidden.exists()
+        shutil.rmtree(out)
+
+
+def test_a_photo_that_takes_too_long_is_given_up_and_the_others_are_restored(restore, tmp_path):
+    album, out = tmp_path / "album", tmp_path / "out"
+    for number, name in enumerate(("a.jpg", "endless.jpg", "b.jpg")):
+        write_photo(album / name, number)
+    done = restore(album, "-o", out, "--max-photo-seconds", 20, command=POISONED)
+    assert done.returncode == 1, done.stderr
+    assert "endless.jpg took longer than 20 seconds" in done.stderr
+    assert results_of(out) == {"a.jpg": "a.jpg", "b.jpg": "b.jpg", "endless.jpg": None}
+    assert files_in(out) == {"a.jpg", "b.jpg", "report.json"}
+
+
+def test_a_disk_that_takes_nothing_more_stops_the_run_with_the_command_that_goes_on(
+    restore, tmp_path
+):
+    album, out = tmp_path / "album", tmp_path / "out"
+    write_photo(album / "a.jpg")
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 1500, 3), np.uint8)
+    Image.fromarray(noise).save(album / "large.png")
+    limited = ("/bin/bash", "-c", f'ulimit -f 4000; exec {sys.executable} app.py "$@"', "sh")
+    done = restore(album, "-o", out, "--workers", 1, command=limited)
+    assert done.returncode == 2, done.stderr
+    assert f"cannot be written to {out} (File too large)" in done.stderr
+    assert f"restore {album} -o {out} --workers 1 --skip-existing" in done.stderr
+    assert files_in(out) - {name for name in files_in(out) if name[0] == "."} == {"a.jpg"}
+    done = restore(album, "-o", out, "--skip-existing", "--json")
+    assert done.returncode == 0, done.stderr
+    first, second, _ = map(json.loads, done.stdout.splitlines())
+    assert (first["name"], first.get("skipped")) == ("a.jpg", True)
+    assert (second["name"], second["state"]) == ("large.png", "no_face")
