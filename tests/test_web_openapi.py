@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from gpen_webui.options import DEFAULTS, OPTIONS
-from gpen_webui.settings import PROJECT
-from tests.server import Server, small_photo
+from tests.server import PROJECT, Server, small_photo
 
 NOT_TRIED = r"^/ws|^/api/models/[^/]+/download"  # WebSockets; it would fetch a model
 ADDRESS = re.compile(r"^\| `(GET|POST|DELETE|WS) (/[^`?]*)[^`]*`([^|]*)\|", re.M)
@@ -114,6 +113,7 @@ def test_answers_are_as_the_document_says(server: Server, document: dict):
 def test_schemathesis_finds_no_answer_that_the_document_does_not_allow(server: Server):
     """Random requests of every operation, seeded: no 5xx, no other type, no other shape."""
     pytest.importorskip("schemathesis", reason="needs the test extras")
+    server.wait_for(server.new_album([("a.jpg", small_photo())]))  # the model is loaded: ready
     checks = (
         "not_a_server_error,status_code_conformance,content_type_conformance,"
         "response_schema_conformance"

@@ -127,7 +127,6 @@ _MODEL = {
     "purpose": STRING,
     "licence": STRING,
     "megabytes": or_null(NUMBER),
-    "wired": BOOLEAN,
     "downloadable": BOOLEAN,
     "installed": BOOLEAN,
     "active": BOOLEAN,
@@ -141,6 +140,8 @@ _MODEL = {
 _MODELS = {"models": array_of(named("Model")), "engine": ENGINE}
 _HEALTH = {
     "status": {"enum": ["idle", "loading", "ready", "failed"]},
+    "alive": BOOLEAN,
+    "ready": BOOLEAN,
     "message": or_null(STRING),
     "model": STRING,
     "workers": INTEGER,
