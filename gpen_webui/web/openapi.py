@@ -143,10 +143,10 @@ OPERATIONS: dict[str, Operation] = {
     "models.cancel_download": Operation({200: json_of(MODELS)}),
     "models.bring_in": Operation({201: json_of(named("Model"))}, body=multipart({"file": BINARY})),
     "health.health": Operation({200: json_of(named("Health")), 503: json_of(named("Health"))}),
-    "metrics.metrics": Operation({200: {"text/plain": TEXT}}),
     "health.health_in_short": Operation(
         {200: json_of(named("Health")), 503: json_of(named("Health"))}
     ),
+    "metrics.metrics": Operation({200: {"text/plain": TEXT}}),
     "openapi.show": Operation({200: json_of({"type": "object"})}),
 }
 
