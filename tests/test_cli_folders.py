@@ -111,6 +111,15 @@ def test_an_original_that_lies_where_its_result_would_is_no_result(restore, tmp_
     assert results_of(album) == {"a.jpg": "a (2).jpg"}
 
 
+def test_another_original_that_lies_where_a_result_would_is_no_result_either(restore, tmp_path):
+    album = tmp_path / "album"
+    originals = {name: write_photo(album / name).read_bytes() for name in ("a.jpg", "a.png")}
+    done = restore(album, "-o", album, "--skip-existing", "--format", "jpeg")
+    assert done.returncode == 0, done.stderr
+    assert set(results_of(album).values()) == {"a (2).jpg", "a (3).jpg"}
+    assert {name: (album / name).read_bytes() for name in originals} == originals
+
+
 def test_names_that_files_and_folders_of_the_user_have_are_gone_around(restore, tmp_path):
     album, out = tmp_path / "album", tmp_path / "out"
     for name in ("report.json/a.jpg", "1950/b.jpg", "c.jpg"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -88,10 +89,11 @@ class Album:
         """The photos that no earlier run has restored; of the others it is told."""
         to_do = []
         names = [str(photo.name) for photo in photos]
+        sources = {os.path.realpath(photo.source) for photo in photos}
         planned = plan_results(names, self._settings.options.format)
         for photo, name, result in zip(photos, names, planned, strict=True):
             report = (
-                self._known_report(photo, name, result) if self._settings.skip_existing else None
+                self._known_report(name, result, sources) if self._settings.skip_existing else None
             )
             if report is None:
                 crashes = self._record.crashes.get(name, 0)
@@ -102,14 +104,17 @@ class Album:
                 self._progress.skipped(report)
         return to_do
 
-    def _known_report(self, photo: FoundPhoto, name: str, result: PurePath) -> dict | None:
-        """The report of a photo that is not restored again; None where it is to do."""
+    def _known_report(self, name: str, result: PurePath, sources: Set[str]) -> dict | None:
+        """The report of a photo that is not restored again; None where it is to do.
+
+        sources: the originals, of which none is a result.
+        """
         if self._record.is_left_out(name):
             return self._record.photos[name]
         if report := self._record.result_of(name):
             return report
         there = self._record.folder / result
-        if not there.exists() or (photo.source.exists() and there.samefile(photo.source)):
+        if not there.exists() or os.path.realpath(there) in sources:
             return None
         options = self._settings.options.as_dict()
         warning = "The result was there before this run and was left as it was."

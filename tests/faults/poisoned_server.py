@@ -19,12 +19,12 @@ from gpen_webui.jobs import service
 from gpen_webui.pipeline import restore_stages
 
 
-def poisoned(restorer, source, name, options, reuse):
+def poisoned(restorer, source, name, options, reuse=None, keep_faces=False):
     """As pipeline.restore_stages, for photos that survive it."""
     with ExitStack() as poison:
         if "hungry" in name:
             poison.enter_context(mock.patch.object(restorer.engine, "run", side_effect=MemoryError))
-        stages = restore_stages(restorer, source, name, options, reuse)
+        stages = restore_stages(restorer, source, name, options, reuse, keep_faces)
         while True:
             try:
                 stage = next(stages)
