@@ -121,6 +121,12 @@ class Server:
             time.sleep(0.1)
         raise AssertionError(f"the job is still {found['state']}: {found['reason']}")
 
+    def errors(self) -> list[str]:
+        """What its log calls an error: nothing that a photo or a client may bring about."""
+        logs = sorted((self.outputs / ".gpen-webui").glob("gpen-webui.log*"))
+        lines = [line for log in logs for line in log.read_text(encoding="utf-8").splitlines()]
+        return [line for line in lines if " ERROR " in line]
+
     def watch(self, path: str, **options: object) -> websocket.WebSocket:
         """An open WebSocket."""
         return websocket.create_connection(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from gpen_webui.files.originals import OriginalError, open_original
+from gpen_webui.files.placing import stage
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links and pipes of POSIX")
 
@@ -72,6 +75,18 @@ def test_what_is_no_file_is_refused_and_nobody_waits(photo: Path, kind: str):
         photo.mkdir()
     with pytest.raises(OriginalError, match=r"a\.jpg"), open_original(photo, "a.jpg"):
         pass
+
+
+def test_a_long_original_is_passed_on_without_being_held_in_memory(photo: Path, tmp_path: Path):
+    os.truncate(photo, 300_000_000)
+    tracemalloc.start()
+    with open_original(photo, "a.jpg") as held:
+        size = stage(tmp_path / "staged", held.open("rb"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert size == 300_000_000
+    assert filecmp.cmp(photo, tmp_path / "staged", shallow=False)
+    assert peak < 10_000_000
 
 
 def test_no_descriptor_is_left_open(photo: Path):

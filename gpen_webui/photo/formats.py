@@ -13,7 +13,25 @@ SUFFIX_OF = {
     "heif": (".heic", ".heif", ".hif"),
     "avif": (".avif",),
 }
+MIME_TYPES = {
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "webp": "image/webp",
+    "tiff": "image/tiff",
+    "bmp": "image/bmp",
+    "heif": "image/heic",
+    "avif": "image/avif",
+}
+UNKNOWN_TYPE = "application/octet-stream"
 PHOTO_SUFFIXES = frozenset(suffix for suffixes in SUFFIX_OF.values() for suffix in suffixes)
+
+
+def mime_type(suffix: str) -> str:
+    """What a file with this suffix is sent as; never anything that a browser runs."""
+    for format, suffixes in SUFFIX_OF.items():
+        if suffix.lower() in suffixes:
+            return MIME_TYPES[format]
+    return UNKNOWN_TYPE
 
 
 def suffix_for(name: str, format: str) -> str:

@@ -17,6 +17,7 @@ from flask import Blueprint, Response, jsonify, request, send_file
 from gpen_webui.files.originals import hold_open
 from gpen_webui.jobs.records import Item
 from gpen_webui.photo.encode import encode_photo
+from gpen_webui.photo.formats import mime_type
 from gpen_webui.photo.photo import open_photo, thumbnail
 from gpen_webui.web.context import job_service, request_key, settings, whole_number
 from gpen_webui.web.errors import MissingPictureError
@@ -25,20 +26,6 @@ from gpen_webui.web.uploads import uploaded
 THUMBNAIL_SIDE = 320
 QUALITY = 92
 AT_ONCE = BoundedSemaphore(2)  # pictures in memory, which may be very large
-TYPES = {
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".jpe": "image/jpeg",
-    ".jfif": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-    ".bmp": "image/bmp",
-    ".heic": "image/heic",
-    ".heif": "image/heif",
-    ".avif": "image/avif",
-}
 
 blueprint = Blueprint("items", __name__, url_prefix="/api/jobs/<job_id>/items")
 
@@ -97,8 +84,9 @@ def attachment(path: Path, name: str) -> Response:
     """A file to be saved under this name; browsers never show it as a page."""
     if not path.is_file():
         raise MissingPictureError(f"{name} is no longer where it was put, in {path.parent}.")
-    kind = TYPES.get(path.suffix.lower(), "application/octet-stream")
-    return send_file(path, kind, as_attachment=True, download_name=name, max_age=0)
+    return send_file(
+        path, mime_type(path.suffix), as_attachment=True, download_name=name, max_age=0
+    )
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from flask import Blueprint, Flask, Response, current_app, jsonify
 from werkzeug.routing import Rule
 
+from gpen_webui.photo.formats import MIME_TYPES, UNKNOWN_TYPE
 from gpen_webui.web.openapi_schemas import (
     SCHEMAS,
     Schema,
@@ -33,10 +34,7 @@ TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0, "maximum": 999_999_999_999_999}
 SWITCH: Schema = {"type": "string", "enum": ["0", "1"]}
 PICTURES = ("image/jpeg", "image/png")
-FILES = (
-    "image/jpeg", "image/png", "image/webp", "image/tiff", "image/bmp", "image/heic",
-    "image/avif", "application/octet-stream",
-)  # fmt: skip
+FILES = (*MIME_TYPES.values(), UNKNOWN_TYPE)
 
 blueprint = Blueprint("openapi", __name__)
 
