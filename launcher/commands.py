@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     environment = Environment(ROOT)
     if environment.runs_this() and environment.must_start_over():
         # It cannot remove the Python that it is: the one that it was made with takes over.
-        base: str = sys._base_executable  # type: ignore[attr-defined]
+        base: str = sys._base_executable  # type: ignore[attr-defined]  # CPython's own
         return start(base, "-IS", ROOT / "launcher" / "__main__.py", *arguments)
     try:
         _prepare(environment, EXTRAS.get(command))
