@@ -1,5 +1,5 @@
 @echo off
-rem GPEN WebUI: finds a Python and hands over to it. `launcher` sets up .venv on first use.
+rem GPEN WebUI: finds a Python and hands over to it. `gpen_webui/launcher` sets up .venv on first use.
 setlocal
 set "ROOT=%~dp0"
 
@@ -18,7 +18,7 @@ echo Python 3.11 to 3.14 is missing; install it from python.org and start again.
 exit /b 3
 
 :start
-%PY% -IS "%ROOT%launcher\__main__.py" %*
+%PY% -IS "%ROOT%gpen_webui\launcher\__main__.py" %*
 exit /b %errorlevel%
 
 :works

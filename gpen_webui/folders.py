@@ -15,7 +15,7 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parent
 IMPORTED_FROM = _PACKAGE.parent
 
-if (IMPORTED_FROM / "app.py").is_file() and (IMPORTED_FROM / "launcher").is_dir():  # a clone
+if (IMPORTED_FROM / "run.sh").is_file():  # a clone
     BUNDLED = DATA = IMPORTED_FROM
     CACHE = IMPORTED_FROM / ".cache"
     COMMAND = "run.bat" if os.name == "nt" else "./run.sh"

@@ -6,11 +6,12 @@ so that a new option is added here, where it is used, and in its test.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, SupportsFloat
 
 from gpen_webui.errors import UserError
 
@@ -73,9 +74,9 @@ class WholeNumber(Option):
 
     def parse(self, name: str, value: object) -> int:
         try:
-            number = float(value)  # type: ignore[arg-type]
+            number = float(value) if isinstance(value, str | SupportsFloat) else math.nan
             whole = int(number)
-        except (TypeError, ValueError, OverflowError):
+        except (ValueError, OverflowError):
             whole, number = self.low - 1, self.low - 1
         if isinstance(value, bool) or whole != number or not self.low <= whole <= self.high:
             raise OptionError(

@@ -30,7 +30,7 @@ _CACHES = {
 
 
 def keep_private(
-    modules: MutableMapping[str, object] = sys.modules,  # type: ignore[assignment]
+    modules: MutableMapping[str, object] = sys.modules,  # type: ignore[assignment]  # see below
     environment: MutableMapping[str, str] = os.environ,
 ) -> None:
     """Switch reporting off and send caches to the program's own folder.
@@ -38,7 +38,7 @@ def keep_private(
     A cache folder that the user has chosen stays.
     """
     for name in _REPORTING_MODULES:
-        modules[name] = None
+        modules[name] = None  # Python's way to bar an import; the type stubs know no None
     environment.update(_SWITCHES)
     for variable, folder in _CACHES.items():
         environment.setdefault(variable, str(CACHE / folder))

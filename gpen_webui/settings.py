@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gpen_webui.errors import UserError
 from gpen_webui.folders import DATA
@@ -67,7 +67,7 @@ class Settings:
         Raises SettingsError where a value does not fit its setting.
         """
         environment = os.environ if environment is None else environment
-        values: dict[str, object] = {}
+        values: dict[str, Any] = {}  # each of its field's type
         for field in fields(cls):
             text = environment.get(ENVIRONMENT_PREFIX + field.name.upper(), "").strip()
             if text:

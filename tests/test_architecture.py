@@ -21,6 +21,7 @@ PACKAGES_THAT_MAY_IMPORT = {
 }
 # Read it from the entry points inwards: a package imports only from those that stand after it.
 ORDER = [
+    "launcher",
     "__main__",
     "cli",
     "web",

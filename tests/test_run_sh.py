@@ -26,7 +26,7 @@ trouble=$(cat "$here/trouble" 2>/dev/null)
 case "$1 $2 $3" in
     "-ISc import sys; sys.exit"*) [ "$trouble" != old ] ;;
     "-ISc "*) exec "$real" "$@" ;;
-    "-IS "*/launcher/__main__.py*)
+    "-IS "*/gpen_webui/launcher/__main__.py*)
         shift
         exec "$real" -ISc "$(cat "$here/prelude.py")" "$0" "$here/python3.11" "$trouble" "$@" ;;
     "-I -m venv")
@@ -79,7 +79,10 @@ class Clone:
         self.root, self.tools = folder / "clone with spaces", folder / "tools"
         self.root.mkdir()
         self.tools.mkdir()
-        shutil.copytree(project / "launcher", self.root / "launcher")
+        package = self.root / "gpen_webui"
+        shutil.copytree(project / "gpen_webui" / "launcher", package / "launcher")
+        for name in ("__init__.py", "privacy.py", "folders.py"):
+            shutil.copy(project / "gpen_webui" / name, package / name)
         for name in ("run.sh", "requirements.txt", "requirements-test.txt"):
             shutil.copy(project / name, self.root / name)
         for tool in TOOLS:

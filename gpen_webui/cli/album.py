@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Generator, Iterator, Set
+from collections.abc import Iterator, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -14,13 +14,15 @@ from gpen_webui.cli.sidecars import Sidecars
 from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import write_report
 from gpen_webui.files.find_photos import FoundPhoto
+from gpen_webui.files.originals import Original
 from gpen_webui.jobs.folder_record import FolderRecord
 from gpen_webui.jobs.folder_service import FolderService
 from gpen_webui.jobs.naming import plan_results
 from gpen_webui.jobs.records import Job
+from gpen_webui.jobs.runner.local_pool import RestoreStages, Stages
 from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
-from gpen_webui.pipeline import ItemReport, RestoredFile, restore_stages
+from gpen_webui.pipeline import ItemReport, restore_stages
 from gpen_webui.stages.restorer import NetworkResult, Restorer
 
 LISTEN_SECONDS = 0.2  # between looks whether the user wants to stop
@@ -132,7 +134,9 @@ class Album:
             if event is None:
                 said = self._say_what_is_wrong(service, said)
             elif event["type"] == "item" and event["state"] in ENDED:
-                self._progress.photo(service.store.item(job.id, event["item"]).report)
+                report = service.store.item(job.id, event["item"]).report
+                if report is not None:  # every item that a worker has ended has one
+                    self._progress.photo(report)
             elif event["type"] == "job" and event["state"] == "paused":
                 raise AlbumStoppedError(event["error"]["message"])
 
@@ -147,18 +151,18 @@ class Album:
             self._progress.say(status["message"])
         return status["message"]
 
-    def _stages(self, staging: Path) -> Callable[..., Generator[str, None, RestoredFile]]:
+    def _stages(self, staging: Path) -> RestoreStages:
         """`restore_stages`, after which the pictures beside the result are saved."""
         keep_faces = "save_faces" in self._settings.extras
         sidecars = Sidecars(self._record.folder, staging, self._settings.extras)
 
         def stages(
             restorer: Restorer,
-            source: Path,
+            source: Path | Original,
             name: str,
             options: RestoreOptions,
             reuse: NetworkResult | None,
-        ) -> Generator[str, None, RestoredFile]:
+        ) -> Stages:
             restored = yield from restore_stages(restorer, source, name, options, reuse, keep_faces)
             sidecars.save(restored)
             return restored

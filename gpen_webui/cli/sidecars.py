@@ -36,6 +36,8 @@ class Sidecars:
         name = "faces" / safe_path(restored.report.name)
         stem = with_photo_suffix(name, "").name
         network = restored.restoration.network
+        if network is None:  # only where nobody asked for the faces
+            return
         pairs = zip(network.crops, network.restored, strict=True)
         for number, (before, after) in enumerate(pairs, start=1):
             for what, pixels in (("before", before), ("after", after)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TextIO
+from typing import Literal, TextIO
 
 
 def prepare_standard_files() -> None:
@@ -26,5 +26,5 @@ def prepare_standard_files() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _opened(number: int, mode: str) -> TextIO:
+def _opened(number: int, mode: Literal["r", "w"]) -> TextIO:
     return open(number, mode, encoding="utf-8", closefd=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -88,7 +89,7 @@ def _try_lock(path: Path) -> IO[str] | None:
 
 def _lock(file: IO[str], path: Path) -> bool:
     try:
-        if os.name == "nt":
+        if sys.platform == "win32":
             import msvcrt
 
             file.seek(1 << 20)  # beyond the text, which others may then still read

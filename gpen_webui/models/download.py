@@ -242,7 +242,7 @@ def _is_local(address: str) -> bool:
         found = {info[4][0] for info in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):
         return False
-    return any(not ipaddress.ip_address(text.split("%")[0]).is_global for text in found)
+    return any(not ipaddress.ip_address(str(text).split("%")[0]).is_global for text in found)
 
 
 def _land(part: Path, name: str, models: Path, sha256: str | None) -> InstalledModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Flask
+from flask.json.provider import DefaultJSONProvider
 
 from gpen_webui.folders import BUNDLED
 from gpen_webui.jobs.service import open_jobs
@@ -34,7 +35,8 @@ def build_app(settings: Settings) -> Flask:
         static_folder=str(BUNDLED / "static"),
         template_folder=str(BUNDLED / "templates"),
     )
-    app.json.sort_keys = False
+    app.json = provider = DefaultJSONProvider(app)
+    provider.sort_keys = False
     app.extensions["settings"] = settings
     guard.init_app(app)  # first, so that nothing else sees a request that it refuses
     uploads.init_app(app)

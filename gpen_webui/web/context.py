@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from flask import current_app, request
 
@@ -61,6 +61,10 @@ def json_body() -> dict:
     return body
 
 
+@overload
+def text_of(body: dict, name: str) -> str | None: ...
+@overload
+def text_of(body: dict, name: str, default: str) -> str: ...
 def text_of(body: dict, name: str, default: str | None = None) -> str | None:
     """A text from a JSON object. Raises BadRequestError."""
     value = body.get(name)
@@ -76,6 +80,10 @@ def request_key(body: dict) -> str | None:
     return request.headers.get("Idempotency-Key") or text_of(body, "key") or None
 
 
+@overload
+def whole_number(name: str) -> int | None: ...
+@overload
+def whole_number(name: str, default: int) -> int: ...
 def whole_number(name: str, default: int | None = None) -> int | None:
     """A number from the address's query, 0 or more. Raises BadRequestError."""
     text = request.args.get(name)

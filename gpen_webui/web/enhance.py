@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from flask import Blueprint, Response, jsonify, request
 
 from gpen_webui.errors import UserError
 from gpen_webui.files.find_photos import FoundPhoto, LeftOut, find_photos
 from gpen_webui.jobs.records import RESTORED_ITEMS, Item
+from gpen_webui.jobs.runner.failures import not_restored
 from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.formats import PHOTO_SUFFIXES
@@ -33,7 +34,7 @@ from gpen_webui.web.errors import (
     PausedError,
     WasCancelledError,
 )
-from gpen_webui.web.items import attachment
+from gpen_webui.web.items import attachment, result_path
 from gpen_webui.web.uploads import all_uploaded, uploaded
 
 blueprint = Blueprint("enhance", __name__)
@@ -185,10 +186,10 @@ def _wait_for(job_id: str, n: int) -> Item:
 
 def _result_of(job_id: str, item: Item) -> Response:
     if item.state == "failed":
-        raise NotRestoredError(item.error["message"])
+        raise NotRestoredError(item.error["message"] if item.error else not_restored(item.name))
     if item.state not in RESTORED_ITEMS:
         raise WasCancelledError(f"{item.name} was not restored: it was {item.state}.")
-    response = attachment(job_service().store.result(job_id, item.n), PurePath(item.result).name)
+    response = attachment(result_path(job_id, item.n))
     response.headers["X-Job"] = job_id
     response.headers["X-State"] = item.state
     response.headers["X-Faces"] = str(item.faces)

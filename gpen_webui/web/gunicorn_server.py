@@ -79,21 +79,25 @@ class Application(BaseApplication):
     def load(self) -> Flask:
         """In the second process: the application with its jobs."""
         try:
-            self._app = build_app(self._settings)
+            app = build_app(self._settings)
         except UserError as error:
             print(error, file=sys.stderr, flush=True)
             leave_now(CANNOT_LOAD)
-        return self._app
+        self._app = app
+        return app
 
     def end_sockets(self) -> None:
         """The server stops; sockets would otherwise last as long as their jobs."""
+        if self._app is None:
+            return
         watchers = self._app.extensions["watchers"]
         if not watchers.stopping:
             watchers.stopping = True
             Thread(target=watchers.close_all, daemon=True).start()
 
     def _begin(self, worker: ThreadWorker) -> None:
-        warm_up_soon(self._app)
+        if self._app is not None:
+            warm_up_soon(self._app)
         if worker.age == 1:  # not when it is started anew after a crash
             open_page(self._settings)
 

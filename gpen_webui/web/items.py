@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from threading import BoundedSemaphore
 
 from flask import Blueprint, Response, jsonify, request, send_file
@@ -59,9 +59,9 @@ def before(job_id: str, n: int) -> Response:
 def after(job_id: str, n: int) -> Response:
     """The result as it looks, or with `?download=1` its own file."""
     item = job_service().store.item(job_id, n)
-    path = _result(job_id, n)
+    path = result_path(job_id, n)
     if request.args.get("download", "0") != "0":
-        return attachment(path, PurePath(item.result).name)
+        return attachment(path)
     return _shown(path, item)
 
 
@@ -70,7 +70,7 @@ def small(job_id: str, n: int) -> Response:
     """A small JPEG of the original, or with `?of=after` of the result."""
     item = job_service().store.item(job_id, n)
     if request.args.get("of") == "after":
-        return _shown(_result(job_id, n), item, THUMBNAIL_SIDE)
+        return _shown(result_path(job_id, n), item, THUMBNAIL_SIDE)
     with _original(job_id, item) as path:
         return _shown(path, item, THUMBNAIL_SIDE)
 
@@ -80,13 +80,10 @@ def item_json(item: Item) -> dict:
     return {name: value for name, value in item.as_dict().items() if name != "report"}
 
 
-def attachment(path: Path, name: str) -> Response:
-    """A file to be saved under this name; browsers never show it as a page."""
-    if not path.is_file():
-        raise MissingPictureError(f"{name} is no longer where it was put, in {path.parent}.")
-    return send_file(
-        path, mime_type(path.suffix), as_attachment=True, download_name=name, max_age=0
-    )
+def attachment(path: Path) -> Response:
+    """A file to be saved under its name; browsers never show it as a page."""
+    kind = mime_type(path.suffix)
+    return send_file(path, kind, as_attachment=True, download_name=path.name, max_age=0)
 
 
 @contextmanager
@@ -98,7 +95,8 @@ def _original(job_id: str, item: Item) -> Iterator[Path]:
         yield path
 
 
-def _result(job_id: str, n: int) -> Path:
+def result_path(job_id: str, n: int) -> Path:
+    """Where an item's result lies. Raises MissingPictureError."""
     path = job_service().store.result(job_id, n)
     if path is None:
         raise MissingPictureError(f"Photo number {n} has no result yet.")
@@ -112,9 +110,10 @@ def _shown(path: Path, item: Item, side: int | None = None) -> Response:
     side = side or whole_number("max")
     found = path.stat()
     response = Response()
-    response.set_etag(f"{found.st_mtime_ns:x}-{found.st_size:x}-{side or 0}")
+    etag = f"{found.st_mtime_ns:x}-{found.st_size:x}-{side or 0}"
+    response.set_etag(etag)
     response.headers["Cache-Control"] = "private, no-cache"  # ask each time whether it has changed
-    if response.get_etag()[0] in request.if_none_match:
+    if etag in request.if_none_match:
         response.status_code = 304
         return response
     with AT_ONCE:

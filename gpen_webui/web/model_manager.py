@@ -116,14 +116,14 @@ class ModelManager:
     def last_speed(self) -> float | None:
         """Seconds per face, all stages together, over the first photos of the latest jobs."""
         store = self._jobs.store
-        items = [
-            item
+        timed = [
+            (item.seconds, item.faces)
             for job in store.jobs(RECENT_JOBS)
             for item in store.items(job.id, limit=RECENT_ITEMS)
-            if item.state == "done" and item.faces
+            if item.state == "done" and item.faces and item.seconds is not None
         ]
-        faces = sum(item.faces for item in items)
-        return round(sum(item.seconds for item in items) / faces, 3) if faces else None
+        faces = sum(faces for _, faces in timed)
+        return round(sum(seconds for seconds, _ in timed) / faces, 3) if faces else None
 
     def activate(self, name: str) -> None:
         """Restore the next photos with this model. Raises ModelError, CheckpointError."""

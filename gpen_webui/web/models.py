@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
 from gpen_webui.engines.import_weights import import_weights
 from gpen_webui.files.names import safe_name
@@ -13,7 +13,7 @@ from gpen_webui.models.download import MAX_BYTES
 from gpen_webui.models.folder import SUFFIXES
 from gpen_webui.web.context import model_manager, settings
 from gpen_webui.web.errors import BadRequestError
-from gpen_webui.web.uploads import uploaded
+from gpen_webui.web.uploads import allow_bytes, uploaded
 
 SECRET = ("token",)
 
@@ -53,7 +53,7 @@ def cancel_download(name: str) -> Response:
 @blueprint.post("/import")
 def bring_in() -> tuple[Response, int]:
     """Add a weight file, after the same checks as a download."""
-    request.max_content_length = request.max_file_bytes = MAX_BYTES
+    allow_bytes(MAX_BYTES)
     upload, filename = uploaded("file")
     name = safe_name(Path(filename.replace("\\", "/")).name)
     if Path(name).suffix.lower() not in SUFFIXES:

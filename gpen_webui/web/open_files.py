@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 
-try:
+if sys.platform != "win32":  # which has no such limit
     import resource
-except ImportError:  # Windows has no such limit
-    resource = None
 
 WANTED_FILES = 8192
 OTHER_FILES = 300  # photos, the store, decoders, libraries
@@ -16,7 +15,7 @@ FILES_PER_CONNECTION = 3  # the socket, what its request opens, a socket's selec
 
 def raise_open_files() -> None:
     """Raise the soft limit of open files, which is often 1,024, as far as the system lets us."""
-    if resource is None:
+    if sys.platform == "win32":
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(WANTED_FILES, hard)
@@ -28,7 +27,7 @@ def raise_open_files() -> None:
 
 def connections_allowed(wanted: int) -> int:
     """As many connections as wanted, or fewer where they would use up the open files."""
-    if resource is None:
+    if sys.platform == "win32":
         return wanted
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if soft == resource.RLIM_INFINITY:

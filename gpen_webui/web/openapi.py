@@ -163,7 +163,7 @@ def describe(app: Flask) -> dict:
             continue
         for path, word in _paths_of(rule):
             name = word or rule.endpoint.partition(".")[2]
-            for method in sorted(rule.methods & set(METHODS)):
+            for method in sorted(set(rule.methods or ()) & set(METHODS)):
                 paths.setdefault(path, {})[method.lower()] = _operation(app, rule, name)
     return {
         "openapi": "3.1.0",

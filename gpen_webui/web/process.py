@@ -8,6 +8,7 @@ import socket
 import sys
 import webbrowser
 from threading import Thread, Timer
+from typing import NoReturn
 from urllib.parse import quote
 
 from flask import Flask
@@ -46,7 +47,7 @@ def warm_up_soon(app: Flask) -> None:
     timer.start()
 
 
-def leave_now(code: int) -> None:
+def leave_now(code: int) -> NoReturn:
     """End the process without waiting for threads in native calls; everything is on record."""
     logging.shutdown()
     sys.stdout.flush()

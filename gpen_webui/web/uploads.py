@@ -16,6 +16,7 @@ from typing import IO
 from flask import Flask, Request, g, request
 from werkzeug.datastructures import FileStorage
 
+from gpen_webui.settings import Settings
 from gpen_webui.web.context import job_service, settings
 from gpen_webui.web.errors import (
     BadRequestError,
@@ -74,16 +75,14 @@ class IncomingFile:
 class UploadRequest(Request):
     """A request whose files go where the job store wants them."""
 
-    max_file_bytes: int | None = None
-
-    def _get_file_stream(
+    def _get_file_stream(  # type: ignore[override]  # the parser calls no other methods
         self,
         total_content_length: int | None,
         content_type: str | None,
         filename: str | None = None,
         content_length: int | None = None,
     ) -> IncomingFile:
-        limit = self.max_file_bytes or settings().max_file_mb * MB
+        limit = g.get("max_file_bytes") or settings().max_file_mb * MB
         try:
             path = job_service().store.incoming()
             g.incoming.append(path)
@@ -94,7 +93,7 @@ class UploadRequest(Request):
 
 def init_app(app: Flask) -> None:
     """Limit what requests may bring, and clear up what they leave."""
-    limits: object = app.extensions["settings"]
+    limits: Settings = app.extensions["settings"]
     app.request_class = UploadRequest
     app.config["MAX_CONTENT_LENGTH"] = limits.max_request_mb * MB
     app.config["MAX_FORM_PARTS"] = MAX_PARTS
@@ -146,6 +145,11 @@ def disk_free() -> int:
         ) from error
 
 
+def allow_bytes(limit: int) -> None:
+    """Let this request, and each of its files, have as many bytes, whatever the settings say."""
+    request.max_content_length = g.max_file_bytes = limit
+
+
 def uploaded(field: str) -> tuple[Path, str]:
     """The only file of a form field: where it lies, and the client's name for it."""
     files = all_uploaded(field)
@@ -156,18 +160,18 @@ def uploaded(field: str) -> tuple[Path, str]:
 
 def all_uploaded(field: str) -> list[tuple[Path, str]]:
     """The files of a form field in their order. Raises BadRequestError where there are none."""
-    files = [_located(file) for file in request.files.getlist(field) if _is_file(file)]
+    files = [file for sent in request.files.getlist(field) if (file := _located(sent))]
     if not files:
         raise BadRequestError(f"Send a photo as the field “{field}” of a multipart form.")
     return files
 
 
-def _is_file(file: FileStorage) -> bool:
-    return isinstance(file.stream, IncomingFile) and bool(file.filename)
-
-
-def _located(file: FileStorage) -> tuple[Path, str]:
-    return file.stream.path, file.filename
+def _located(sent: FileStorage) -> tuple[Path, str] | None:
+    """Where a file of a form lies, and its name; None for a field that brought none."""
+    stream: object = sent.stream
+    return (
+        (stream.path, sent.filename) if isinstance(stream, IncomingFile) and sent.filename else None
+    )
 
 
 def _cannot_keep(error: OSError) -> NoRoomError:

@@ -30,7 +30,6 @@ def run(settings: Settings, listener: socket.socket) -> int:
     server = make_server(
         host, port, app, threaded=True, request_handler=QuietHandler, fd=listener.fileno()
     )
-    server.daemon_threads = True
 
     def stop(number: int, frame: FrameType | None) -> None:
         Thread(target=server.shutdown, daemon=True).start()

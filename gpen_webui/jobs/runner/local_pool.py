@@ -25,6 +25,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread, current_thread
 from typing import Protocol
 
+from gpen_webui.files.originals import Original
 from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.runner import photo_log
 from gpen_webui.jobs.runner.failures import (
@@ -59,7 +60,7 @@ class RestoreStages(Protocol):
     def __call__(
         self,
         restorer: Restorer,
-        source: Path,
+        source: Path | Original,
         name: str,
         options: RestoreOptions,
         reuse: NetworkResult | None,

@@ -27,7 +27,8 @@ _one_at_a_time = Lock()
 
 def backup_paths(database: Path) -> tuple[Path, Path]:
     """Where the copies of a store are, the newest first."""
-    return tuple(database.with_name(f"{database.stem}.backup-{k}.sqlite") for k in (1, 2))
+    newest, older = (database.with_name(f"{database.stem}.backup-{k}.sqlite") for k in (1, 2))
+    return newest, older
 
 
 def back_up(database: Path) -> bool:

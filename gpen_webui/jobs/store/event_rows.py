@@ -53,7 +53,9 @@ def insert_events(connection: sqlite3.Connection, rows: Iterable[tuple]) -> None
     connection.executemany(INSERT, rows)
 
 
-def read_events(connection: sqlite3.Connection, job: Mapping, after: int, limit: int) -> list[dict]:
+def read_events(
+    connection: sqlite3.Connection, job: sqlite3.Row, after: int, limit: int
+) -> list[dict]:
     """Events of a job (its row) with a higher seq, in order, as clients see them."""
     values = {"id": job["id"], "number": job["number"], "after": after, "limit": limit}
     return [_event(job["id"], row) for row in connection.execute(SELECT, values)]

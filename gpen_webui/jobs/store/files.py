@@ -74,7 +74,7 @@ class StoreFiles:
         pending = self._pending(source)
         return pending if not path.exists() and pending.exists() else path
 
-    def result(self, folder: str, result: str) -> Path:
+    def result(self, folder: str, result: str | PurePosixPath) -> Path:
         """A result file of the job with this results folder."""
         return self.outputs / folder / PurePosixPath(result)
 

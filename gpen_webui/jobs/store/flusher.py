@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from io import FileIO
 from pathlib import Path
 from threading import Condition
 
@@ -19,7 +20,7 @@ class Flusher:
 
     def __init__(self, wal: Path):
         self._wal = wal
-        self._file = None
+        self._file: FileIO | None = None
         self._changed = Condition()
         self._committed = 0
         self._flushed = 0

@@ -218,7 +218,9 @@ def _number(change: Change, job_id: str, rows: list[dict]) -> tuple[list[int], l
     Raises JobConflictError where there are new ones, but the job is started.
     """
     job, next_number = change.job_row(job_id), change.next_number(job_id)
-    numbers, new, by_key = [], [], {}
+    numbers: list[int] = []
+    new: list[dict] = []
+    by_key: dict[str | None, int] = {}
     for row in rows:
         key = row["key"]
         n = None if key is None else by_key.get(key, _item_of_key(change.sql, job_id, key))

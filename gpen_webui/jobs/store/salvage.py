@@ -145,7 +145,7 @@ def _rows(source: sqlite3.Connection, table: str) -> Iterator[dict]:
     yield from _readable(source, query, (), 0, last)
 
 
-def _events(source: sqlite3.Connection, job: object, seq: int) -> Iterator[dict]:
+def _events(source: sqlite3.Connection, job: str | int, seq: int) -> Iterator[dict]:
     query = "SELECT seq AS at, * FROM events WHERE job = ? AND seq BETWEEN ? AND ? ORDER BY seq"
     yield from _readable(source, query, (job,), 1, seq)
 

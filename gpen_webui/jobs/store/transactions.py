@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from gpen_webui.jobs.records import ACTIVE_JOBS, UnknownJobError
 from gpen_webui.jobs.store.event_rows import event_row, insert_events
@@ -87,7 +87,7 @@ class Change:
             events.append(self._next_event(job, n, "item", state))
         insert_events(self.sql, events)
 
-    def add_items(self, job_id: str, items: Sequence[Mapping[str, object]]) -> None:
+    def add_items(self, job_id: str, items: Sequence[dict]) -> None:
         """Add waiting items to a job, and tell each. All of them have the same columns.
 
         n: from next_number on. size, owned: counted in the job's bytes.
@@ -138,17 +138,31 @@ class Change:
             **{name: after[name] for name in ("faces", "seconds", "result")},
         )
 
-    def _tell(self, job: dict, n: int | None, type: str, state: str, **shown: object) -> None:
-        insert_events(self.sql, [self._next_event(job, n, type, state, **shown)])
+    def _tell(
+        self,
+        job: dict,
+        n: int | None,
+        type: str,
+        state: str,
+        stage: str | None = None,
+        **detail: object,
+    ) -> None:
+        insert_events(self.sql, [self._next_event(job, n, type, state, stage, **detail)])
 
     def _next_event(
-        self, job: dict, n: int | None, type: str, state: str, **shown: object
+        self,
+        job: dict,
+        n: int | None,
+        type: str,
+        state: str,
+        stage: str | None = None,
+        **detail: object,
     ) -> tuple:
         job["seq"] += 1
         self.jobs.add(job["id"])
         self._progressed.add(job["id"])
-        eta = eta_seconds(job)
-        return event_row(job["number"], job["seq"], n, type, state, job, eta=eta, **shown)
+        number, seq, eta = job["number"], job["seq"], eta_seconds(job)
+        return event_row(number, seq, n, type, state, job, stage=stage, eta=eta, **detail)
 
     def _update(self, table: str, where: str, which: tuple, values: dict[str, object]) -> None:
         if values:
@@ -176,12 +190,12 @@ def item_row(connection: sqlite3.Connection, job_id: str, n: int) -> sqlite3.Row
     return row
 
 
-def counts_of(job: Mapping) -> dict[str, int]:
+def counts_of(job: sqlite3.Row | dict) -> dict[str, int]:
     """How many items of a job are in each state, and in total, from its row."""
     return {name: job[name] for name in COUNTERS}
 
 
-def eta_seconds(job: Mapping) -> int | None:
+def eta_seconds(job: sqlite3.Row | dict) -> int | None:
     """When a job will be finished at the present pace; None where nobody can tell."""
     if job["pace"] is None or job["state"] not in ACTIVE_JOBS:
         return None

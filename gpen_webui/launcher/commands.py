@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from launcher import PROGRAM, SetUpError, say
-from launcher.environment import Environment
+from gpen_webui.launcher import PROGRAM, SetUpError, say
+from gpen_webui.launcher.environment import Environment
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # Some commands need more than the product: what is listed in requirements-<extra>.txt.
 EXTRAS = {"test": "test", "lock": "test", "bench": "bench", "train": "train"}
 EXIT_NOT_SET_UP = 3
@@ -39,8 +39,8 @@ def main(arguments: list[str]) -> int:
     environment = Environment(ROOT)
     if environment.runs_this() and environment.must_start_over():
         # It cannot remove the Python that it is: the one that it was made with takes over.
-        base: str = sys._base_executable  # type: ignore[attr-defined]
-        return start(base, "-IS", ROOT / "launcher" / "__main__.py", *arguments)
+        base: str = sys._base_executable  # type: ignore[attr-defined]  # CPython's own
+        return start(base, "-IS", ROOT / "gpen_webui" / "launcher" / "__main__.py", *arguments)
     try:
         _prepare(environment, EXTRAS.get(command))
     except SetUpError as error:
@@ -49,11 +49,11 @@ def main(arguments: list[str]) -> int:
     if command in ("test", "lock"):
         os.chdir(ROOT)  # where pytest and uv find what belongs to the project
     if command == "lock":
-        from launcher.developing import lock
+        from gpen_webui.launcher.developing import lock
 
         return lock(environment, arguments[1:])
     if command == "test":
-        from launcher.developing import check_code
+        from gpen_webui.launcher.developing import check_code
 
         failed = check_code(environment)
         return failed or start(environment.python, "-m", "pytest", *arguments[1:])
@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> int:
 def _prepare(environment: Environment, extra: str | None) -> None:
     if environment.holds() and (extra is None or environment.holds(f"requirements-{extra}.txt")):
         return
-    from launcher.set_up import add, set_up  # slow to load, and seldom needed
+    from gpen_webui.launcher.set_up import add, set_up  # slow to load, and seldom needed
 
     set_up(environment)
     if extra:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from launcher import SetUpError, say
+from gpen_webui.launcher import SetUpError, say
 
 if sys.platform == "win32":
     import msvcrt

@@ -7,8 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from launcher import say
-from launcher.environment import BASE, Environment
+from gpen_webui.launcher import say
+from gpen_webui.launcher.environment import BASE, Environment
 
 EXTRAS = ("test", "bench", "cluster", "train")  # `test` first: the others agree with it
 

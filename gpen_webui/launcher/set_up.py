@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from launcher import PROGRAM, SetUpError, say
-from launcher.environment import BASE, Environment, own_version
-from launcher.libraries import Pip, wants_cuda
-from launcher.lock import only_one
+from gpen_webui.launcher import PROGRAM, SetUpError, say
+from gpen_webui.launcher.environment import BASE, Environment, own_version
+from gpen_webui.launcher.libraries import Pip, wants_cuda
+from gpen_webui.launcher.lock import only_one
 
 NEEDED_MB, NEEDED_MB_WITH_CUDA = 3000, 12000
 

@@ -11,7 +11,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from launcher import SetUpError, say
+from gpen_webui.launcher import SetUpError, say
 
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 # PyTorch, and what only its build for NVIDIA GPUs needs.
