@@ -32,7 +32,9 @@ def models(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.size)
+@pytest.mark.parametrize(
+    "config", [CONFIGS[0], pytest.param(CONFIGS[1], marks=pytest.mark.slow)], ids=("64", "128")
+)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_the_weights_of_an_exported_gpen_give_what_the_checkpoint_gives(
