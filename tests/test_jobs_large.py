@@ -38,7 +38,7 @@ def uploads(service: JobService, names: list[str]) -> list[NewPhoto]:
 def album_of_paths(service: JobService, path: Path, names: list[str]) -> str:
     """An album of the same photo under these names."""
     job = service.store.create_job("album", "Large", RestoreOptions())
-    service.store.add_unread(job.id, [NewPhoto(path, name) for name in names])
+    service.store.add_originals(job.id, [NewPhoto(path, name) for name in names])
     return job.id
 
 

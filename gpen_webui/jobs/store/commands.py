@@ -103,6 +103,8 @@ class JobCommands:
         if earlier["state"] == "collecting":
             raise _conflict(earlier, "has not been started yet")
         planned = _planned([item["name"] for item in items], options.format)
+        for item, path in zip(items, planned, strict=True):
+            item |= {"planned": path, "folded": path.casefold()}
         new_id = new_job_id()
         prepared: list[str] = []
         try:
@@ -112,7 +114,7 @@ class JobCommands:
                     return existing
                 insert_job(change, earlier["kind"], earlier["name"], options, key, job_id, new_id)
                 change.add_items(new_id, items)
-                self._start(change, new_id, planned)
+                self._wait(change, new_id)
                 about = describe_job(change.job_row(new_id))
                 ours = [item for item in items if item["owned"]]
                 change.after_commit.append(lambda: self._files.adopt(new_id, about, ours))
@@ -147,13 +149,17 @@ class JobCommands:
 
     def _start(self, change: Change, job_id: str, planned: list[str]) -> None:
         """planned: where the result of each item will lie, in their order."""
-        job = change.job_row(job_id)
         change.sql.executemany(
             "UPDATE items SET planned = ?, folded = ? WHERE job = ? AND n = ?",
             ((path, path.casefold(), job_id, n) for n, path in enumerate(planned)),
         )
+        self._wait(change, job_id)
+
+    def _wait(self, change: Change, job_id: str) -> None:
+        """collecting -> waiting; the place of every result is decided."""
+        job = change.job_row(job_id)
         folder = job["folder"] or self._new_folder_name(change, job["kind"], job["name"])
-        change.job(job_id, state="waiting", folder=folder, started=time.time())
+        change.job(job_id, state="waiting", reason=None, folder=folder, started=time.time())
 
     def _new_folder_name(self, change: Change, kind: str, name: str) -> str:
         """A folder that neither exists nor is promised to another job; it is made when needed."""
