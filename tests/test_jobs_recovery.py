@@ -371,13 +371,18 @@ def test_a_backup_restores_albums_that_the_damaged_store_has_lost(bench: Bench, 
     assert restored_results(service) == len(DONE)
 
 
-def test_an_album_that_was_deleted_after_the_backup_does_not_come_back(bench: Bench):
+@pytest.mark.parametrize("is_backed_up_again", [False, True])
+def test_an_album_that_was_deleted_after_the_backup_does_not_come_back(
+    bench: Bench, is_backed_up_again: bool
+):
     service = bench.open()
     gone = wait_for_state(service, start(service, ["gone.jpg"]), "done")
     kept = wait_for_state(service, start(service, ["kept.jpg"]), "done")
     store = bench.outputs / ".gpen-webui" / "jobs.sqlite"
     assert back_up(store)
+    shutil.copyfile(backup_paths(store)[0], backup_paths(store)[1])
     service.runner.delete(gone.id)
+    assert not is_backed_up_again or back_up(store)
     bench.close()
     store.unlink()
     service = bench.open()

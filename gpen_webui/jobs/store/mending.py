@@ -72,12 +72,14 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _is_deleted_since(files: StoreFiles, store: sqlite3.Connection, job: sqlite3.Row) -> bool:
-    """Whether nothing is left on the disk of what a job of an older store had there."""
+    """Whether nothing is left on the disk of what a job of an older store had there.
+
+    One without photos is no loss.
+    """
     query = "SELECT source, owned, result FROM older.items WHERE job = ?"
-    had = [
-        path for item in store.execute(query, (job["id"],)) for path in _files_of(files, job, item)
-    ]
-    return bool(had) and not any(path.exists() for path in had)
+    items = store.execute(query, (job["id"],)).fetchall()
+    had = [path for item in items for path in _files_of(files, job, item)]
+    return not items or (bool(had) and not any(path.exists() for path in had))
 
 
 def _files_of(files: StoreFiles, job: sqlite3.Row, item: sqlite3.Row) -> Iterator[Path]:

@@ -84,6 +84,8 @@ def _put_together(files: StoreFiles) -> None:
         shutil.copyfile(backup, work / f"backup-{k}.sqlite")
         if salvage(work / f"backup-{k}.sqlite", older, first_pages):
             merge(files, store, older)
+        if damage_in(backup) is None:  # what only an earlier one has was deleted since
+            break
     mend(files, store)
     flush_file(store)
     os.replace(store, _complete_path(files))
