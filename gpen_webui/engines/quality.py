@@ -28,8 +28,10 @@ def psnr(image: np.ndarray, reference: np.ndarray) -> float:
 
 def real_crops(size: int) -> np.ndarray:
     """A real face as good, small, noisy and grey photos show it: (4,3,size,size) in [-1,1]."""
-    face = cv2.imread(str(FACE))
-    face = cv2.resize(face, (size, size), interpolation=cv2.INTER_AREA)
+    picture = cv2.imread(str(FACE))
+    if picture is None:
+        raise FileNotFoundError(f"{FACE} belongs to the program; install it anew")
+    face = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
     small = cv2.resize(face, (size // 6, size // 6), interpolation=cv2.INTER_AREA)
     small = cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC)
     noise = np.random.default_rng(0).normal(0, 18, face.shape)
