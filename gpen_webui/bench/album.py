@@ -147,7 +147,7 @@ def restore_album(
     stages: Counter[str] = Counter()
     for report, _ in restored:
         stages.update(report.seconds)
-    hashes = {report.name: hash_file(folder / report.result) for report, _ in restored}
+    hashes = {report.name: hash_file(folder / report.name) for report, _ in restored}
     shutil.rmtree(folder)
     return AlbumRun(
         seconds,

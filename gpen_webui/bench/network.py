@@ -78,7 +78,7 @@ def numbers_of(description: str) -> str:
 def network_sides(model: InstalledModel, cache: Path) -> dict[str, Callable[[], Engine]]:
     """Every way to run the network on this machine, by name; call one to open its engine."""
     device, cores = gpu_device("auto") or "cpu", cpu_cores()
-    sides = {
+    sides: dict[str, Callable[[], Engine]] = {
         REFERENCE: partial(ReferenceEngine, model, device),
         STATIC: partial(TorchEngine, model, device, precision="exact", cache=cache),
     }
@@ -117,8 +117,10 @@ def measure_network(
             engines.pop(STREAMS).close()
         answers = {name: engine.run(crops[1:2]) for name, engine in engines.items()}
         peak = SgemmPeak(gpu_device("auto") or "cpu", cpu_cores())
-        sides = {name: partial(_seconds_per_face, engines[name], crops) for name in engines}
-        measured = alternate({PEAK: peak.seconds, **sides}, rounds, on_step)
+        sides: dict[str, Callable[[], float]] = {PEAK: peak.seconds}
+        for name, engine in engines.items():
+            sides[name] = partial(_seconds_per_face, engine, crops)
+        measured = alternate(sides, rounds, on_step)
 
     flops = flops_per_face(model.path)
     peak_rate = Summary.of(peak.flops / seconds for seconds in measured.pop(PEAK))

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gpen_webui.engines.quality import FACE
+from gpen_webui.engines.quality import read_face
 
 SIDE = 1080  # pixels, of the photos
 FACE_SIDE = (440, 620)  # pixels, of the pasted picture, of which the face takes the middle half
@@ -34,7 +34,7 @@ def draw_photo(number: int) -> np.ndarray:
     """Photo `number`, (1080,1080,3) uint8 BGR."""
     random = np.random.default_rng(number)
     photo = _background(random)
-    face = cv2.GaussianBlur(cv2.imread(str(FACE)), (0, 0), 1.2).astype(np.float32)
+    face = cv2.GaussianBlur(read_face(), (0, 0), 1.2).astype(np.float32)
     matrix, mask = _placement(random, face.shape[0])
     pasted = cv2.warpAffine(face, matrix, (SIDE, SIDE), flags=cv2.INTER_CUBIC)
     photo += (pasted - photo) * cv2.warpAffine(mask, matrix, (SIDE, SIDE))[..., None]
@@ -59,7 +59,7 @@ def _placement(random: np.random.Generator, size: int) -> tuple[np.ndarray, np.n
     tilt, scale = random.uniform(-MAX_TILT, MAX_TILT), side / size
     matrix = cv2.getRotationMatrix2D((size / 2, size / 2), tilt, scale)
     margin = side * 0.6
-    matrix[:, 2] += random.uniform(margin, SIDE - margin, 2) - size / 2
+    matrix[:, 2] = matrix[:, 2] + random.uniform(margin, SIDE - margin, 2) - size / 2
     mask = np.zeros((size, size), np.float32)
     cv2.ellipse(mask, (size // 2, size // 2), (size * 2 // 5, size * 9 // 20), 0, 0, 360, 1, -1)
     return matrix, cv2.GaussianBlur(mask, (0, 0), size / 30)

@@ -20,9 +20,9 @@ def to_reference_form(network: GPEN) -> GPEN:
     """Make `network` compute in the reference form, in place."""
     for module in network.modules():
         if isinstance(module, ModulatedConv):
-            module.forward = MethodType(_modulated_conv, module)
+            module.forward = MethodType(_modulated_conv, module)  # type: ignore[method-assign]  # in place
         elif isinstance(module, Blur):
-            module.forward = MethodType(_blur, module)
+            module.forward = MethodType(_blur, module)  # type: ignore[method-assign]  # in place
     return network
 
 

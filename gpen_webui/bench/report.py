@@ -57,7 +57,8 @@ class Benchmark:
 
     def as_dict(self) -> dict:
         """For JSON: an infinite PSNR, where nothing differs, is None."""
-        return _finite({**asdict(self), "album_time_beyond_network_alone": self.overhead()})
+        values = {**asdict(self), "album_time_beyond_network_alone": self.overhead()}
+        return {name: _finite(value) for name, value in values.items()}
 
 
 def run_benchmark(settings: Settings, shape: str, plan: Plan) -> Benchmark:

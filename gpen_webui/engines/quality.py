@@ -26,10 +26,17 @@ def psnr(image: np.ndarray, reference: np.ndarray) -> float:
     return 10 * math.log10(4 / error) if error > 0 else math.inf
 
 
+def read_face() -> np.ndarray:
+    """A real face that comes with the program: (S,S,3) uint8 BGR."""
+    face = cv2.imread(str(FACE))
+    if face is None:
+        raise FileNotFoundError(f"{FACE} is missing or damaged; install the program anew.")
+    return face
+
+
 def real_crops(size: int) -> np.ndarray:
     """A real face as good, small, noisy and grey photos show it: (4,3,size,size) in [-1,1]."""
-    face = cv2.imread(str(FACE))
-    face = cv2.resize(face, (size, size), interpolation=cv2.INTER_AREA)
+    face = cv2.resize(read_face(), (size, size), interpolation=cv2.INTER_AREA)
     small = cv2.resize(face, (size // 6, size // 6), interpolation=cv2.INTER_AREA)
     small = cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC)
     noise = np.random.default_rng(0).normal(0, 18, face.shape)

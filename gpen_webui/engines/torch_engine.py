@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from gpen_webui.engines.quality import MeasurementCache, psnr, real_crops
 from gpen_webui.gpen.checkpoint import load_network
 
 if TYPE_CHECKING:
+    from gpen_webui.gpen.network import GPEN
     from gpen_webui.models.installed import InstalledModel
 
 log = logging.getLogger(__name__)
@@ -50,7 +52,7 @@ class TorchEngine(Engine):
         self._lock = threading.Lock()
         self._dtype = torch.float32
         self._batches: tuple[int, ...] = (1,)
-        self._network = load_network(model.path).to(self._device)
+        self._network: GPEN | None = load_network(model.path).to(self._device)
         reason = "float32"
         if device != "cpu":
             if precision != "exact":
@@ -117,9 +119,7 @@ class TorchEngine(Engine):
         known = f"{self._device.type}-{_device_name(self._device)}-torch-{torch.__version__}"
         for dtype in (torch.float16, torch.bfloat16):
             name = str(dtype).removeprefix("torch.")
-            measured = verdicts.recall(
-                f"{known}-{name}", lambda dtype=dtype: self._half_precision_psnr(dtype)
-            )
+            measured = verdicts.recall(f"{known}-{name}", partial(self._half_precision_psnr, dtype))
             if measured >= HALF_PRECISION_PSNR:
                 self._dtype = dtype
                 return f"{name} ({measured:.0f} dB from float32)"

@@ -126,9 +126,10 @@ class FaceDetector:
             left = (column + offset[1, row, column] + 0.5) * STRIDE - face_width / 2
             points = landmarks[:, row, column].reshape(5, 2)  # each y, x in parts of the box
             x, y = left + points[:, 1] * face_width, top + points[:, 0] * face_height
-            box = (left, top, left + face_width, top + face_height)
+            right, bottom = left + face_width, top + face_height
+            box = (float(left), float(top), float(right), float(bottom))
             at = np.stack((x, y), axis=1).astype(np.float32)
-            faces.append(Face(tuple(map(float, box)), at, float(heat[0, row, column])))
+            faces.append(Face(box, at, float(heat[0, row, column])))
         return faces
 
     def _network(self) -> cv2.dnn.Net:
@@ -158,8 +159,9 @@ def _bands(width: int, height: int) -> Iterator[tuple[int, int]]:
 def _placed(face: Face, top: int, scale: float) -> Face:
     """A face found in a band that begins at `top` of the photo at some scale, in the photo."""
     left, upper, right, lower = face.box
-    box = tuple(edge / scale for edge in (left, upper + top, right, lower + top))
-    return Face(box, (face.landmarks + np.float32((0, top))) / np.float32(scale), face.score)
+    box = (left / scale, (upper + top) / scale, right / scale, (lower + top) / scale)
+    landmarks = (face.landmarks + np.array((0, top), np.float32)) / np.float32(scale)
+    return Face(box, landmarks, face.score)
 
 
 def _merge(faces: list[Face]) -> list[Face]:

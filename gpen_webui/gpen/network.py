@@ -78,6 +78,8 @@ class Blur(nn.Module):
     both are bound by memory, not by arithmetic.
     """
 
+    kernel: Tensor
+
     def __init__(self, pad: tuple[int, int], gain: float = 1.0):
         super().__init__()
         self.pad = pad
@@ -91,6 +93,8 @@ class Blur(nn.Module):
 
 class Upsample(nn.Module):
     """Double the resolution: zeros between the pixels, then the low-pass filter."""
+
+    kernel: Tensor
 
     def __init__(self):
         super().__init__()
@@ -247,7 +251,10 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor, skip: Tensor | None = None) -> Tensor:
         rgb = self.conv(x, style) + self.bias
-        return rgb if skip is None else rgb + self.upsample(skip)
+        if skip is None:
+            return rgb
+        assert self.upsample is not None, "there is no level below the first"
+        return rgb + self.upsample(skip)
 
 
 class ConstantInput(nn.Module):

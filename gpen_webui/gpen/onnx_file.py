@@ -11,7 +11,6 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -32,6 +31,9 @@ OPERATIONS = frozenset(
 )
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
+Value = int | memoryview  # of a field: a number, or its bytes
+Attribute = float | tuple[int, ...] | np.ndarray | None
+
 
 @dataclass(frozen=True)
 class Node:
@@ -40,7 +42,7 @@ class Node:
     operation: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    attributes: dict[str, Any]
+    attributes: dict[str, Attribute]
 
 
 @dataclass
@@ -67,7 +69,7 @@ def read_onnx(path: Path, name: str | None = None) -> Graph:
         graph = Graph()
         for number, value in _fields(content):
             if number == 7:
-                _read_graph(value, graph)
+                _read_graph(_bytes(value), graph)
             elif number == 25:
                 raise ValueError("it brings functions of its own")
     except OSError as error:
@@ -118,9 +120,10 @@ class _ExternalData(Exception):  # noqa: N818 - told as a CheckpointError
     """A tensor lies in another file, and its name could lead anywhere."""
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
-    """The fields of a message: (number, value); a value is an int, or the bytes of the field."""
-    position = 0
+def _fields(message: Value) -> Iterator[tuple[int, Value]]:
+    """The fields of a message: (number, value)."""
+    message, position = _bytes(message), 0
+    value: Value
     while position < len(message):
         key, position = _varint(message, position)
         kind = key & 7
@@ -155,22 +158,35 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
     return (value - (1 << 64) if value >= 1 << 63 else value), position
 
 
-def _numbers(value: Any) -> list[int]:
+def _numbers(value: Value) -> list[int]:
     """Integers of a repeated field: one, or packed."""
     if isinstance(value, int):
         return [value]
-    numbers, position = [], 0
+    numbers: list[int] = []
+    position = 0
     while position < len(value):
         number, position = _varint(value, position)
         numbers.append(number)
     return numbers
 
 
-def _text(value: memoryview) -> str:
-    return bytes(value).decode("utf-8")
+def _number(value: Value) -> int:
+    if not isinstance(value, int):
+        raise ValueError("bytes where a number belongs")
+    return value
 
 
-def _read_graph(message: memoryview, graph: Graph) -> None:
+def _bytes(value: Value) -> memoryview:
+    if isinstance(value, int):  # of which bytes() would make as many zeros
+        raise ValueError("a number where bytes belong")
+    return value
+
+
+def _text(value: Value) -> str:
+    return bytes(_bytes(value)).decode("utf-8")
+
+
+def _read_graph(message: Value, graph: Graph) -> None:
     for number, value in _fields(message):
         if number == 1:
             graph.nodes.append(_read_node(value))
@@ -187,8 +203,11 @@ def _read_graph(message: memoryview, graph: Graph) -> None:
         graph.inputs.pop(name, None)
 
 
-def _read_node(message: memoryview) -> Node:
-    inputs, outputs, operation, attributes = [], [], "", {}
+def _read_node(message: Value) -> Node:
+    inputs: list[str] = []
+    outputs: list[str] = []
+    operation = ""
+    attributes: dict[str, Attribute] = {}
     for number, value in _fields(message):
         if number == 1:
             inputs.append(_text(value))
@@ -199,20 +218,22 @@ def _read_node(message: memoryview) -> Node:
         elif number == 5:
             name, content = _read_attribute(value)
             attributes[name] = content
-        elif number == 7 and len(value):
-            operation = f"{_text(value)}.{operation}" if _text(value) != "ai.onnx" else operation
+        elif number == 7 and (domain := _text(value)):
+            operation = f"{domain}.{operation}" if domain != "ai.onnx" else operation
     return Node(operation, tuple(inputs), tuple(outputs), attributes)
 
 
-def _read_attribute(message: memoryview) -> tuple[str, Any]:
-    name, content, many = "", None, []
+def _read_attribute(message: Value) -> tuple[str, Attribute]:
+    name = ""
+    content: Attribute = None
+    many: list[int] = []
     for number, value in _fields(message):
         if number == 1:
             name = _text(value)
         elif number == 2:
-            content = struct.unpack("<f", value)[0]
+            content = struct.unpack("<f", _bytes(value))[0]
         elif number == 3:
-            content = value
+            content = _number(value)
         elif number == 5:
             content = _read_tensor(value)[1]
         elif number == 8:
@@ -220,35 +241,41 @@ def _read_attribute(message: memoryview) -> tuple[str, Any]:
     return name, tuple(many) if many else content
 
 
-def _read_tensor(message: memoryview) -> tuple[str, np.ndarray | None]:
+def _read_tensor(message: Value) -> tuple[str, np.ndarray | None]:
     """Name and numbers; None for numbers of a kind that no weight has."""
-    shape, kind, name, raw, numbers = [], 0, "", None, []
+    kind, name = 0, ""
+    raw: memoryview | None = None
+    shape: list[int] = []
+    numbers: list[int] = []
     for number, value in _fields(message):
         if number == 1:
             shape += _numbers(value)
         elif number == 2:
-            kind = value
+            kind = _number(value)
         elif number == 4:
-            raw = value if raw is None else raw  # packed float32: the same bytes
+            raw = _bytes(value) if raw is None else raw  # packed float32: the same bytes
         elif number in (5, 7):
             numbers += _numbers(value)
         elif number == 8:
             name = _text(value)
         elif number == 9:
-            raw = value
+            raw = _bytes(value)
         elif number == 13 or (number == 14 and value == 1):
             raise _ExternalData
     if kind not in NUMBERS:
         return name, None
-    content = np.array(numbers, NUMBERS[kind]) if raw is None else np.frombuffer(raw, NUMBERS[kind])
+    content: np.ndarray = (
+        np.array(numbers, NUMBERS[kind]) if raw is None else np.frombuffer(raw, NUMBERS[kind])
+    )
     if any(length < 0 for length in shape) or content.size != math.prod(shape):
         raise ValueError("a tensor is cut short")
     return name, content.reshape(shape)
 
 
-def _read_value(message: memoryview) -> tuple[str, tuple[int | None, ...]]:
+def _read_value(message: Value) -> tuple[str, tuple[int | None, ...]]:
     """Name and shape of an input or output; the shape is empty where it is no float tensor."""
-    name, shape = "", ()
+    name = ""
+    shape: tuple[int | None, ...] = ()
     for number, value in _fields(message):
         if number == 1:
             name = _text(value)
@@ -259,13 +286,14 @@ def _read_value(message: memoryview) -> tuple[str, tuple[int | None, ...]]:
     return name, shape
 
 
-def _shape_of(tensor_type: memoryview) -> tuple[int | None, ...]:
-    kind, lengths = 0, []
+def _shape_of(tensor_type: Value) -> tuple[int | None, ...]:
+    kind = 0
+    lengths: list[int | None] = []
     for number, value in _fields(tensor_type):
         if number == 1:
-            kind = value
+            kind = _number(value)
         elif number == 2:
             for _, dimension in _fields(value):
-                known = [length for place, length in _fields(dimension) if place == 1]
+                known = [_number(length) for place, length in _fields(dimension) if place == 1]
                 lengths.append(known[0] if known else None)
     return tuple(lengths) if kind in (1, 10) else ()

@@ -113,6 +113,7 @@ def _follow(node: Node, inputs: list[_Constant | None]) -> _Constant | None:
         return first
     if node.operation == "Transpose":
         order = node.attributes.get("perm")
+        order = order if isinstance(order, tuple) else None
         return replace(first, numbers=first.numbers.transpose(order))
     if node.operation == "Gather" and first.numbers.shape[:1] == (1,):
         return replace(first, numbers=first.numbers[0])

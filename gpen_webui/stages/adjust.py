@@ -28,10 +28,10 @@ TONE_SPREAD = 6.0
 TONE_SAMPLE = (64, 64)
 LUMA = (0.299, 0.587, 0.114)  # how bright red, green and blue are
 # From red, green, blue to the two colours of YCrCb, and the change that brings back.
-TO_COLOURS = np.float32(
-    [0.713 * (np.array((1, 0, 0)) - LUMA), 0.564 * (np.array((0, 0, 1)) - LUMA)]
+TO_COLOURS = np.array(
+    [0.713 * (np.array((1, 0, 0)) - LUMA), 0.564 * (np.array((0, 0, 1)) - LUMA)], np.float32
 )
-FROM_COLOURS = np.float32([[1.403, 0], [-0.714, -0.344], [0, 1.773]])
+FROM_COLOURS = np.array([[1.403, 0], [-0.714, -0.344], [0, 1.773]], np.float32)
 
 
 def adjust_face(crop: np.ndarray, restored: np.ndarray, options: RestoreOptions) -> np.ndarray:

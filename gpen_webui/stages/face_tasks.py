@@ -154,7 +154,7 @@ TASKS: dict[str, FaceTask] = {
 
 
 def _brightness(pixels: np.ndarray) -> np.ndarray:
-    return pixels.astype(np.float32) @ np.float32(LUMA)
+    return pixels.astype(np.float32) @ np.array(LUMA, np.float32)
 
 
 def _feathered(holes: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gpen_webui.models.installed import InstalledModel
 
 Value = TypeVar("Value")
+RunNetwork = Callable[[np.ndarray], np.ndarray]  # crops in, as many restored ones out
 
 FACES_PER_RUN = 8
 # Crops and restored faces of one photo that are held at a time; a crowd is done part by part.
@@ -281,7 +282,7 @@ class Restorer:
 
     def _networks(
         self, crops: list[np.ndarray], matrices: list[np.ndarray] | None
-    ) -> list[tuple[InstalledModel, Callable[[np.ndarray], np.ndarray], list[int]]]:
+    ) -> list[tuple[InstalledModel, RunNetwork, list[int]]]:
         """The networks that are at hand, and the indices of the crops that each of them takes."""
         everything = range(len(crops))
         small = [
@@ -292,6 +293,7 @@ class Restorer:
             and self.small_faces.take(matrices[i], self.engine.size)
         ]
         others = [i for i in everything if i not in small]
+        networks: list[tuple[InstalledModel, RunNetwork, list[int]]]
         networks = [(self.model, self.engine.run, others)]
         if self.small_faces:
             networks.append((self.small_faces.model, self.small_faces.run, small))
@@ -299,7 +301,7 @@ class Restorer:
 
     def _run_network(
         self,
-        run: Callable[[np.ndarray], np.ndarray],
+        run: RunNetwork,
         model: InstalledModel,
         crops: list[np.ndarray],
         photo: Photo,

@@ -117,9 +117,9 @@ def _lay_leaf(face: np.ndarray, rng: Generator) -> None:
         cv2.LINE_8,
         SUBPIXEL,
     )
-    leaf = cv2.GaussianBlur(leaf, (0, 0), rng.uniform(0.5, 1.2))[:, :, None]
+    cover = cv2.GaussianBlur(leaf, (0, 0), rng.uniform(0.5, 1.2))[:, :, None]
     y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
-    box += leaf * (_leaf_colours(face, x, y, rng) - box)
+    box += cover * (_leaf_colours(face, x, y, rng) - box)
 
 
 def _leaf_colours(face: np.ndarray, x: np.ndarray, y: np.ndarray, rng: Generator) -> np.ndarray:

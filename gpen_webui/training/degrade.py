@@ -69,9 +69,11 @@ def degrade(face: np.ndarray, rng: Generator) -> np.ndarray:
     if rng.random() > USUAL_ORDER_SHARE:
         rng.shuffle(steps)
     if rng.random() < DUST_SHARE:
-        steps.insert(rng.integers(len(steps) + 1), lambda x, r: dust(x, r, 1 + r.integers(40)))
+        at = rng.integers(len(steps) + 1)
+        steps.insert(at, lambda x, r: dust(x, r, 1 + int(r.integers(40))))
     if rng.random() < SCRATCH_SHARE:
-        steps.insert(rng.integers(len(steps) + 1), lambda x, r: scratches(x, r, 1 + r.integers(4)))
+        at = rng.integers(len(steps) + 1)
+        steps.insert(at, lambda x, r: scratches(x, r, 1 + int(r.integers(4))))
     size = face.shape[0]
     for step in steps:
         face = step(face, rng)
@@ -160,7 +162,7 @@ def film_grain(face: np.ndarray, rng: Generator, sigma: float) -> np.ndarray:
     """Grey clumps about a pixel wide, strongest in the middle tones."""
     grain = _gaussian(rng, 1, face.shape[:2])
     grain = cv2.GaussianBlur(grain, (0, 0), rng.uniform(0.5, 1.1))
-    grain *= sigma / max(float(grain.std()), 1e-6)
+    grain = grain * (sigma / max(float(grain.std()), 1e-6))
     light = np.clip(face @ LUMA / 255, 0, 1)
     return face + (grain * (0.4 + 2.4 * light * (1 - light)))[:, :, None]
 
@@ -170,6 +172,7 @@ def jpeg(face: np.ndarray, quality: float) -> np.ndarray:
     bgr = np.rint(to_levels(face)).astype(np.uint8)[:, :, ::-1]
     encoded = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, round(quality)))[1]
     decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    assert decoded is not None, "what was just encoded"
     return decoded[:, :, ::-1].astype(np.float32)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -177,7 +177,7 @@ class Evaluator:
     @torch.inference_mode()
     def _measure(self, pictures: dict[str, Tensor]) -> dict[str, dict[str, float]]:
         """Means over the faces, per level. The truths, the same at all levels, are seen once."""
-        sums: dict[str, Counter[str]] = {level: Counter() for level in pictures}
+        sums: dict[str, dict[str, float]] = {level: defaultdict(float) for level in pictures}
         for place in range(0, len(self._files), AT_ONCE):
             part = slice(place, place + AT_ONCE)
             truths = self._truths[part]

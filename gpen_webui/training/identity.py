@@ -39,7 +39,9 @@ class FaceRecogniser(nn.Module):
     Raises TrainingExtrasError where the weights are not installed.
     """
 
-    def __init__(self):
+    mean: Tensor
+
+    def __init__(self) -> None:
         super().__init__()
         arrays = _read_arrays(_weights_file().read_bytes())
         self._plan: list[tuple[int, bool]] = []  # width, halves
@@ -118,7 +120,8 @@ def _read_arrays(data: bytes) -> list[Tensor]:
     A layer's parameters follow its name: version 2, four dimensions, then float32 numbers.
     An integer is one byte that counts its bytes, then those, least significant first.
     """
-    arrays, at = [], 0
+    arrays: list[Tensor] = []
+    at = 0
     while True:
         found = [(place, name) for name in LAYERS if (place := data.find(name, at)) >= 0]
         if not found:

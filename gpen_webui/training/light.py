@@ -60,5 +60,5 @@ def _shadow(size: int, rng: Generator) -> np.ndarray:
             1.0,
             -1,
         )
-    shade = cv2.GaussianBlur(shade, (0, 0), np.exp(rng.uniform(0, 2.5)) * size / 256)
-    return 1 - rng.uniform(0.2, 1 - DARKEST_SHADOW) * shade
+    soft = cv2.GaussianBlur(shade, (0, 0), np.exp(rng.uniform(0, 2.5)) * size / 256)
+    return 1 - rng.uniform(0.2, 1 - DARKEST_SHADOW) * soft

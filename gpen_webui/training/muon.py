@@ -28,17 +28,20 @@ class Muon(torch.optim.Optimizer):
         self._precision = precision
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]  # nobody has a closure for it
         for group in self.param_groups:
             for matrix in group["params"]:
                 self._move(matrix, group["lr"], group["momentum"])
 
     def _move(self, matrix: Tensor, learning_rate: float, momentum: float) -> None:
+        gradient = matrix.grad
+        if gradient is None:
+            return
         state = self.state[matrix]
         if not state:
             state["momentum_buffer"] = torch.zeros_like(matrix)
-        average = state["momentum_buffer"].lerp_(matrix.grad, 1 - momentum)
-        ahead = matrix.grad.lerp(average, momentum)  # Nesterov's
+        average = state["momentum_buffer"].lerp_(gradient, 1 - momentum)
+        ahead = gradient.lerp(average, momentum)  # Nesterov's
         length = STEP_OF_ADAM * max(matrix.shape) ** 0.5
         direction = orthogonal(ahead.to(self._precision)).to(matrix.dtype)
         matrix.add_(direction, alpha=-learning_rate * length)

@@ -32,7 +32,7 @@ def age(face: np.ndarray, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
     """
     truth = add_grain(toned(face, rng), rng, rng.uniform(0, 1) ** 2 * KEPT_GRAIN)
     if rng.random() < STROKES_SHARE:
-        strokes = retouch(truth, rng, 1 + rng.integers(12))
+        strokes = retouch(truth, rng, 1 + int(rng.integers(12)))
         if rng.random() < KEPT_STROKES_SHARE:
             truth = strokes
         damaged = strokes
@@ -70,7 +70,7 @@ def add_grain(picture: np.ndarray, rng: Generator, sigma: float) -> np.ndarray:
         return picture
     size = picture.shape[0]
     kind = rng.integers(4)
-    grain = rng.standard_normal((size, size), np.float32)
+    grain: np.ndarray = rng.standard_normal((size, size), np.float32)
     if kind == 1:
         grain = cv2.GaussianBlur(grain, (0, 0), rng.uniform(0.5, 1.5))
     elif kind == 2:
@@ -131,9 +131,9 @@ def foxing(picture: np.ndarray, rng: Generator) -> np.ndarray:
         centre = np.rint(rng.normal(swarm, spread)).astype(int)
         radius = max(1, round(float(rng.gamma(1.5, 1.6)) * size / 256))
         cv2.circle(spots, centre.tolist(), radius, float(rng.uniform(0.3, 1)), -1, cv2.LINE_AA)
-    spots = cv2.GaussianBlur(spots, (0, 0), rng.uniform(0.5, 1.6) * size / 256)
+    soft = cv2.GaussianBlur(spots, (0, 0), rng.uniform(0.5, 1.6) * size / 256)
     rust = np.array((0.72, 0.55, 0.36), np.float32) * rng.uniform(0.85, 1.2)
-    return picture * (1 - rng.uniform(0.3, 0.9) * spots[:, :, None] * (1 - np.minimum(rust, 1)))
+    return picture * (1 - rng.uniform(0.3, 0.9) * soft[:, :, None] * (1 - np.minimum(rust, 1)))
 
 
 def stains(picture: np.ndarray, rng: Generator) -> np.ndarray:
@@ -201,8 +201,8 @@ _EFFECTS: list[tuple[float, Callable[[np.ndarray, Generator], np.ndarray]]] = [
     (FOXING_SHARE, foxing),
     (STAIN_SHARE, stains),
     (CREASE_SHARE, creases),
-    (SCRATCH_SHARE, lambda x, r: scratches(x, r, 1 + r.integers(5))),
-    (DUST_SHARE, lambda x, r: dust(x, r, 1 + r.integers(60))),
+    (SCRATCH_SHARE, lambda x, r: scratches(x, r, 1 + int(r.integers(5)))),
+    (DUST_SHARE, lambda x, r: dust(x, r, 1 + int(r.integers(60)))),
     # Printed from the damaged photograph, and then scanned.
     (HALFTONE_SHARE, halftone),
     (SCANNER_SHARE, scanner),

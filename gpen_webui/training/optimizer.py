@@ -42,7 +42,8 @@ class Optimizer:
             convolution.grad = None
         loss.backward()
         for convolution, matrix in zip(self._convolutions, self._matrices, strict=True):
-            matrix.grad = _matrix(convolution.grad)
+            gradient = convolution.grad
+            matrix.grad = None if gradient is None else _matrix(gradient)
         self._muon.step()
         self._adam.step()
 

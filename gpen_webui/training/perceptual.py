@@ -19,11 +19,13 @@ from torch import Tensor, nn
 from gpen_webui.errors import UserError
 from gpen_webui.folders import to_get_extra
 
+Step = str | tuple[str, int, int]
+
 DEPTHS = 5
 # Steps between the features that are compared: "pool" is a maximum over MAX_WINDOW at stride
 # 1, then "blur": a binomial low-pass filter at stride 2. The rest are convolutions with ReLU,
 # under their index in the weight file, with their padding.
-PLANS = {
+PLANS: dict[str, tuple[tuple[Step, ...], ...]] = {
     "alex": (
         (("conv", 0, 2), "blur", "relu"),
         ("pool", ("conv", 5, 2), "relu"),
@@ -54,14 +56,19 @@ class StLpips(nn.Module):
     Raises TrainingExtrasError where the weights are not installed.
     """
 
+    shift: Tensor
+    scale: Tensor
+    _blur: Tensor
+
     def __init__(self, trunk: str, depths: int = DEPTHS):
         super().__init__()
         self._plan, self._window = PLANS[trunk][:depths], MAX_WINDOW[trunk]
         for name, tensor in _read_weights(trunk).items():
+            if tensor.ndim == 4:  # in the order that CPUs and tensor cores read
+                tensor = tensor.contiguous(memory_format=torch.channels_last)
             self.register_buffer(_key(name), tensor)
         taps = torch.tensor((1.0, 2.0, 1.0)) / 4
         self.register_buffer("_blur", torch.outer(taps, taps))
-        self.to(memory_format=torch.channels_last)  # the order that CPUs and tensor cores read
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         return self.between(self.features(a), self.features(b))
@@ -69,7 +76,7 @@ class StLpips(nn.Module):
     def features(self, pictures: Tensor) -> list[Tensor]:
         """Unit-length features at each depth."""
         x = (pictures - self.shift) / self.scale
-        features = []
+        features: list[Tensor] = []
         for steps in self._plan:
             for step in steps:
                 x = self._take(step, x, len(features) + 1)
@@ -85,16 +92,16 @@ class StLpips(nn.Module):
             total = total + ((one - other).square().mean(dim=(2, 3)) * judged).sum(dim=1)
         return total
 
-    def _take(self, step: str | tuple, x: Tensor, depth: int) -> Tensor:
+    def _take(self, step: Step, x: Tensor, depth: int) -> Tensor:
+        if isinstance(step, tuple):
+            _, index, padding = step
+            weight = self.get_buffer(f"weight{depth}_{index}")
+            return F.conv2d(x, weight, self.get_buffer(f"bias{depth}_{index}"), padding=padding)
         if step == "relu":
             return F.relu(x)
         if step == "pool":
-            return self._low_pass(F.max_pool2d(x, self._window, stride=1))
-        if step == "blur":
-            return self._low_pass(x)
-        _, index, padding = step
-        weight = self.get_buffer(f"weight{depth}_{index}")
-        return F.conv2d(x, weight, self.get_buffer(f"bias{depth}_{index}"), padding=padding)
+            x = F.max_pool2d(x, self._window, stride=1)
+        return self._low_pass(x)
 
     def _low_pass(self, x: Tensor) -> Tensor:
         x = F.pad(x, (BLUR_PADDING,) * 4, mode="reflect")

@@ -40,7 +40,9 @@ class Precision:
     def compiled(self, network: nn.Module) -> Callable:
         """The network with its operations fused, which needs a C++ compiler on a CPU."""
         # Left alone, the compiler brings every convolution on a CPU into channels last.
-        keep = {"layout_optimization": self.order is torch.channels_last}
+        keep: dict[str, str | int | bool | Callable] = {
+            "layout_optimization": self.order is torch.channels_last
+        }
         return torch.compile(network, options=keep)
 
 

@@ -129,7 +129,7 @@ class SampleMaker:
         shape = np.array(((1, rng.uniform(-MAX_SHEAR, MAX_SHEAR)), (0, stretch)))
         matrix[:, :2] = matrix[:, :2] @ shape
         matrix[:, 2] = (self.size - 1) / 2 - matrix[:, :2] @ (centre, centre)
-        matrix[:, 2] += rng.uniform(-MAX_SHIFT, MAX_SHIFT, 2) * self.size
+        matrix[:, 2] = matrix[:, 2] + rng.uniform(-MAX_SHIFT, MAX_SHIFT, 2) * self.size
         if rng.random() < 0.5:
             matrix = np.array(((-1, 0, self.size - 1), (0, 1, 0))) @ np.vstack((matrix, (0, 0, 1)))
         crop = cv2.warpAffine(
@@ -159,4 +159,5 @@ def _begin_process(maker: SampleMaker) -> None:
 
 
 def _make_in_process(step: int) -> tuple[np.ndarray, ...]:
+    assert _maker is not None, "a process begins by _begin_process"
     return _maker.make(step)

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -103,7 +104,7 @@ class Training:
         self._precision = Precision.best_for(self.device)
         network = new_network(options.shape(), options.seed, options.init)
         self.network = self._precision.placed(network, self.device)
-        self._forward = self.network
+        self._forward: Callable[[Tensor], Tensor] = self.network
         if options.compile:
             self._forward = self._precision.compiled(self.network)
         self.ema = copy.deepcopy(self.network).requires_grad_(False)

@@ -7,7 +7,6 @@ same faces until it is trained on (Chen et al., "Net2Net", ICLR 2016).
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -106,14 +105,14 @@ def _kept_channels(
     state: dict[str, Tensor], layouts: dict[str, Layout], old: NetworkConfig, new: NetworkConfig
 ) -> dict[str, Kept]:
     """Of every group, the channels that are weighed most."""
-    use: Counter[str] = Counter()
+    use: dict[str, Tensor] = {}
     for name, layout in layouts.items():
         if layout.reads is not None and (groups := layout.along[layout.reads]):
             weight = state[name].square().transpose(0, layout.reads).flatten(1)
             widths = [old.channels(_resolution(group)) for group in groups]
             parts = (weight.sum(dim=1) / len(weight)).split(widths)
             for group, part in zip(groups, parts, strict=True):
-                use[group] = use[group] + part
+                use[group] = use[group] + part if group in use else part
     kept = {}
     for group, used in use.items():
         before, after = (config.channels(_resolution(group)) for config in (old, new))

@@ -169,9 +169,9 @@ def all_uploaded(field: str) -> list[tuple[Path, str]]:
 def _located(sent: FileStorage) -> tuple[Path, str] | None:
     """Where a file of a form lies, and its name; None for a field that brought none."""
     stream: object = sent.stream
-    return (
-        (stream.path, sent.filename) if isinstance(stream, IncomingFile) and sent.filename else None
-    )
+    if not isinstance(stream, IncomingFile) or not sent.filename:
+        return None
+    return stream.path, sent.filename
 
 
 def _cannot_keep(error: OSError) -> NoRoomError:

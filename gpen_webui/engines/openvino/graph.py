@@ -51,8 +51,17 @@ class Traced:
     """
 
     def __init__(self, output: ov.Output, size: tuple[int, int] | None = None):
-        self.output = output
-        self.size = size
+        self._output = output
+        self._size = size
+
+    @property
+    def output(self) -> ov.Output:
+        return self._output
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width, where it has four dimensions."""
+        return self._size
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -128,7 +137,8 @@ class Picture(Traced):
 
     @property
     def size(self) -> tuple[int, int]:
-        return self.shape[2:]
+        _, _, height, width = self.shape
+        return height, width
 
     @property
     def pictures(self) -> ov.Output:
@@ -147,12 +157,12 @@ def _node(value: Traced | Tensor | float, ndim: int = 0) -> ov.Output | ov.Node:
         return value.output
     if not isinstance(value, Tensor):
         return ops.constant(np.float32(value))
-    value = value.numpy()
-    ndim = max(ndim, value.ndim)
+    numbers = value.numpy()
+    ndim = max(ndim, numbers.ndim)
     if ndim >= 3:
-        value = value.reshape((1,) * (ndim - value.ndim) + value.shape)
-        value = np.moveaxis(value, 1, -1).reshape(value.shape[0], -1, value.shape[1])
-    return ops.constant(np.ascontiguousarray(value))
+        numbers = numbers.reshape((1,) * (ndim - numbers.ndim) + numbers.shape)
+        numbers = np.moveaxis(numbers, 1, -1).reshape(numbers.shape[0], -1, numbers.shape[1])
+    return ops.constant(np.ascontiguousarray(numbers))
 
 
 def _weight(weight: Tensor) -> ov.Node:
@@ -169,16 +179,18 @@ def _reshape(x: ov.Output, *shape: int) -> ov.Node:
 
 def _elementwise(operation: Callable[..., ov.Node]) -> Callable[..., Traced]:
     def apply(a: Traced | Tensor | float, b: Traced | Tensor | float) -> Traced:
-        x = a if isinstance(a, Traced) else b
+        x = next(value for value in (a, b) if isinstance(value, Traced))
         other = b if x is a else a
         if isinstance(x, Picture) and not isinstance(other, Traced):
             # A constant: part of the convolution that made the picture.
             constant = _weight(other) if isinstance(other, Tensor) else _node(other)
             return Picture(operation(x.pictures, constant))
-        tensors = [value for value in (a, b) if isinstance(value, Traced | Tensor)]
-        size = max(tuple(value.shape[2:]) for value in tensors if value.ndim == x.ndim)
-        size = size if x.ndim == 4 else None
-        return Traced(operation(_node(a, x.ndim), _node(b, x.ndim)).output(0), size)
+        result = operation(_node(a, x.ndim), _node(b, x.ndim)).output(0)
+        if x.ndim != 4:
+            return Traced(result)
+        pictures = [value for value in (a, b) if isinstance(value, Traced | Tensor)]
+        height, width = max(tuple(value.shape[2:]) for value in pictures if value.ndim == 4)
+        return Traced(result, (height, width))
 
     return apply
 
@@ -193,7 +205,8 @@ def _conv2d(
     x: Traced, weight: Tensor, stride: int = 1, padding: int = 0, groups: int = 1
 ) -> Traced:
     if groups == 1 and (stride, padding) == (1, 1) and winograd_pays(x.shape, weight.shape):
-        return Traced(winograd_conv(x.output, x.size, weight.numpy()), x.size)
+        height, width = x.shape[2:]
+        return Traced(winograd_conv(x.output, (height, width), weight.numpy()), x.size)
     return _direct_conv2d(x, weight, stride, padding, groups)
 
 
@@ -279,7 +292,8 @@ def _flatten(x: Traced, start: int) -> ov.Node:
 
 def _unflatten(x: Traced, dimension: int, sizes: tuple[int, int]) -> Traced:
     """Only (B,C,H*W) -> (B,C,H,W)."""
-    return Traced(x.output, tuple(sizes))
+    height, width = sizes
+    return Traced(x.output, (height, width))
 
 
 def _cat(tensors: tuple[Traced, ...], dim: int = 0) -> Traced:
