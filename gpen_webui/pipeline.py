@@ -29,7 +29,7 @@ from gpen_webui.files.originals import Original, hold_open
 from gpen_webui.heap import share_one_heap
 from gpen_webui.models.installed import InstalledModel
 from gpen_webui.options import RestoreOptions
-from gpen_webui.photo.encode import encode_photo
+from gpen_webui.photo.encode import encode_photo, losses
 from gpen_webui.photo.formats import suffix_for
 from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.settings import Settings
@@ -198,7 +198,7 @@ def restore_stages(
                     yield stage
             yield (stage := "save")
             encoding = time.perf_counter()
-            data, suffix = _result_of(path, photo, restoration, options)
+            data, suffix, lost = _result_of(path, photo, restoration, options)
         encoded = time.perf_counter()
     except Exception as error:
         if shortage := shortage_of(error):
@@ -214,7 +214,7 @@ def restore_stages(
         model_sha256=restorer.model.sha256,
         faces=[face.as_dict() for face in restoration.faces],
         seconds={stage: round(value, 4) for stage, value in seconds.items()},
-        warnings=list(restoration.warnings),
+        warnings=[words for words in restoration.warnings if words not in photo.losses] + lost,
     )
     return RestoredFile(data, suffix, report, photo, restoration)
 
@@ -228,13 +228,14 @@ def restore_file(
 
 def _result_of(
     path: Path, photo: Photo, restoration: Restoration, options: RestoreOptions
-) -> tuple[bytes | BinaryIO, str]:
-    """The result's content, and the suffix that it needs."""
+) -> tuple[bytes | BinaryIO, str, list[str]]:
+    """The result's content, the suffix that it needs, and what its format cannot hold."""
     if restoration.state == "no_face" and options.format == "same":
-        return path.open("rb"), suffix_for(photo.name, photo.format)
+        return path.open("rb"), suffix_for(photo.name, photo.file_format), []
     if restoration.has_colours:
-        photo = replace(photo, grey=False, icc=None)
-    return encode_photo(photo, restoration.pixels, options.format, options.quality)
+        photo = replace(photo, grey=False, icc=None, png_colour=None)
+    data, suffix = encode_photo(photo, restoration.pixels, options.format, options.quality)
+    return data, suffix, [*photo.losses, *losses(photo, options.format)]
 
 
 def run_workers(

@@ -1,48 +1,36 @@
-"""Make pixels of a photo file's bytes: formats, orientation, colours, transparency, limits.
+"""Make pixels of a photo file's bytes: orientation, colours, transparency.
 
 decoder_process.py runs this in a process of its own, so that what a hostile file does to a
 decoder it does to that process and to no other.
 
 Rules: 16-bit and float pictures are reduced to 8 bits. Of animations and many-page files the
-first picture is taken. CMYK and Lab are converted to sRGB, CMYK through its own profile. Other
-profiles are kept, and the pixels stay in them. Pictures are converted in bands: a large one
-exists once as Pillow decoded it and once as the result, and nowhere else.
+first picture is taken. CMYK and Lab are converted to sRGB, CMYK through its own profile; so is
+HDR (colour.py). Other colours are kept, and the profile, of the file or made, says what they
+are. Pictures are converted in bands: a large one exists once as Pillow decoded it and once as
+the result, and nowhere else.
 """
 
 from __future__ import annotations
 
 import io
 import logging
-import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pillow_heif
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, JpegImagePlugin
 
-from gpen_webui.photo import metadata
-from gpen_webui.photo.errors import PhotoError
+from gpen_webui.photo import exif, icc
+from gpen_webui.photo.colour import ColourSpace, space_of_numbers, space_of_png
+from gpen_webui.photo.formats import saved_as
+from gpen_webui.photo.metadata import Container, Metadata, exif_of, read_metadata
+from gpen_webui.photo.opening import OnSize, explaining, load, opened
+from gpen_webui.photo.webp_file import WebpFile
 
 log = logging.getLogger(__name__)
 
-pillow_heif.register_heif_opener(thumbnails=False)
-# The limit is ours, on the declared size, before anything is decoded.
-Image.MAX_IMAGE_PIXELS = None
-
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "HEIF", "AVIF")  # MPO opens as a JPEG does
-SAVED_AS = {"mpo": "jpeg"}
-MAX_SIDE = 65_500  # what JPEG can hold
 BAND = 1 << 21  # pixels converted at a time
-# No photo is packed so well; a file that claims so many pixels in so few bytes is a bomb.
-LARGE = 25_000_000
-MIN_BITS_PER_PIXEL = 0.1
-# Each scan of a JPEG is a pass over the whole picture; the usual progressive one has ten.
-MAX_SCANS = 100
-MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # what cannot stand in a JPEG's pixel data
-SOS, EOI = 0xDA, 0xD9
 ORIENTATIONS = {  # EXIF value: mirrored left to right first?, then quarter turns to the left
     2: (True, 0),
     3: (False, 2),
@@ -53,23 +41,24 @@ ORIENTATIONS = {  # EXIF value: mirrored left to right first?, then quarter turn
     8: (False, 1),
 }
 MIN_IS_WHITE, TAG_BITS, TAG_PHOTOMETRIC = 0, 258, 262  # of TIFF
-
-OnSize = Callable[[int], None]
+JPEG_SUBSAMPLINGS = (0, 1, 2)  # as Pillow counts them: 4:4:4, 4:2:2, 4:2:0
 
 
 @dataclass(eq=False)
 class Decoded:
-    """Field by field as in photo.Photo."""
+    """Field by field as in photo.Photo. icc_is_made: to say what the file says by numbers."""
 
     pixels: np.ndarray
     alpha: np.ndarray | None
     format: str
+    file_format: str
     grey: bool
     icc: bytes | None
     warnings: list[str]
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    dpi: tuple[float, float] | None = None
+    losses: list[str]
+    icc_is_made: bool = False
+    coding: dict[str, object] = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=Metadata)
 
 
 def decode(path: Path, name: str, max_megapixels: int, on_size: OnSize) -> Decoded:
@@ -78,15 +67,19 @@ def decode(path: Path, name: str, max_megapixels: int, on_size: OnSize) -> Decod
     on_size: told the number of pixels as soon as it is known, before they are decoded.
     Raises PhotoError, naming the file and the remedy, for whatever is no whole photo.
     """
-    with _explaining(path, name):
-        with _opened(path) as image:
-            _check(image, path, name, max_megapixels)
-            on_size(image.width * image.height)
-            image.load()
-            _check(image, path, name, max_megapixels)  # some know their size only now
-            decoded = _to_rgb(image, path, name)
-            orientation = _orientation(image)
-            _add_metadata(decoded, image, name, turned=orientation in ORIENTATIONS)
+    with explaining(path, name):
+        with opened(path, name, max_megapixels, on_size) as (image, container, warnings):
+            coding = _coding(image, path)
+            load(image, path, name, max_megapixels)
+            decoded = _to_rgb(image, container, path, name)
+            orientation = _orientation(image, container)
+            decoded.coding = coding
+            decoded.warnings[:0] = warnings
+            is_turned = orientation in ORIENTATIONS
+            decoded.metadata = read_metadata(image, container, name, is_turned)
+            if not decoded.icc_is_made:  # the chunks say nothing, or not what holds now
+                decoded.metadata.png_colour = None
+        decoded.losses += decoded.metadata.losses
         decoded.pixels = _upright(decoded.pixels, orientation)
         if decoded.alpha is not None:
             decoded.alpha = _upright(decoded.alpha, orientation)
@@ -98,14 +91,14 @@ def shrink(path: Path, name: str, side: int, max_megapixels: int, on_size: OnSiz
 
     Raises PhotoError as `decode` does.
     """
-    with _explaining(path, name), _opened(path) as image:
-        _check(image, path, name, max_megapixels)
-        on_size(image.width * image.height)
+    with (
+        explaining(path, name),
+        opened(path, name, max_megapixels, on_size) as (image, container, _),
+    ):
         image.draft("RGB", (side, side))  # JPEG: decode at a fraction of the size
-        image.load()
-        _check(image, path, name, max_megapixels)
-        decoded = _to_rgb(image, path, name)
-        orientation = _orientation(image)
+        load(image, path, name, max_megapixels)
+        decoded = _to_rgb(image, container, path, name)
+        orientation = _orientation(image, container)
     small = Image.fromarray(decoded.pixels)
     if decoded.alpha is not None:
         small.putalpha(Image.fromarray(decoded.alpha))
@@ -126,74 +119,53 @@ def on_white(image: Image.Image) -> Image.Image:
     return white
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    # Not by its path: Pillow would map the file into memory, and read turned TIFFs wrongly.
-    with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
-        yield image
-        image.close()  # gives its pixels back, which leaving the block does not
+def _coding(image: Image.Image, path: Path) -> dict[str, object]:
+    """How the file packs its pixels, as far as the result can do the same."""
+    match image.format:
+        case "JPEG" | "MPO":
+            found = JpegImagePlugin.get_sampling(image)
+            tables = list(image.quantization.values())
+            return {
+                "subsampling": found if found in JPEG_SUBSAMPLINGS else None,
+                "tables": tables if 1 <= len(tables) <= 4 else None,
+                "progressive": bool(image.info.get("progressive")),
+            }
+        case "WEBP":
+            webp = WebpFile.read(path)
+            return {"lossless": bool(webp and webp.is_lossless)}
+        case "TIFF":
+            return {"lzw": image.info.get("compression") == "tiff_lzw"}
+    return {}
 
 
-def _check(image: Image.Image, path: Path, name: str, max_megapixels: int) -> None:
-    width, height = image.size
-    pixels = width * height
-    if pixels > max_megapixels * 1e6:
-        raise PhotoError(
-            f"{name} has {width} x {height} pixels ({pixels / 1e6:.0f} megapixels), and the limit "
-            f"is {max_megapixels}; make it smaller or raise the limit with --max-megapixels."
-        )
-    if max(width, height) > MAX_SIDE:
-        raise PhotoError(
-            f"{name} is {width} x {height} pixels, and no side may exceed {MAX_SIDE}; crop it."
-        )
-    if pixels > LARGE and path.stat().st_size * 8 < MIN_BITS_PER_PIXEL * pixels:
-        raise PhotoError(
-            f"{name} claims {width} x {height} pixels in {path.stat().st_size / 1000:.0f} kB, "
-            "which no photo does; open it in another program and save it anew."
-        )
-    if image.format in ("JPEG", "MPO") and _count_scans(path) > MAX_SCANS:
-        raise PhotoError(
-            f"{name} is a JPEG of more than {MAX_SCANS} scans, made to take long; "
-            "open it in another program and save it anew."
-        )
-
-
-def _count_scans(path: Path) -> int:
-    """How many scans the first picture of a JPEG file has, MAX_SCANS + 1 for more than allowed."""
-    data = path.read_bytes()
-    scans, position = 0, 2
-    while scans <= MAX_SCANS and (marker := MARKER.search(data, position)):
-        code, position = data[marker.end() - 1], marker.end()
-        if code == EOI:
-            break
-        scans += code == SOS
-        position += int.from_bytes(data[position : position + 2], "big")
-    return scans
-
-
-def _to_rgb(image: Image.Image, path: Path, name: str) -> Decoded:
+def _to_rgb(image: Image.Image, container: Container, path: Path, name: str) -> Decoded:
     """The decoded picture, as it lies in the file, without its metadata."""
     file_format = image.format.lower()
-    warnings = []
+    warnings, losses = [], []
     if getattr(image, "is_animated", False) and file_format != "mpo":
         warnings.append(f"{name} holds several pictures; only the first is restored.")
-    if _bits(image, path) > 8:
-        warnings.append(f"{name} has more than 8 bits per colour; the result has 8.")
-    icc = image.info.get("icc_profile") or None
-    if icc and not _is_usable(icc, image.mode):
-        warnings.append(f"{name} has a damaged colour profile, which is left out.")
-        icc = None
+    if file_format == "gif":
+        losses.append(f"{name} is a GIF; the result is a PNG.")
+    if _bits(image, container, path) > 8:
+        losses.append(f"{name} has more than 8 bits per colour; the result has 8.")
+    space = _space(container)
+    profile = image.info.get("icc_profile") or None
+    if container.png and b"cICP" in container.png.colour:
+        profile = None  # the chunk counts before it
+    if profile and not _is_usable(profile, image.mode):
+        losses.append(f"{name} has a damaged colour profile, which is left out.")
+        profile = None
     grey = image.mode in ("1", "L", "LA", "La") or _is_deep(image)
     if _is_deep(image):
         pixels, alpha = _reduce(image)
     elif image.mode in ("CMYK", "LAB"):
-        pixels, alpha = _fill(image, _colour_transform(image.mode, icc)), None
-        warnings.append(
+        pixels, alpha = _fill(image, _colour_transform(image.mode, profile)), None
+        losses.append(
             f"{name} was made for print (CMYK); the result is sRGB."
-            if image.mode == "CMYK" and icc
+            if image.mode == "CMYK" and profile
             else f"{name} was converted to sRGB; colours may look different."
         )
-        icc = None
+        profile = None
     elif image.has_transparency_data:
         rgba = _fill(image, lambda band: band.convert("RGBA"), bands=4)
         pixels, alpha = np.ascontiguousarray(rgba[:, :, :3]), rgba[:, :, 3].copy()
@@ -201,29 +173,46 @@ def _to_rgb(image: Image.Image, path: Path, name: str) -> Decoded:
     else:
         pixels, alpha = _fill(image, lambda band: band.convert("RGB")), None
     if image.mode in ("P", "PA"):
+        grey = not profile and _is_grey(pixels)
+    if profile and icc.space_of(profile) == b"GRAY" and not grey:
         grey = _is_grey(pixels)
+        if not grey:
+            losses.append(f"{name} has a colour profile of grey, which is left out.")
+            profile = None
+    if space and space.hdr and not profile:
+        pixels = _fill(Image.fromarray(pixels), space.to_srgb())
+        losses.append(f"{name} is HDR; the result is sRGB, with its brightest parts toned down.")
+    is_made = bool(space and not space.hdr and not profile)
+    if is_made:
+        profile = space.profile(grey)
     return Decoded(
         pixels=pixels,
         alpha=alpha,
-        format=SAVED_AS.get(file_format, file_format),
+        format=saved_as(file_format),
+        file_format="gif" if file_format == "gif" else saved_as(file_format),
         grey=grey,
-        icc=icc,
+        icc=profile,
         warnings=warnings,
+        losses=losses,
+        icc_is_made=is_made,
     )
 
 
-def _add_metadata(decoded: Decoded, image: Image.Image, name: str, turned: bool) -> None:
-    if turned and metadata.marks_people(image):
-        decoded.warnings.append(
-            f"{name} is turned upright; the places of marked faces are left out."
-        )
-    exif = metadata.exif_without_orientation(image)
-    xmp = metadata.describing_xmp(image, turned)
-    if any(metadata.is_oversized(block) for block in (exif, xmp)):
-        decoded.warnings.append(f"{name} has more metadata than a photo can carry; it is left out.")
-    decoded.exif = None if metadata.is_oversized(exif) else exif
-    decoded.xmp = None if metadata.is_oversized(xmp) else xmp
-    decoded.dpi = metadata.resolution(image)
+def _space(container: Container) -> ColourSpace | None:
+    """What the file says of its colours by numbers; None for sRGB and where it says nothing."""
+    try:
+        if container.png:
+            space = space_of_png(container.png.colour)
+        elif container.heif and container.heif.cicp:
+            space = space_of_numbers(*container.heif.cicp)
+        else:
+            return None
+        if space:
+            space.profile(grey=False)
+        return space
+    except ValueError as error:
+        log.info("impossible colours", exc_info=error)
+        return None
 
 
 def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
@@ -248,7 +237,7 @@ def _is_deep(image: Image.Image) -> bool:
     return image.mode in ("I", "F") or image.mode.startswith("I;16")
 
 
-def _bits(image: Image.Image, path: Path) -> int:
+def _bits(image: Image.Image, container: Container, path: Path) -> int:
     if _is_deep(image):
         return 16
     if image.format == "TIFF":
@@ -256,6 +245,8 @@ def _bits(image: Image.Image, path: Path) -> int:
     if image.format == "PNG":
         with path.open("rb") as file:
             return file.read(25)[24]
+    if container.heif and container.heif.bits > 8:
+        return container.heif.bits
     return int(image.info.get("bit_depth", 8))
 
 
@@ -289,28 +280,30 @@ def _whole_bits(image: Image.Image) -> int:
     return image.tag_v2.get(TAG_BITS, (16,))[0] if image.format == "TIFF" else 16
 
 
-def _colour_transform(mode: str, icc: bytes | None) -> Callable[[Image.Image], Image.Image]:
+def _colour_transform(mode: str, profile: bytes | None) -> Callable[[Image.Image], Image.Image]:
     """From CMYK, through its own profile where it has one, or Lab to sRGB."""
-    if mode == "CMYK" and icc is None:
+    if mode == "CMYK" and profile is None:
         return lambda band: band.convert("RGB")
-    source = ImageCms.ImageCmsProfile(io.BytesIO(icc)) if icc else ImageCms.createProfile("LAB")
+    source = (
+        ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else ImageCms.createProfile("LAB")
+    )
     srgb = ImageCms.createProfile("sRGB")
     transform = ImageCms.buildTransform(source, srgb, mode, "RGB")
     return lambda band: ImageCms.applyTransform(band, transform)
 
 
-def _is_usable(icc: bytes, mode: str) -> bool:
+def _is_usable(data: bytes, mode: str) -> bool:
     """Whether it is a whole profile, and for pictures like this one."""
     if mode in ("CMYK", "LAB"):
         spaces = (mode if mode == "CMYK" else "Lab ",)
     else:
-        spaces = ("GRAY", "RGB ") if mode[0] in "1LIF" else ("RGB ",)
+        spaces = ("GRAY", "RGB ")
     try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(data)).profile
         if profile.xcolor_space not in spaces:
             return False
         if mode in ("CMYK", "LAB"):
-            _colour_transform(mode, icc)
+            _colour_transform(mode, data)
         return True
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
         log.info("unusable colour profile", exc_info=error)
@@ -321,11 +314,14 @@ def _is_grey(pixels: np.ndarray) -> bool:
     return all((pixels[:, :, 0] == pixels[:, :, band]).all() for band in (1, 2))
 
 
-def _orientation(image: Image.Image) -> int:
+def _orientation(image: Image.Image, container: Container) -> int:
     try:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception as error:  # broken metadata is no reason to refuse a photo
         log.info("broken EXIF", exc_info=error)
+    try:
+        return exif.orientation_of(exif.checked(exif_of(image, container) or b""))
+    except ValueError:
         return 1
 
 
@@ -334,31 +330,3 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
         return pixels
     mirrored, turns = ORIENTATIONS[orientation]
     return np.ascontiguousarray(np.rot90(np.fliplr(pixels) if mirrored else pixels, turns))
-
-
-@contextmanager
-def _explaining(path: Path, name: str) -> Iterator[None]:
-    """Whatever damaged files make decoders raise, as one sentence."""
-    try:
-        yield
-    except (PhotoError, MemoryError):
-        raise
-    except UnidentifiedImageError as error:
-        if path.stat().st_size == 0:
-            raise PhotoError(f"{name} is empty (0 bytes); try another copy of it.") from error
-        raise PhotoError(
-            f"{name} is not a photo in a known format (JPEG, PNG, WebP, TIFF, BMP, HEIC, AVIF); "
-            "convert it to one of them, or try another copy of it."
-        ) from error
-    except OSError as error:
-        if error.errno is not None:
-            raise PhotoError(
-                f"{name} cannot be read ({error.strerror}); check that you may open it."
-            ) from error
-        log.info("%s could not be opened", ascii(name), exc_info=error)
-        raise PhotoError(f"{name} is damaged or cut short; try another copy of it.") from error
-    except Exception as error:
-        log.info("%s could not be opened", ascii(name), exc_info=error)
-        raise PhotoError(
-            f"{name} is damaged and cannot be read; try another copy of it."
-        ) from error

@@ -26,8 +26,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from gpen_webui.photo.decode import OnSize, decode, shrink
+from gpen_webui.photo.decode import decode, shrink
 from gpen_webui.photo.errors import PhotoError
+from gpen_webui.photo.opening import OnSize
 
 try:
     import resource
@@ -39,6 +40,7 @@ SECONDS_PER_PIXEL = 1 / 8e6
 BASE_BYTES = 250_000_000  # beyond what the process needs at rest
 BYTES_PER_PIXEL = 14  # what the hungriest ordinary photo takes, a progressive JPEG
 PIPE_BYTES = 1 << 20
+BLOCKS = ("exif", "xmp", "photoshop", "comment", "texts", "png_colour")  # of Metadata
 STATUS = Path("/proc/self/status")
 
 
@@ -83,19 +85,22 @@ def _answer(question: dict, on_size: OnSize) -> tuple[dict, dict[str, memoryview
         return {"error": str(error)}, {}
     except MemoryError:
         return {"error": "memory"}, {}
+    metadata = decoded.metadata
     parts = {
         "pixels": _flat(decoded.pixels),
         "alpha": None if decoded.alpha is None else _flat(decoded.alpha),
         "icc": decoded.icc,
-        "exif": decoded.exif,
-        "xmp": decoded.xmp,
+        **{block: getattr(metadata, block) for block in BLOCKS},
     }
     answer = {
         "size": decoded.pixels.shape[:2],
         "format": decoded.format,
+        "file_format": decoded.file_format,
         "grey": decoded.grey,
-        "dpi": decoded.dpi,
+        "coding": decoded.coding,
+        "dpi": metadata.dpi,
         "warnings": decoded.warnings,
+        "losses": decoded.losses,
     }
     return answer, {part: memoryview(data) for part, data in parts.items() if data is not None}
 

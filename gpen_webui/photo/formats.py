@@ -1,37 +1,60 @@
-"""The formats of photos, and the suffixes that they go by."""
+"""The formats of photos: the one table of what they are called, by suffix and media type."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-SUFFIX_OF = {
-    "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "png": (".png",),
-    "webp": (".webp",),
-    "tiff": (".tif", ".tiff"),
-    "bmp": (".bmp",),
-    "heif": (".heic", ".heif", ".hif"),
-    "avif": (".avif",),
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file that can be opened.
+
+    suffixes: the usual one first. media_types: of each suffix, the first is the usual one; a
+    single one holds for all. saved_as: the format of its results, where that is another.
+    """
+
+    suffixes: tuple[str, ...]
+    media_types: tuple[str, ...]
+    saved_as: str | None = None
+
+
+FORMATS = {
+    "jpeg": Format((".jpg", ".jpeg", ".jpe", ".jfif"), ("image/jpeg",)),
+    "png": Format((".png",), ("image/png",)),
+    "webp": Format((".webp",), ("image/webp",)),
+    "tiff": Format((".tif", ".tiff"), ("image/tiff",)),
+    "bmp": Format((".bmp",), ("image/bmp",)),
+    "heif": Format((".heic", ".heif", ".hif"), ("image/heic", "image/heif", "image/heif")),
+    "avif": Format((".avif",), ("image/avif",)),
+    "mpo": Format((".mpo",), ("image/jpeg",), saved_as="jpeg"),
+    "avifs": Format((".avifs",), ("image/avif",), saved_as="avif"),
+    "gif": Format((".gif",), ("image/gif",), saved_as="png"),
 }
-MIME_TYPES = {
-    "jpeg": "image/jpeg",
-    "png": "image/png",
-    "webp": "image/webp",
-    "tiff": "image/tiff",
-    "bmp": "image/bmp",
-    "heif": "image/heic",
-    "avif": "image/avif",
-}
-UNKNOWN_TYPE = "application/octet-stream"
+SUFFIX_OF = {name: format.suffixes for name, format in FORMATS.items()}
 PHOTO_SUFFIXES = frozenset(suffix for suffixes in SUFFIX_OF.values() for suffix in suffixes)
+MEDIA_TYPE_OF = {
+    suffix: format.media_types[min(number, len(format.media_types) - 1)]
+    for format in FORMATS.values()
+    for number, suffix in enumerate(format.suffixes)
+}
+MEDIA_TYPES = tuple(dict.fromkeys(MEDIA_TYPE_OF.values()))
+UNKNOWN_TYPE = "application/octet-stream"
+READABLE_NAMES = "JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC, AVIF"
+RAW_SUFFIXES = frozenset(
+    ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .gpr .iiq .k25 .kdc .mef .mos .mrw .nef .nrw .orf "
+    ".pef .raf .raw .rw2 .rwl .sr2 .srf .srw .x3f".split()
+)
+
+
+def saved_as(format: str) -> str:
+    """The format of the results of files of a format."""
+    return FORMATS[format].saved_as or format
 
 
 def mime_type(suffix: str) -> str:
     """What a file with this suffix is sent as; never anything that a browser runs."""
-    for format, suffixes in SUFFIX_OF.items():
-        if suffix.lower() in suffixes:
-            return MIME_TYPES[format]
-    return UNKNOWN_TYPE
+    return MEDIA_TYPE_OF.get(suffix.lower(), UNKNOWN_TYPE)
 
 
 def suffix_for(name: str, format: str) -> str:

@@ -1,145 +1,192 @@
-"""What a photo file says about its picture, and what of it still holds for the result.
+"""What a photo file says about its picture, and what of it goes with the result.
 
-EXIF goes with the result, upright. Of XMP, where captions, keywords, ratings and the names of
-people lie, goes what describes the picture: the rest tells of the file, such as the place of a
-video behind it, a thumbnail or the colours, and would be wrong for another one.
+EXIF goes byte for byte, IPTC, comments and PNG's texts whole; of XMP goes what describes the
+picture. What lies in the file beside its picture is named, because it cannot go.
 """
 
 from __future__ import annotations
 
 import logging
-from xml.etree import ElementTree
+from dataclasses import dataclass, field
 
-from PIL import ExifTags, Image
+from PIL import Image
+
+from gpen_webui.photo import exif, xmp
+from gpen_webui.photo.heif_file import HeifFile
+from gpen_webui.photo.jpeg_file import (
+    APP1,
+    APP2,
+    APP11,
+    JpegFile,
+    describing_resources,
+    resource_of_iptc,
+)
+from gpen_webui.photo.png_file import PngFile, packed
+from gpen_webui.photo.tiff_file import IPTC, TiffTags
+from gpen_webui.photo.tiff_file import PHOTOSHOP as PHOTOSHOP_TAG
 
 log = logging.getLogger(__name__)
 
-MAX_BLOCK = 65_000  # bytes of EXIF or XMP; what JPEG can hold
+MOST_BYTES = 2_000_000  # of a block of metadata
 MOST_DPI = 65_535  # of JPEG
-DESCRIPTIVE_TAGS = (
-    ExifTags.Base.ImageDescription,
-    ExifTags.Base.Make,
-    ExifTags.Base.Model,
-    ExifTags.Base.Software,
-    ExifTags.Base.DateTime,
-    ExifTags.Base.Artist,
-    ExifTags.Base.Copyright,
-    ExifTags.Base.ExifOffset,
-    ExifTags.Base.GPSInfo,
-)
-X, RDF = "adobe:ns:meta/", "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-PEOPLE = {  # faces marked in the picture, by their place
-    "mwg-rs": "http://www.metadataworkinggroup.com/schemas/regions/",
-    "MP": "http://ns.microsoft.com/photo/1.2/",
-}
-DESCRIBING = PEOPLE | {
-    "dc": "http://purl.org/dc/elements/1.1/",
-    "xmp": "http://ns.adobe.com/xap/1.0/",
-    "xmpRights": "http://ns.adobe.com/xap/1.0/rights/",
-    "photoshop": "http://ns.adobe.com/photoshop/1.0/",
-    "Iptc4xmpCore": "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
-    "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
-    "lr": "http://ns.adobe.com/lightroom/1.0/",
-    "digiKam": "http://www.digikam.org/ns/1.0/",
-    "MicrosoftPhoto": "http://ns.microsoft.com/photo/1.0/",
-    "acdsee": "http://ns.acdsee.com/iptc/1.0/",
-}
-NESTED = {  # their parts
-    "stArea": "http://ns.adobe.com/xmp/sType/Area#",
-    "stDim": "http://ns.adobe.com/xap/1.0/sType/Dimensions#",
-    "MPRI": "http://ns.microsoft.com/photo/1.2/t/RegionInfo#",
-    "MPReg": "http://ns.microsoft.com/photo/1.2/t/Region#",
-}
-OF_THE_FILE = tuple(
-    f"{{{DESCRIBING[prefix]}}}{name}"
-    for prefix, names in {
-        "dc": ("format",),
-        "xmp": ("Thumbnails",),
-        "photoshop": ("ColorMode", "DocumentAncestors", "History", "ICCProfile", "TextLayers"),
-    }.items()
-    for name in names
-)
-PACKET = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>%s<?xpacket end="w"?>'
-
-for _prefix, _namespace in (DESCRIBING | NESTED | {"x": X, "rdf": RDF}).items():
-    ElementTree.register_namespace(_prefix, _namespace)
+MOST_FILLING = 4_096  # bytes behind a JPEG's picture of which nothing is said
+USED_SEGMENTS = {0xE0, APP1, APP2, 0xEC, 0xED, 0xEE}  # those that tell how a JPEG is coded too
 
 
-def exif_without_orientation(image: Image.Image) -> bytes | None:
-    """The EXIF block with its orientation reset; None where there is none or it is broken."""
-    try:
-        exif = image.getexif()
-        # TIFF keeps its picture's layout among these tags; that of the result is another.
-        kept = Image.Exif()
-        for tag, value in exif.items():
-            if image.format != "TIFF" or tag in DESCRIPTIVE_TAGS:
-                kept[tag] = value
-        kept.pop(ExifTags.Base.Orientation, None)
-        for block in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-            kept.pop(block, None)  # where it lay in the file
-            if values := exif.get_ifd(block):
-                kept[block] = dict(values)
-        return kept.tobytes() if kept else None
-    except Exception as error:
-        log.info("broken EXIF left out", exc_info=error)
-        return None
+@dataclass
+class Metadata:
+    """What goes with the result, block by block, and in sentences what cannot.
 
-
-def describing_xmp(image: Image.Image, turned: bool) -> bytes | None:
-    """The XMP block (UTF-8) of what describes the picture; None where nothing does.
-
-    turned: the result is, against the file, and faces marked in it are not where they were.
+    exif: without its prefix. photoshop: IPTC as Photoshop's resources. texts, png_colour: PNG
+    chunks as png_file.packed has them. comment: UTF-8 as a rule.
     """
-    block = _xmp(image)
-    if not block:
-        return None
+
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    photoshop: bytes | None = None
+    comment: bytes | None = None
+    texts: bytes | None = None
+    png_colour: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    losses: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Container:
+    """The file around a picture, read for what Pillow does not tell; by its format one of these."""
+
+    jpeg: JpegFile | None = None
+    png: PngFile | None = None
+    heif: HeifFile | None = None
+    tiff: TiffTags | None = None
+
+
+def read_metadata(image: Image.Image, container: Container, name: str, turned: bool) -> Metadata:
+    """turned: the result is, against the file. Broken metadata never costs the photo."""
+    found = Metadata(dpi=_resolution(image))
+    _take_exif(found, image, container, name)
+    _take_xmp(found, image, name, turned)
+    found.comment = _comment(image, container)
+    found.photoshop = _photoshop(container)
+    if png := container.png:
+        found.texts = packed(png.texts) or None
+        found.png_colour = packed(list(png.colour.items())) or None
+    is_too_much = (container.png and container.png.too_much_text) or (
+        container.tiff and container.tiff.too_large
+    )
+    for block in ("exif", "xmp", "photoshop", "comment"):
+        if len(getattr(found, block) or b"") > MOST_BYTES:
+            setattr(found, block, None)
+            is_too_much = True
+    if is_too_much:
+        found.losses.append(f"{name} has more metadata than a photo can carry; part is left out.")
+    if besides := _besides(image, container):
+        found.losses.append(f"{name} also holds what the result cannot: {', '.join(besides)}.")
+    if found.exif and exif.belongs_to_live_photo(found.exif):
+        found.losses.append(f"{name} belongs to a Live Photo; its video stays with the original.")
+    return found
+
+
+def exif_of(image: Image.Image, container: Container) -> bytes | None:
+    """The EXIF block as it lies in the file, whole or not."""
+    if container.tiff:
+        return container.tiff.exif_block()
+    if container.png:
+        profiles = container.png.profiles
+        return container.png.exif or profiles.get("exif") or profiles.get("APP1")
+    if container.heif and container.heif.exif:
+        return container.heif.exif
+    return image.info.get("exif")
+
+
+def _take_exif(found: Metadata, image: Image.Image, container: Container, name: str) -> None:
     try:
-        return _describing(ElementTree.fromstring(block.rstrip(b"\0")), turned)
-    except Exception as error:  # broken metadata is no reason to refuse a photo
+        block = exif_of(image, container)
+        if block and block.removeprefix(exif.PREFIX):
+            found.exif = exif.checked(block)
+    except ValueError as error:
+        log.info("broken EXIF left out", exc_info=error)
+        found.losses.append(f"{name} has damaged EXIF data, which is left out.")
+
+
+def _take_xmp(found: Metadata, image: Image.Image, name: str, turned: bool) -> None:
+    block = image.info.get("xmp")
+    if not isinstance(block, bytes) or not block.rstrip(b"\0"):
+        return
+    if turned and xmp.marks_people(block):
+        found.losses.append(f"{name} is turned upright; the places of marked faces are left out.")
+    try:
+        found.xmp = xmp.describing(block, turned)
+    except Exception as error:  # whatever broken XML makes a parser raise
         log.info("broken XMP left out", exc_info=error)
-        return None
+        found.losses.append(f"{name} has damaged XMP data, which is left out.")
 
 
-def marks_people(image: Image.Image) -> bool:
-    """Faces are marked in the picture, by their place."""
-    return any(namespace.encode() in _xmp(image) for namespace in PEOPLE.values())
+def _comment(image: Image.Image, container: Container) -> bytes | None:
+    if container.jpeg:
+        return container.jpeg.comment
+    comment = image.info.get("comment") if image.format == "GIF" else None
+    return comment if isinstance(comment, bytes) and comment else None
 
 
-def resolution(image: Image.Image) -> tuple[float, float] | None:
+def _photoshop(container: Container) -> bytes | None:
+    if container.jpeg:
+        return container.jpeg.photoshop
+    if container.png and (profile := container.png.profiles.get("iptc")):
+        is_bare = profile.startswith(b"\x1c")
+        return resource_of_iptc(profile) if is_bare else describing_resources(profile)
+    if container.tiff:
+        resources = describing_resources(container.tiff.raw(PHOTOSHOP_TAG) or b"")
+        iptc = container.tiff.raw(IPTC)
+        return resources or (resource_of_iptc(iptc) if iptc else None)
+    return None
+
+
+def _besides(image: Image.Image, container: Container) -> list[str]:
+    """What lies in the file beside the picture, in words."""
+    if container.jpeg:
+        return _beside_jpeg(container.jpeg)
+    if container.heif:
+        return container.heif.besides
+    if getattr(image, "is_animated", False):
+        return ["further pictures"]
+    return []
+
+
+def _beside_jpeg(jpeg: JpegFile) -> list[str]:
+    behind = jpeg.behind
+    head = b"".join(content for code, content in jpeg.segments if code in (APP1, APP2))
+    about = head + behind[:200_000]
+    words = []
+    if any(mark in about for mark in (b"hdr-gain-map", b"HDRGainMap", b"ts:21496")):
+        words.append("gain map (HDR)")
+    if any(mark in head for mark in (b"GDepth:", b"depthmap/", b'Semantic="Depth')):
+        words.append("depth map")
+    if b"ftyp" in behind or b"MotionPhoto_Data" in behind:
+        words.append("motion video")
+    if b"GAudio:" in head:
+        words.append("sound")
+    if b"\xff\xd8\xff" in behind and "gain map (HDR)" not in words:
+        words.append("second picture")
+    if b"http://ns.adobe.com/xmp/extension/\0" in head and "depth map" not in words:
+        words.append("extended XMP")
+    if jpeg.first(APP1, b"FLIR\0") is not None:
+        words.append("thermal data")
+    if jpeg.first(APP11, b"JP") is not None:
+        words.append("content credentials (C2PA)")
+    elsewhere = {
+        code
+        for code, content in jpeg.segments
+        if 0xE0 <= code <= 0xEF and code not in (*USED_SEGMENTS, APP11) and content.strip(b"\0")
+    }
+    words += [f"APP{code - 0xE0} data" for code in sorted(elsewhere)]
+    if not words and len(behind.strip(b"\0\xff")) > MOST_FILLING:
+        words.append("data behind the picture")
+    return words
+
+
+def _resolution(image: Image.Image) -> tuple[float, float] | None:
     """Dots per inch across and down, where the file has some that make sense."""
     dpi = tuple(float(along) for along in image.info.get("dpi", ()))
     sensible = len(dpi) == 2 and all(1 <= along <= MOST_DPI for along in dpi)
     return dpi if sensible else None
-
-
-def is_oversized(block: bytes | None) -> bool:
-    return block is not None and len(block) > MAX_BLOCK
-
-
-def _describing(packet: ElementTree.Element, turned: bool) -> bytes | None:
-    about, description = f"{{{RDF}}}about", f"{{{RDF}}}Description"
-    kept = ElementTree.Element(description, {about: ""})
-    rdf = next(packet.iter(f"{{{RDF}}}RDF"))  # not always within an xmpmeta
-    for found in rdf.findall(description):
-        kept.attrib |= {
-            name: value for name, value in found.attrib.items() if _describes(name, turned)
-        }
-        kept.extend(part for part in found if _describes(part.tag, turned))
-    if len(kept.attrib) == 1 and not len(kept):
-        return None
-    result = ElementTree.Element(f"{{{X}}}xmpmeta")
-    ElementTree.SubElement(result, f"{{{RDF}}}RDF").append(kept)
-    return PACKET % ElementTree.tostring(result, "utf-8")
-
-
-def _xmp(image: Image.Image) -> bytes:
-    block = image.info.get("xmp")
-    return block if isinstance(block, bytes) else b""
-
-
-def _describes(name: str, turned: bool) -> bool:
-    """Whether a property, as "{namespace}name", tells of the picture rather than of the file."""
-    if name in OF_THE_FILE:
-        return False
-    namespace = name.partition("}")[0][1:]
-    return namespace in DESCRIBING.values() and not (turned and namespace in PEOPLE.values())

@@ -6,12 +6,16 @@ own: decoder_pool.py); what cannot be kept is said in a warning.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gpen_webui.photo.decoder_pool import shared_decoders
+
+BLOCKS = ("icc", "exif", "xmp", "photoshop", "comment", "texts", "png_colour")
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,21 +23,32 @@ class Photo:
     """A whole picture, upright.
 
     pixels: (H,W,3) uint8 RGB. alpha: (H,W) uint8 or None. grey: the file had no colour, and
-    its result will have none. format: jpeg, png, webp, tiff, bmp, heif or avif. icc, exif: as
-    in the file, with the orientation reset. xmp: what describes the picture. dpi: dots per inch,
-    across and down. name: what messages call it.
+    its result will have none. format: of the result: jpeg, png, webp, tiff, bmp, heif or avif.
+    file_format: of the file; the same, or gif. icc: what the pixels mean; None
+    for sRGB. exif: as in the file, byte for byte. xmp: what describes the picture. photoshop:
+    IPTC, as Photoshop's resources. comment: UTF-8 as a rule. texts, png_colour: chunks of a PNG,
+    as png_file.packed has them; png_colour says the same as icc. dpi: dots per inch, across and
+    down. coding: how the file packs its pixels (decode.py). name: what messages call it.
+    warnings: in sentences; losses: those of them that hold only where the photo is encoded anew.
     """
 
     pixels: np.ndarray
     name: str
     format: str
+    file_format: str = ""
     alpha: np.ndarray | None = None
     grey: bool = False
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    photoshop: bytes | None = None
+    comment: bytes | None = None
+    texts: bytes | None = None
+    png_colour: bytes | None = None
     dpi: tuple[float, float] | None = None
+    coding: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
 
 
 def open_photo(path: Path, *, name: str | None = None, max_megapixels: int = 100) -> Photo:
@@ -43,19 +58,23 @@ def open_photo(path: Path, *, name: str | None = None, max_megapixels: int = 100
     """
     name = name or path.name
     answer = shared_decoders.ask(path, name, max_megapixels)
-    height, width = answer.fields["size"]
-    blocks = {block: answer.parts.get(block) for block in ("icc", "exif", "xmp")}
-    dpi = answer.fields["dpi"]
+    fields = answer.fields
+    height, width = fields["size"]
+    blocks = {block: answer.parts.get(block) for block in BLOCKS}
+    dpi = fields["dpi"]
     alpha = answer.parts.get("alpha")
     return Photo(
         pixels=answer.parts["pixels"].reshape(height, width, 3),
         name=name,
-        format=answer.fields["format"],
+        format=fields["format"],
+        file_format=fields["file_format"],
         alpha=None if alpha is None else alpha.reshape(height, width),
-        grey=answer.fields["grey"],
+        grey=fields["grey"],
         **{name: None if data is None else data.tobytes() for name, data in blocks.items()},
         dpi=None if dpi is None else tuple(dpi),
-        warnings=tuple(answer.fields["warnings"]),
+        coding=fields["coding"],
+        warnings=(*fields["warnings"], *fields["losses"]),
+        losses=tuple(fields["losses"]),
     )
 
 

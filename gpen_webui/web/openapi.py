@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from flask import Blueprint, Flask, Response, current_app, jsonify
 from werkzeug.routing import Rule
 
-from gpen_webui.photo.formats import MIME_TYPES, UNKNOWN_TYPE
+from gpen_webui.photo.formats import MEDIA_TYPES, UNKNOWN_TYPE
 from gpen_webui.web.openapi_schemas import (
     SCHEMAS,
     Schema,
@@ -34,7 +34,7 @@ TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0, "maximum": 999_999_999_999_999}
 SWITCH: Schema = {"type": "string", "enum": ["0", "1"]}
 PICTURES = ("image/jpeg", "image/png")
-FILES = (*MIME_TYPES.values(), UNKNOWN_TYPE)
+FILES = (*MEDIA_TYPES, UNKNOWN_TYPE)
 
 blueprint = Blueprint("openapi", __name__)
 

@@ -23,7 +23,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from gpen_webui.folders import COMMAND
 from gpen_webui.jobs.records import Job
 from gpen_webui.options import DEFAULTS, OPTIONS, Group, RestoreOptions
-from gpen_webui.photo.formats import SUFFIX_OF
+from gpen_webui.photo.formats import MEDIA_TYPE_OF
 from gpen_webui.web.context import settings
 
 TRANSLATIONS = Path(__file__).resolve().parent / "translations"
@@ -128,9 +128,7 @@ def preset_options(name: str) -> dict[str, object]:
 
 def photo_types() -> str:
     """Media types and suffixes of the photos that can be opened, as `<input accept>` has them."""
-    types = [f"image/{format}" for format in SUFFIX_OF]
-    suffixes = [suffix for suffixes in SUFFIX_OF.values() for suffix in suffixes]
-    return ",".join(types + suffixes)
+    return ",".join([*dict.fromkeys(MEDIA_TYPE_OF.values()), *MEDIA_TYPE_OF])
 
 
 def _for_all_templates() -> dict[str, object]:

@@ -1,0 +1,179 @@
+"""A photo file, opened: Pillow's picture and what Pillow does not tell of the file around it."""
+
+from __future__ import annotations
+
+import io
+import logging
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pillow_heif
+from PIL import Image, UnidentifiedImageError
+
+from gpen_webui.photo.errors import PhotoError
+from gpen_webui.photo.formats import RAW_SUFFIXES, READABLE_NAMES
+from gpen_webui.photo.heif_file import HeifFile
+from gpen_webui.photo.jpeg_file import END, JpegFile
+from gpen_webui.photo.limits import MAX_SCANS, check_packing, check_scans, check_size
+from gpen_webui.photo.metadata import Container
+from gpen_webui.photo.png_file import PngFile
+from gpen_webui.photo.tiff_file import TiffTags
+from gpen_webui.photo.webp_file import WebpFile
+
+log = logging.getLogger(__name__)
+
+pillow_heif.register_heif_opener(thumbnails=False)
+# The limit is ours, on the declared size, before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
+
+PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "HEIF", "AVIF", "GIF")  # MPO opens as JPEG
+JPEG_START = b"\xff\xd8\xff"
+RAW_STARTS = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM",
+              b"II\x1a\0\0\0HEAPCCDR")  # fmt: skip
+CANON_RAW = b"ftypcrx "
+FILLING = 4096  # bytes
+
+OnSize = Callable[[int], None]
+
+
+@contextmanager
+def opened(
+    path: Path, name: str, max_megapixels: int, on_size: OnSize
+) -> Iterator[tuple[Image.Image, Container, list[str]]]:
+    """The picture, not decoded yet but known to be harmless; its file; and warnings.
+
+    on_size: told the number of pixels as soon as it is known, before they are decoded.
+    Raises PhotoError and whatever decoders raise.
+    """
+    with path.open("rb") as file:
+        start = file.read(len(JPEG_START))
+    jpeg, warnings = None, []
+    if start == JPEG_START:
+        jpeg = JpegFile.read(path.read_bytes(), MAX_SCANS)
+        check_scans(jpeg.scans, name)
+    webp = WebpFile.read(path)
+    if webp:  # Pillow makes room for the whole picture before it tells the size
+        check_size(webp.size, name, max_megapixels)
+        on_size(webp.size[0] * webp.size[1])
+    # Not by its path: Pillow would map the file into memory, and read turned TIFFs wrongly.
+    with path.open("rb") as file, _pillow_open(file, name, path) as image:
+        check_again = _checker(image, path, name, max_megapixels)
+        check_again()
+        on_size(image.width * image.height)
+        container = _container(image, path, jpeg)
+        if container.tiff and container.tiff.holds_sensor_data():
+            raise raw_error(name)
+        if jpeg and jpeg.end is None and jpeg.scans:
+            warnings.append(f"{name} lacks its last two bytes; every pixel is there.")
+            with Image.open(_mended(jpeg, name), formats=["JPEG"]) as whole:
+                yield whole, container, warnings
+        else:
+            yield image, container, warnings
+        image.close()  # gives its pixels back, which leaving the block does not
+
+
+def load(image: Image.Image, path: Path, name: str, max_megapixels: int) -> None:
+    """Decode the picture. Raises PhotoError where it turns out to be larger than it said."""
+    image.load()
+    _checker(image, path, name, max_megapixels)()
+
+
+def raw_error(name: str) -> PhotoError:
+    """What is said of a camera's raw file."""
+    return PhotoError(
+        f"{name} is a camera raw file, which has no finished picture; export it as JPEG or TIFF "
+        "from a raw converter (such as darktable or the camera maker's), then restore that."
+    )
+
+
+@contextmanager
+def explaining(path: Path, name: str) -> Iterator[None]:
+    """Whatever damaged files make decoders raise, as one sentence."""
+    try:
+        yield
+    except (PhotoError, MemoryError):
+        raise
+    except UnidentifiedImageError as error:
+        if path.stat().st_size == 0:
+            raise PhotoError(f"{name} is empty (0 bytes); try another copy of it.") from error
+        raise PhotoError(
+            f"{name} is not a photo in a known format ({READABLE_NAMES}); "
+            "convert it to one of them, or try another copy of it."
+        ) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise PhotoError(
+                f"{name} cannot be read ({error.strerror}); check that you may open it."
+            ) from error
+        log.info("%s could not be opened", ascii(name), exc_info=error)
+        raise PhotoError(f"{name} is damaged or cut short; try another copy of it.") from error
+    except Exception as error:
+        log.info("%s could not be opened", ascii(name), exc_info=error)
+        raise PhotoError(
+            f"{name} is damaged and cannot be read; try another copy of it."
+        ) from error
+
+
+def _pillow_open(file: io.BufferedReader, name: str, path: Path) -> Image.Image:
+    head = file.read(32)
+    file.seek(0)
+    if head.startswith(RAW_STARTS) or head[4:12] == CANON_RAW:
+        raise raw_error(name)
+    try:
+        return Image.open(file, formats=PILLOW_FORMATS)
+    except UnidentifiedImageError as error:
+        if Path(name).suffix.lower() in RAW_SUFFIXES and path.stat().st_size:
+            raise raw_error(name) from error
+        raise
+
+
+def _checker(image: Image.Image, path: Path, name: str, max_megapixels: int) -> Callable[[], None]:
+    format, mode = image.format or "", image.mode
+
+    def check() -> None:
+        check_size(image.size, name, max_megapixels)
+        check_packing(image.size, format, mode, path, name)
+
+    return check
+
+
+def _container(image: Image.Image, path: Path, jpeg: JpegFile | None) -> Container:
+    match image.format:
+        case "JPEG" | "MPO":
+            return Container(jpeg=jpeg)
+        case "PNG":
+            return Container(png=PngFile.read(path))
+        case "HEIF" | "AVIF":
+            return Container(heif=HeifFile.read(path))
+        case "TIFF":
+            try:
+                return Container(tiff=TiffTags(path))
+            except ValueError as error:
+                log.info("the tags of a TIFF cannot be read", exc_info=error)
+    return Container()
+
+
+def _mended(jpeg: JpegFile, name: str) -> io.BytesIO:
+    """A JPEG with the end marker that it lacks. Raises PhotoError where it lacks more.
+
+    The pixels are all there if they do not change with what follows them.
+    """
+    data = jpeg.data
+    if data.endswith(b"\0\0\0"):  # what is left of a file that could not be recovered
+        data = data.rstrip(b"\0")
+    if data.endswith(b"\xff"):
+        data = data[:-1]
+    noise = (random.Random(seed).randbytes(FILLING).replace(b"\xff", b"\x7f") for seed in (1, 2))
+    one, other = (
+        Image.open(io.BytesIO(data + filling + END), formats=["JPEG"]) for filling in noise
+    )
+    if not jpeg.has_all_scans() or one.tobytes() != other.tobytes():
+        raise PhotoError(f"{name} is damaged or cut short; try another copy of it.")
+    return io.BytesIO(data + END)
+
+
+def _noise(seed: int) -> bytes:
+    """Bytes that could be a JPEG's pixels."""
+    return random.Random(seed).randbytes(FILLING).replace(b"\xff", b"\x7f")
