@@ -219,6 +219,14 @@ class RestoreOptions:
             low=1,
         ),
     )
+    copy_date: bool = _option(
+        True,
+        Switch(
+            "gives the result the date of the photo's file",
+            Group.FILE,
+            in_presets=False,
+        ),
+    )
     max_megapixels: int = _option(
         100,
         WholeNumber(

@@ -113,7 +113,8 @@ class RestoredFile:
     """A restored photo, not saved yet: its bytes, the suffix that they need, its report.
 
     data: an open file where the original is passed on as it is: it may be as long as it
-    likes. photo, restoration: the pictures that came up on the way.
+    likes. photo, restoration: the pictures that came up on the way. modified_ns: the date that
+    the file gets, in nanoseconds since 1970; None for that on which it is saved.
     """
 
     data: bytes | BinaryIO
@@ -121,6 +122,7 @@ class RestoredFile:
     report: ItemReport
     photo: Photo
     restoration: Restoration
+    modified_ns: int | None = None
 
 
 def choose_workers(settings: Settings) -> int:
@@ -199,6 +201,7 @@ def restore_stages(
             yield (stage := "save")
             encoding = time.perf_counter()
             data, suffix, lost = _result_of(path, photo, restoration, options)
+            modified_ns = path.stat().st_mtime_ns if options.copy_date else None
         encoded = time.perf_counter()
     except Exception as error:
         if shortage := shortage_of(error):
@@ -216,7 +219,7 @@ def restore_stages(
         seconds={stage: round(value, 4) for stage, value in seconds.items()},
         warnings=[words for words in restoration.warnings if words not in photo.losses] + lost,
     )
-    return RestoredFile(data, suffix, report, photo, restoration)
+    return RestoredFile(data, suffix, report, photo, restoration, modified_ns)
 
 
 def restore_file(

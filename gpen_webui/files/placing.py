@@ -44,16 +44,20 @@ class NameRefusedError(OSError):
     """The folder cannot hold a file of this name, or something else has the name by now."""
 
 
-def stage(path: Path, data: bytes | BinaryIO) -> int:
+def stage(path: Path, data: bytes | BinaryIO, modified_ns: int | None = None) -> int:
     """Write a file under a name that is ours alone, over what an earlier try left there.
 
-    data: see atomic.write_content. Returns its size in bytes.
+    data: see atomic.write_content. modified_ns: the date that it gets where the file system
+    can, in nanoseconds since 1970. Returns its size in bytes.
     """
     path.unlink(missing_ok=True)
     try:
         with create_file(path) as file:
             size = write_content(file, data)
             flush_file(file)
+        if modified_ns is not None:
+            with suppress(OSError, OverflowError):
+                os.utime(path, ns=(modified_ns, modified_ns))
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -143,6 +147,9 @@ def _copy_exclusively(staged: Path, target: Path) -> None:
         with open(staged, "rb") as source, create_file(copy) as file:
             shutil.copyfileobj(source, file)
             flush_file(file)
+        with suppress(OSError):  # its date
+            modified_ns = staged.stat().st_mtime_ns
+            os.utime(copy, ns=(modified_ns, modified_ns))
         os.replace(copy, target)
     except BaseException:
         copy.unlink(missing_ok=True)

@@ -15,11 +15,9 @@ Source of the numbers: ITU-T H.273 (primaries, transfer functions), BT.2100, BT.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageFilter
 
 from gpen_webui.photo.icc import (
     D65,
@@ -51,7 +49,9 @@ PQ, HLG = 16, 18
 CURVES = {4: ("gamma 2.2", (2.2,)), 5: ("gamma 2.8", (2.8,)), 8: ("linear", (1.0,))}
 REFERENCE_WHITE, PEAK = 203.0, 1000.0  # nits
 KNEE = 0.65  # how far the curve's control point lies along the straight part
-TABLE = 65  # steps per colour of the table by which pictures are converted
+LUMINANCE = np.array((0.2627, 0.6780, 0.0593), np.float32)  # of BT.2020
+PART = 1 << 14  # pixels converted at a time, so that they stay in the cache
+STEPS = 8192  # of the table by which linear values are encoded
 USUAL_GAMMA = 45455  # of PNG: 1 / 2.2, which many programs write for sRGB
 
 
@@ -71,17 +71,27 @@ class ColourSpace:
             return grey_profile(self.name, self.curve)
         return rgb_profile(self.name, self.primaries, self.white, self.curve)
 
-    def to_srgb(self) -> Callable[[Image.Image], Image.Image]:
-        """Converts an RGB picture of HDR to sRGB."""
+    def to_srgb(self, samples: np.ndarray, bits: int) -> np.ndarray:
+        """Converts HDR, (H,W,3) RGB samples of so many bits, to sRGB, (H,W,3) uint8."""
+        light = (_light_of_pq if self.hdr == PQ else _light_of_hlg)(2**bits)
         to_bt2020 = _between(self.primaries, self.white, BT2020, D65)
         to_srgb = _between(BT2020, D65, SRGB_PRIMARIES, D65)
-        steps = np.linspace(0, 1, TABLE)
-        blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
-        light = _from_pq if self.hdr == PQ else _from_hlg
-        values = light(np.stack((red, green, blue), axis=-1)) @ to_bt2020.T
-        table = _encoded((np.maximum(values, 0) * _gain(values)) @ to_srgb.T)
-        filter = ImageFilter.Color3DLUT(TABLE, table.astype(np.float32).ravel(), _copy_table=False)
-        return lambda image: image.filter(filter)
+        encoded = _encoded(np.linspace(0, 1, STEPS + 1))
+
+        def convert(part: np.ndarray) -> np.ndarray:
+            values = light[np.minimum(part, len(light) - 1)]
+            if self.hdr == HLG:
+                values *= (values @ LUMINANCE)[..., None] ** 0.2 * (PEAK / REFERENCE_WHITE)
+            values = np.maximum(values @ to_bt2020.T, 0)
+            values *= _gain(values.max(axis=-1, keepdims=True))
+            values = np.clip(values @ to_srgb.T, 0, 1)
+            return encoded[(np.sqrt(values) * STEPS + 0.5).astype(np.uint16)]
+
+        result = np.empty(samples.shape, np.uint8)
+        rows = max(1, PART // samples.shape[1])
+        for top in range(0, len(samples), rows):
+            result[top : top + rows] = convert(samples[top : top + rows])
+        return result
 
 
 def space_of_numbers(primaries: int, transfer: int) -> ColourSpace | None:
@@ -116,38 +126,40 @@ def space_of_png(chunks: dict[bytes, bytes]) -> ColourSpace | None:
 
 
 def _between(source: Primaries, source_white: XY, target: Primaries, white: XY) -> np.ndarray:
-    return np.linalg.inv(primaries_matrix(target, white)) @ primaries_matrix(source, source_white)
+    matrix = np.linalg.inv(primaries_matrix(target, white)) @ primaries_matrix(source, source_white)
+    return matrix.astype(np.float32)
 
 
-def _from_pq(values: np.ndarray) -> np.ndarray:
-    """Light in units of reference white (SMPTE ST 2084)."""
+def _light_of_pq(steps: int) -> np.ndarray:
+    """(steps,): light in units of reference white (SMPTE ST 2084)."""
     m1, m2 = 2610 / 16384, 2523 / 4096 * 128
     c1, c2, c3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
-    root = values ** (1 / m2)
-    return (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1) * 10_000 / REFERENCE_WHITE
+    root = np.linspace(0, 1, steps) ** (1 / m2)
+    light = (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1)
+    return (light * 10_000 / REFERENCE_WHITE).astype(np.float32)
 
 
-def _from_hlg(values: np.ndarray) -> np.ndarray:
-    """Light in units of reference white on a screen of PEAK nits (BT.2100)."""
+def _light_of_hlg(steps: int) -> np.ndarray:
+    """(steps,): light of the scene, 0 to 1 (BT.2100)."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
-    scene = np.where(values <= 0.5, values**2 / 3, (np.exp((values - c) / a) + b) / 12)
-    luminance = scene @ np.array((0.2627, 0.6780, 0.0593))
-    return scene * luminance[..., None] ** 0.2 * PEAK / REFERENCE_WHITE
+    values = np.linspace(0, 1, steps)
+    light = np.where(values <= 0.5, values**2 / 3, (np.exp((values - c) / a) + b) / 12)
+    return light.astype(np.float32)
 
 
-def _gain(values: np.ndarray) -> np.ndarray:
-    """What each colour is multiplied by; see the module's rule."""
-    largest = np.maximum(values.max(axis=-1, keepdims=True), 1e-9)
+def _gain(largest: np.ndarray) -> np.ndarray:
+    """What the colours are multiplied by, by the largest of each three; see the module's rule."""
+    largest = np.maximum(largest, 1)
     top = PEAK / REFERENCE_WHITE
     # A quadratic Bezier curve from (1, 1/2), where it goes on straight, to (top, 1).
     middle_x, middle_y = 1 + KNEE, (1 + KNEE) / 2
     square, linear = 1 - 2 * middle_x + top, 2 * (middle_x - 1)
-    along = np.clip(largest, 1, top) - 1
-    t = (np.sqrt(linear**2 + 4 * square * along) - linear) / (2 * square)
-    shown = (1 - t) ** 2 / 2 + 2 * t * (1 - t) * middle_y + t**2
-    return np.where(largest <= 1, 0.5, shown / largest)
+    t = (np.sqrt(linear**2 + 4 * square * (np.minimum(largest, top) - 1)) - linear) / (2 * square)
+    return ((1 - t) ** 2 / 2 + 2 * t * (1 - t) * middle_y + t**2) / largest
 
 
-def _encoded(linear: np.ndarray) -> np.ndarray:
-    linear = np.clip(linear, 0, 1)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+def _encoded(roots: np.ndarray) -> np.ndarray:
+    """sRGB samples, uint8, of the square roots of linear values."""
+    linear = roots**2
+    samples = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.rint(samples * 255).astype(np.uint8)

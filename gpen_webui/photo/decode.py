@@ -25,7 +25,7 @@ from gpen_webui.photo import exif, icc
 from gpen_webui.photo.colour import ColourSpace, space_of_numbers, space_of_png
 from gpen_webui.photo.formats import saved_as
 from gpen_webui.photo.metadata import Container, Metadata, exif_of, read_metadata
-from gpen_webui.photo.opening import OnSize, explaining, load, opened
+from gpen_webui.photo.opening import OnSize, deep_samples, explaining, load, opened
 from gpen_webui.photo.webp_file import WebpFile
 
 log = logging.getLogger(__name__)
@@ -180,7 +180,10 @@ def _to_rgb(image: Image.Image, container: Container, path: Path, name: str) -> 
             losses.append(f"{name} has a colour profile of grey, which is left out.")
             profile = None
     if space and space.hdr and not profile:
-        pixels = _fill(Image.fromarray(pixels), space.to_srgb())
+        samples, bits = deep_samples(path, image.format), _bits(image, container, path)
+        if samples is None or samples.shape != pixels.shape:
+            samples, bits = pixels, 8
+        pixels = space.to_srgb(samples, bits)
         losses.append(f"{name} is HDR; the result is sRGB, with its brightest parts toned down.")
     is_made = bool(space and not space.hdr and not profile)
     if is_made:

@@ -36,7 +36,7 @@ except ImportError:  # Windows: there the parent's clock is the only limit
     resource = None
 
 BASE_SECONDS = 3.0
-SECONDS_PER_PIXEL = 1 / 8e6
+SECONDS_PER_PIXEL = 1 / 5e6  # converting HDR to sRGB takes half of it
 BASE_BYTES = 250_000_000  # beyond what the process needs at rest
 BYTES_PER_PIXEL = 14  # what the hungriest ordinary photo takes, a progressive JPEG
 PIPE_BYTES = 1 << 20

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pillow_heif
 from PIL import Image, UnidentifiedImageError
 
@@ -78,6 +79,29 @@ def load(image: Image.Image, path: Path, name: str, max_megapixels: int) -> None
     """Decode the picture. Raises PhotoError where it turns out to be larger than it said."""
     image.load()
     _checker(image, path, name, max_megapixels)()
+
+
+def deep_samples(path: Path, format: str | None) -> np.ndarray | None:
+    """(H,W,3) uint16 RGB of a HEIC or AVIF file, with all its bits, of which Pillow keeps 8.
+
+    None where they cannot be had; turned as Pillow's picture is.
+    """
+    import cv2  # not needed for other photos
+
+    try:
+        if format == "AVIF":
+            encoded = np.frombuffer(path.read_bytes(), np.uint8)
+            found = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+            samples = None if found is None or found.ndim != 3 else found[:, :, 2::-1]
+        elif format == "HEIF":
+            file = pillow_heif.open_heif(path, convert_hdr_to_8bit=False, hdr_to_16bit=False)
+            samples = np.asarray(file)[:, :, :3]
+        else:
+            return None
+    except (cv2.error, OSError, ValueError, RuntimeError, MemoryError) as error:
+        log.info("more than 8 bits could not be read", exc_info=error)
+        return None
+    return samples if samples is not None and samples.dtype == np.uint16 else None
 
 
 def raw_error(name: str) -> PhotoError:

@@ -104,5 +104,5 @@ def disguised(seed: int) -> list[HostileFile]:
         for format, suffix in suffixes.items()
     ]  # fmt: skip
     junk = np.random.default_rng(seed).bytes(20_000)
-    others = {**NOT_PHOTOS, "junk.jpg": junk, "gif.jpg": encode(CARD, "GIF")}
+    others = {**NOT_PHOTOS, "junk.jpg": junk}
     return photos + [HostileFile(name, data, refused=True) for name, data in others.items()]

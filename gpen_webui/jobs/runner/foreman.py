@@ -197,7 +197,7 @@ class Foreman:
         """
         task.settle()
         started = time.perf_counter()
-        task.result_size = self._saver.stage(task.claim, restored.data)
+        task.result_size = self._saver.stage(task.claim, restored.data, restored.modified_ns)
         report = restored.report
         self._place(task, restored)
         saving = time.perf_counter() - started

@@ -40,12 +40,15 @@ class Saver:
         self._database = database
         self._store = store
 
-    def stage(self, claim: Claim, data: bytes | BinaryIO) -> int:
-        """Write a result whole, out of sight; its size in bytes. Raises CannotSaveError."""
+    def stage(self, claim: Claim, data: bytes | BinaryIO, modified_ns: int | None = None) -> int:
+        """Write a result whole, out of sight, with this date; its size in bytes.
+
+        Raises CannotSaveError.
+        """
         folder = self._folder(claim)
         try:
             self._make(folder, claim.job_id)
-            return stage(self._files.staged(claim.job_id, claim.n), data)
+            return stage(self._files.staged(claim.job_id, claim.n), data, modified_ns)
         except OSError as error:
             raise CannotSaveError(_in_words(error, folder)) from error
 

@@ -1,0 +1,247 @@
+"""What a photo says about itself goes with the result, byte for byte where that is possible."""
+
+import io
+import json
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from gpen_webui.photo import exif
+from gpen_webui.photo.encode import encode_photo, losses
+from gpen_webui.photo.photo import Photo, open_photo
+from tests.exif_blocks import ARTIST, CAPTION, MAKER_NOTE, THUMBNAIL, exif_block
+from tests.test_photo import FORMATS, picture, save, save_with_xmp, xmp_with
+
+RESULTS = ("same", "png", "jpeg", "webp")
+WITH_EXIF = [name for name in FORMATS if name not in ("bmp", "tiff")]
+IPTC = b"\x1c\2\x78\0\x0dHochzeit 1943" + b"\x1c\2\x19\0\7Familie"
+
+
+def photoshop_segment(iptc: bytes = IPTC) -> bytes:
+    resource = b"8BIM\4\4\0\0" + struct.pack(">I", len(iptc)) + iptc + bytes(len(iptc) % 2)
+    thumbnail = b"8BIM\4\x0c\0\0" + struct.pack(">I", 4) + b"OLD!"
+    content = b"Photoshop 3.0\0" + thumbnail + resource
+    return b"\xff\xed" + struct.pack(">H", len(content) + 2) + content
+
+
+def jpeg_with(path: Path, *segments: bytes, behind: bytes = b"", **options) -> Path:
+    save(picture(), path, **options)
+    data = path.read_bytes()
+    path.write_bytes(data[:2] + b"".join(segments) + data[2:] + behind)
+    return path
+
+
+def result_of(photo: Photo, folder: Path, format: str = "same", pixels=None) -> Path:
+    data, suffix = encode_photo(photo, photo.pixels if pixels is None else pixels, format)
+    path = folder / f"result-{format}{suffix}"
+    path.write_bytes(data)
+    return path
+
+
+def tags(path: Path) -> dict:
+    """By ExifTool, which reads each format for itself."""
+    if not shutil.which("exiftool"):
+        pytest.skip("exiftool is not installed (Debian: libimage-exiftool-perl)")
+    command = ["exiftool", "-j", "-G1", "-n", "-a", str(path)]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)[0]
+
+
+def problems(path: Path) -> set[str]:
+    """What ExifTool's validation, exiv2 and libexif complain of."""
+    found = set()
+    for command in (
+        ["exiftool", "-validate", "-warning", "-error", "-a", "-s3", str(path)],
+        ["exiv2", "-q", "-pa", str(path)],
+        ["exif", str(path)],
+    ):
+        if not shutil.which(command[0]):
+            pytest.skip(f"{command[0]} is not installed (it is a Debian package)")
+        run = subprocess.run(command, capture_output=True, text=True, errors="replace")
+        lines = run.stderr.splitlines()
+        if command[0] == "exiftool":
+            lines += run.stdout.splitlines()[1:]
+        found |= {line.replace(str(path), "FILE") for line in lines if line.strip()}
+    return found
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("name", WITH_EXIF)
+def test_exif_goes_byte_for_byte_but_for_the_thumbnail(tmp_path: Path, name: str, order: str):
+    block = exif_block(order)
+    photo = open_photo(save(picture(), tmp_path / f"a{FORMATS[name]}", exif=b"Exif\0\0" + block))
+    for format in RESULTS:
+        found = Image.open(result_of(photo, tmp_path, format)).info["exif"]
+        found = found.removeprefix(b"Exif\0\0")
+        assert len(found) == len(block)
+        if format != "same" or name != "avif":  # which has another place for the turn
+            changed = [at for at in range(len(block)) if found[at] != block[at]]
+            assert set(changed) <= set(range(8, 8 + 2 + 12 * 12 + 4)), "outside the directory"
+            assert len(changed) <= 4  # the way to the thumbnail
+        assert exif.value_of(found, 0x010E) == CAPTION.encode() + b"\0"
+        assert exif.value_of(found, 0x013B) == ARTIST.encode() + b"\0"
+        assert exif.value_of(found, exif.MAKER_NOTE, directory=exif.EXIF) == MAKER_NOTE
+
+
+def test_the_way_to_a_thumbnail_of_the_old_picture_is_gone(tmp_path: Path):
+    photo = open_photo(save(picture(), tmp_path / "a.jpg", exif=b"Exif\0\0" + exif_block()))
+    found = tags(result_of(photo, tmp_path))
+    assert not any("Thumbnail" in name for name in found)
+    assert tags(tmp_path / "a.jpg")["IFD1:ThumbnailLength"] == len(THUMBNAIL)
+
+
+@pytest.mark.parametrize("name", WITH_EXIF)
+def test_place_caption_and_comment_read_the_same_afterwards(tmp_path: Path, name: str):
+    path = save(picture(), tmp_path / f"a{FORMATS[name]}", exif=b"Exif\0\0" + exif_block())
+    before = tags(path)
+    assert before["GPS:GPSLatitude"] == pytest.approx(48.1)
+    for format in RESULTS:
+        after = tags(result_of(open_photo(path), tmp_path, format))
+        lost = {
+            tag
+            for tag, value in before.items()
+            if tag.startswith(("IFD0:", "ExifIFD:", "GPS:", "InteropIFD:")) and tag not in after
+        }
+        assert lost <= {"IFD0:Orientation"}
+        assert after["IFD0:XPTitle"] == before["IFD0:XPTitle"]
+        assert after["ExifIFD:UserComment"] == "Weihnacht."
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_no_program_complains_of_a_result_more_than_of_the_photo(tmp_path: Path, order: str):
+    path = save(picture(), tmp_path / "a.jpg", exif=b"Exif\0\0" + exif_block(order, orientation=6))
+    assert problems(result_of(open_photo(path), tmp_path)) <= problems(path)
+
+
+@pytest.mark.parametrize("format", RESULTS)
+def test_the_size_in_the_exif_is_that_of_the_result(tmp_path: Path, format: str):
+    block = exif_block(orientation=6)
+    photo = open_photo(save(picture(), tmp_path / "a.jpg", exif=b"Exif\0\0" + block))
+    assert photo.pixels.shape[:2] == (96, 64)
+    twice = photo.pixels.repeat(2, axis=0).repeat(2, axis=1)
+    for pixels in (photo.pixels, twice):
+        found = Image.open(result_of(photo, tmp_path, format, pixels)).getexif().get_ifd(exif.EXIF)
+        height, width = pixels.shape[:2]
+        assert (found[exif.PIXEL_WIDTH], found[exif.PIXEL_HEIGHT]) == (width, height)
+
+
+@pytest.mark.parametrize("prefix", ["<", ">"])
+def test_a_tiff_keeps_its_own_tags_packed_losslessly(tmp_path: Path, prefix: str):
+    path = tmp_path / "scan.tif"
+    described = Image.Exif()
+    described[0x010D] = "Album 3"
+    described[0x010E] = CAPTION
+    described[0x013B] = ARTIST
+    described[0x4746] = 5
+    described[0x9C9E] = "Familie;Berlin\0".encode("utf-16-le")
+    described[exif.EXIF] = {0x9003: "1943:05:08 12:00:00"}
+    described[exif.GPS] = {1: "N", 2: (48.0, 6.0, 0.0)}
+    save(picture(400, 300), path, exif=described, dpi=(600, 600), compression="tiff_lzw")
+    photo = open_photo(path)
+    before, result = tags(path), result_of(photo, tmp_path)
+    after = tags(result)
+    for tag in ("DocumentName", "Artist", "ImageDescription", "Rating", "XPKeywords", "XResolution",
+                "ResolutionUnit"):  # fmt: skip
+        assert after[f"IFD0:{tag}"] == before[f"IFD0:{tag}"], tag
+    assert after["ExifIFD:DateTimeOriginal"] == "1943:05:08 12:00:00"
+    assert after["GPS:GPSLatitude"] == before["GPS:GPSLatitude"]
+    assert after["IFD0:Compression"] == 5  # LZW
+    assert (np.asarray(Image.open(result)) == photo.pixels).all()
+    for format in ("png", "jpeg", "webp"):
+        there = tags(result_of(photo, tmp_path, format))
+        assert there["IFD0:XPKeywords"] == "Familie;Berlin"
+        assert there["IFD0:DocumentName"] == "Album 3"
+
+
+def test_iptc_comment_and_texts_go_where_the_format_has_a_place(tmp_path: Path):
+    path = jpeg_with(tmp_path / "a.jpg", photoshop_segment(), comment="Zum 50. für Zoë".encode())
+    photo = open_photo(path)
+    for format in ("same", "png"):
+        found = tags(result_of(photo, tmp_path, format))
+        assert found["IPTC:Caption-Abstract"] == "Hochzeit 1943"
+        assert found["IPTC:Keywords"] == "Familie"
+    with Image.open(result_of(photo, tmp_path)) as image:
+        assert image.info["comment"].decode() == "Zum 50. für Zoë"
+    with Image.open(result_of(photo, tmp_path, "png")) as image:
+        assert image.text["Comment"] == "Zum 50. für Zoë"
+    assert b"OLD!" not in result_of(photo, tmp_path).read_bytes()
+    assert losses(photo) == losses(photo, "png") == []
+    assert losses(photo, "webp") == [
+        "a.jpg: WebP cannot hold IPTC captions and keywords.",
+        "a.jpg: WebP cannot hold the comment.",
+    ]
+
+
+def test_the_texts_of_a_png_are_kept_or_named(tmp_path: Path):
+    text = PngInfo()
+    text.add_text("Title", "Sommer")
+    text.add_itxt("Author", "Zoë", zip=True)
+    text.add_text("Comment", "packed", zip=True)
+    photo = open_photo(save(picture(), tmp_path / "a.png", pnginfo=text))
+    with Image.open(result_of(photo, tmp_path)) as image:
+        assert image.text == {"Title": "Sommer", "Author": "Zoë", "Comment": "packed"}
+    with Image.open(result_of(photo, tmp_path, "jpeg")) as image:
+        assert image.info["comment"] == b"packed"
+    assert losses(photo, "jpeg") == ["a.png: JPEG cannot hold the texts Title, Author."]
+
+
+def test_a_broken_text_of_a_png_costs_neither_its_exif_nor_its_turn(tmp_path: Path):
+    path = save(picture(), tmp_path / "a.png", exif=b"Exif\0\0" + exif_block(orientation=6))
+    data = path.read_bytes()
+    content = b"Raw profile type exif\0\nexif\n   99\nno hex"
+    from tests.hostile.formats import png_chunk
+
+    path.write_bytes(data[:33] + png_chunk(b"tEXt", content) + data[33:])
+    photo = open_photo(path)
+    assert photo.pixels.shape == (96, 64, 3)
+    assert exif.value_of(photo.exif, 0x010E) == CAPTION.encode() + b"\0"
+
+
+BESIDES = {
+    "second picture": {"behind": "picture"},
+    "motion video": {"behind": b"\0\0\0\x18ftypmp42" + bytes(5000)},
+    "data behind the picture": {"behind": b"anything" * 1000},
+    "gain map (HDR)": {"xmp": b"hdrgm", "behind": "picture"},
+    "depth map": {"xmp": b"depth"},
+}
+
+
+@pytest.mark.parametrize("what", BESIDES)
+def test_what_lies_beside_the_picture_of_a_jpeg_is_named(tmp_path: Path, what: str):
+    buffer = io.BytesIO()
+    picture(16, 16).save(buffer, "JPEG")
+    behind = BESIDES[what].get("behind", b"")
+    spaces = {
+        b"hdrgm": 'xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"',
+        b"depth": 'xmlns:GDepth="http://ns.google.com/photos/1.0/depthmap/" GDepth:Near="1"',
+    }
+    options = {}
+    if kind := BESIDES[what].get("xmp"):
+        options["xmp"] = xmp_with(attributes=spaces[kind])
+    path = jpeg_with(
+        tmp_path / "a.jpg", behind=buffer.getvalue() if behind == "picture" else behind, **options
+    )
+    photo = open_photo(path)
+    assert photo.losses == photo.warnings == (
+        f"a.jpg also holds what the result cannot: {what}.",
+    )  # fmt: skip
+
+
+def test_a_live_photo_is_told_that_its_video_stays(tmp_path: Path):
+    note = b"Apple iOS\0\0\1MM" + struct.pack(">HHHII", 1, 0x11, 2, 4, 0x41424300) + bytes(4)
+    described = Image.Exif()
+    described[exif.EXIF] = {exif.MAKER_NOTE: note}
+    photo = open_photo(save(picture(), tmp_path / "a.jpg", exif=described))
+    assert photo.losses == ("a.jpg belongs to a Live Photo; its video stays with the original.",)
+
+
+def test_xmp_of_programs_that_nobody_knows_is_kept(tmp_path: Path):
+    own = 'xmlns:own="http://example.org/own/" own:Shelf="7"'
+    photo = open_photo(save_with_xmp(tmp_path / "a.jpg", xmp_with(attributes=own)))
+    assert b'own:Shelf="7"' in photo.xmp
+    assert photo.losses == ()
