@@ -14,7 +14,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from gpen_webui.photo import exif
 from gpen_webui.photo.encode import encode_photo, losses
+from gpen_webui.photo.heif_file import HeifFile
 from gpen_webui.photo.photo import Photo, open_photo
+from gpen_webui.photo.tiff_file import around_pixels
 from tests.exif_blocks import ARTIST, CAPTION, MAKER_NOTE, THUMBNAIL, exif_block
 from tests.test_photo import FORMATS, picture, save, save_with_xmp, xmp_with
 
@@ -74,15 +76,16 @@ def problems(path: Path) -> set[str]:
 @pytest.mark.parametrize("name", WITH_EXIF)
 def test_exif_goes_byte_for_byte_but_for_the_thumbnail(tmp_path: Path, name: str, order: str):
     block = exif_block(order)
-    photo = open_photo(save(picture(), tmp_path / f"a{FORMATS[name]}", exif=b"Exif\0\0" + block))
+    path = save(picture(), tmp_path / f"a{FORMATS[name]}", exif=b"Exif\0\0" + block)
+    if name == "avif":  # Pillow writes its own block
+        block = HeifFile.read(path).exif
+    photo = open_photo(path)
     for format in RESULTS:
         found = Image.open(result_of(photo, tmp_path, format)).info["exif"]
         found = found.removeprefix(b"Exif\0\0")
         assert len(found) == len(block)
-        if format != "same" or name != "avif":  # which has another place for the turn
-            changed = [at for at in range(len(block)) if found[at] != block[at]]
-            assert set(changed) <= set(range(8, 8 + 2 + 12 * 12 + 4)), "outside the directory"
-            assert len(changed) <= 4  # the way to the thumbnail
+        changed = [at for at in range(len(block)) if found[at] != block[at]]
+        assert len(changed) <= 4  # the way to the thumbnail
         assert exif.value_of(found, 0x010E) == CAPTION.encode() + b"\0"
         assert exif.value_of(found, 0x013B) == ARTIST.encode() + b"\0"
         assert exif.value_of(found, exif.MAKER_NOTE, directory=exif.EXIF) == MAKER_NOTE
@@ -130,32 +133,28 @@ def test_the_size_in_the_exif_is_that_of_the_result(tmp_path: Path, format: str)
         assert (found[exif.PIXEL_WIDTH], found[exif.PIXEL_HEIGHT]) == (width, height)
 
 
-@pytest.mark.parametrize("prefix", ["<", ">"])
-def test_a_tiff_keeps_its_own_tags_packed_losslessly(tmp_path: Path, prefix: str):
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_tiff_keeps_its_own_tags_packed_losslessly(tmp_path: Path, order: str):
     path = tmp_path / "scan.tif"
-    described = Image.Exif()
-    described[0x010D] = "Album 3"
-    described[0x010E] = CAPTION
-    described[0x013B] = ARTIST
-    described[0x4746] = 5
-    described[0x9C9E] = "Familie;Berlin\0".encode("utf-16-le")
-    described[exif.EXIF] = {0x9003: "1943:05:08 12:00:00"}
-    described[exif.GPS] = {1: "N", 2: (48.0, 6.0, 0.0)}
-    save(picture(400, 300), path, exif=described, dpi=(600, 600), compression="tiff_lzw")
+    buffer = io.BytesIO()
+    picture(400, 300).save(buffer, "TIFF", compression="tiff_lzw", dpi=(600, 600))
+    path.write_bytes(around_pixels(buffer.getvalue(), exif_block(order, size=(400, 300)), {}))
     photo = open_photo(path)
     before, result = tags(path), result_of(photo, tmp_path)
     after = tags(result)
-    for tag in ("DocumentName", "Artist", "ImageDescription", "Rating", "XPKeywords", "XResolution",
-                "ResolutionUnit"):  # fmt: skip
-        assert after[f"IFD0:{tag}"] == before[f"IFD0:{tag}"], tag
-    assert after["ExifIFD:DateTimeOriginal"] == "1943:05:08 12:00:00"
-    assert after["GPS:GPSLatitude"] == before["GPS:GPSLatitude"]
+    same = {tag for tag in before if tag.startswith(("IFD0:", "ExifIFD:", "GPS:", "InteropIFD:"))}
+    of_the_pixels = {"StripOffsets", "StripByteCounts", "RowsPerStrip", "YCbCrPositioning"}
+    different = {tag for tag in same if after.get(tag) != before[tag]}
+    assert {tag.partition(":")[2] for tag in different} <= of_the_pixels
+    assert after["IFD0:XPTitle"] == "Oma"
+    assert after["IFD0:Rating"] == 4
     assert after["IFD0:Compression"] == 5  # LZW
     assert (np.asarray(Image.open(result)) == photo.pixels).all()
     for format in ("png", "jpeg", "webp"):
         there = tags(result_of(photo, tmp_path, format))
-        assert there["IFD0:XPKeywords"] == "Familie;Berlin"
-        assert there["IFD0:DocumentName"] == "Album 3"
+        assert there["IFD0:XPTitle"] == "Oma"
+        assert there["IFD0:Artist"] == ARTIST
+        assert there["GPS:GPSLatitude"] == before["GPS:GPSLatitude"]
 
 
 def test_iptc_comment_and_texts_go_where_the_format_has_a_place(tmp_path: Path):
