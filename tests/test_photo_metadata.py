@@ -14,7 +14,6 @@ from PIL.PngImagePlugin import PngInfo
 
 from gpen_webui.photo import exif
 from gpen_webui.photo.encode import encode_photo, losses
-from gpen_webui.photo.heif_file import HeifFile
 from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.photo.tiff_file import around_pixels
 from tests.exif_blocks import ARTIST, CAPTION, MAKER_NOTE, THUMBNAIL, exif_block
@@ -76,9 +75,9 @@ def problems(path: Path) -> set[str]:
 @pytest.mark.parametrize("name", WITH_EXIF)
 def test_exif_goes_byte_for_byte_but_for_the_thumbnail(tmp_path: Path, name: str, order: str):
     block = exif_block(order)
+    if name == "avif":  # Pillow would write a block with a turn anew
+        block = exif.patched(block, 96, 64, keep_orientation=False)
     path = save(picture(), tmp_path / f"a{FORMATS[name]}", exif=b"Exif\0\0" + block)
-    if name == "avif":  # Pillow writes its own block
-        block = HeifFile.read(path).exif
     photo = open_photo(path)
     for format in RESULTS:
         found = Image.open(result_of(photo, tmp_path, format)).info["exif"]
