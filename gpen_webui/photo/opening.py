@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pillow_heif
@@ -20,7 +21,7 @@ from gpen_webui.photo.jpeg_file import END, JpegFile
 from gpen_webui.photo.limits import MAX_SCANS, check_packing, check_scans, check_size
 from gpen_webui.photo.metadata import Container
 from gpen_webui.photo.png_file import PngFile
-from gpen_webui.photo.tiff_file import TiffTags
+from gpen_webui.photo.tiff_file import TiffTags, as_classic
 from gpen_webui.photo.webp_file import WebpFile
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,11 @@ def opened(
         check_size(webp.size, name, max_megapixels)
         on_size(webp.size[0] * webp.size[1])
     # Not by its path: Pillow would map the file into memory, and read turned TIFFs wrongly.
-    with path.open("rb") as file, _pillow_open(file, name, path) as image:
+    classic = as_classic(path)
+    with (
+        io.BytesIO(classic) if classic else path.open("rb") as file,
+        _pillow_open(file, name, path) as image,
+    ):
         check_again = _checker(image, path, name, max_megapixels)
         check_again()
         on_size(image.width * image.height)
@@ -140,7 +145,7 @@ def explaining(path: Path, name: str) -> Iterator[None]:
         ) from error
 
 
-def _pillow_open(file: io.BufferedReader, name: str, path: Path) -> Image.Image:
+def _pillow_open(file: BinaryIO, name: str, path: Path) -> Image.Image:
     head = file.read(32)
     file.seek(0)
     if head.startswith(RAW_STARTS) or head[4:12] == CANON_RAW:

@@ -24,6 +24,8 @@ SENSOR = (32803, 34892)  # photometric interpretations of what a camera's sensor
 DNG_VERSION = 50706
 CLASSIC_TYPES = {16: LONG, 17: 9, 18: 13}  # of BigTIFF's types, those that mean the same
 
+BIG_ENDIAN_BIG = b"MM\0\x2b"
+
 Directory = dict[int, "tuple[int, int, bytes | Directory]"]
 
 
@@ -67,6 +69,11 @@ class TiffTags:
         _append(block, self.layout.order, kept)
         return bytes(block)
 
+    def all_values(self) -> Directory:
+        """The first directory, without what lies behind its pointers, of the classic types."""
+        values = {entry.tag: self._classic(entry) for entry in self._entries}
+        return {tag: value for tag, value in values.items() if value is not None}
+
     def _described(self, entries: list[Entry], depth: int) -> Directory:
         kept: Directory = {}
         for entry in entries:
@@ -103,6 +110,21 @@ class TiffTags:
             return self.layout.directory(self._data, at)[0]
         except ValueError:
             return []
+
+
+def as_classic(path: Path) -> bytes | None:
+    """A big-endian BigTIFF, which Pillow does not know, as a classic TIFF; None for others.
+
+    Raises ValueError where it is broken or has values that a classic one cannot hold.
+    """
+    with path.open("rb") as file:
+        if file.read(4) != BIG_ENDIAN_BIG:
+            return None
+    tags = TiffTags(path)
+    file = bytearray(path.read_bytes())
+    file[:8] = _header(">", len(file))
+    _append(file, ">", tags.all_values())
+    return bytes(file)
 
 
 def around_pixels(encoded: bytes, block: bytes | None, more: dict[int, tuple[int, bytes]]) -> bytes:
