@@ -17,6 +17,7 @@ from gpen_webui.photo.encode import encode_photo, losses
 from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.photo.tiff_file import around_pixels
 from tests.exif_blocks import ARTIST, CAPTION, MAKER_NOTE, THUMBNAIL, exif_block
+from tests.format_table import DOCUMENT, with_table
 from tests.test_photo import FORMATS, picture, save, save_with_xmp, xmp_with
 
 RESULTS = ("same", "png", "jpeg", "webp")
@@ -243,3 +244,14 @@ def test_xmp_of_programs_that_nobody_knows_is_kept(tmp_path: Path):
     photo = open_photo(save_with_xmp(tmp_path / "a.jpg", xmp_with(attributes=own)))
     assert b'own:Shelf="7"' in photo.xmp
     assert photo.losses == ()
+
+
+def test_the_resolution_goes_into_the_exif_where_the_format_has_no_other_place(tmp_path: Path):
+    photo = open_photo(save(picture(), tmp_path / "a.bmp", dpi=(600, 600)))
+    found = tags(result_of(photo, tmp_path, "webp"))
+    assert round(found["IFD0:XResolution"]) == round(found["IFD0:YResolution"]) == 600
+
+
+def test_the_documents_table_says_what_is_kept():
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert with_table(text) == text, "write it anew: python -m tests.format_table"

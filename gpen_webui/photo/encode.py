@@ -30,6 +30,8 @@ from gpen_webui.photo.tiff_file import PHOTOSHOP as PHOTOSHOP_TAG
 
 WITHOUT_ALPHA = ("jpeg", "bmp")
 WITHOUT_GREY = ("webp",)
+WITHOUT_RESOLUTION = ("webp", "heif", "avif")  # but in EXIF
+INCHES = 2  # unit of EXIF's resolution
 MOST_IN_JPEG = 65_000  # bytes of EXIF, XMP, IPTC or a comment: one segment's
 FULL_COLOUR_FROM = 90  # JPEG quality from which on colour keeps its full resolution
 BYTES, UNDEFINED = 1, 7  # types of TIFF
@@ -144,7 +146,7 @@ def _profile(photo: Photo, image: Image.Image) -> bytes | None:
 
 def _exif(photo: Photo, image: Image.Image, target: str) -> bytes | None:
     if photo.exif is None:
-        return None
+        return _resolution(photo) if target in WITHOUT_RESOLUTION else None
     # AVIF turns pictures by another way, and Pillow would write the block anew for that tag.
     block = exif.patched(photo.exif, *image.size, keep_orientation=target != "avif")
     if target == "avif":
@@ -154,6 +156,16 @@ def _exif(photo: Photo, image: Image.Image, target: str) -> bytes | None:
             return None
         return None if has_tag else block
     return exif.PREFIX + block
+
+
+def _resolution(photo: Photo) -> bytes | None:
+    """A block that says nothing but the resolution."""
+    if photo.dpi is None:
+        return None
+    tags = Image.Exif()
+    tags[ExifTags.Base.XResolution], tags[ExifTags.Base.YResolution] = photo.dpi
+    tags[ExifTags.Base.ResolutionUnit] = INCHES
+    return tags.tobytes()
 
 
 def _loaded(block: bytes) -> Image.Exif:
