@@ -118,6 +118,14 @@ def test_a_job_without_photos_cannot_be_started(bench: Bench, service):
         service.runner.submit(job.id)
 
 
+def test_a_job_that_was_cancelled_without_photos_cannot_be_run_again(bench: Bench, service):
+    job = service.store.create_job("album", "Empty", RestoreOptions())
+    service.runner.cancel(job.id)
+    with pytest.raises(JobConflictError, match="no photos to run again"):
+        service.runner.run_again(job.id, RestoreOptions())
+    assert [found.id for found in service.store.jobs()] == [job.id]
+
+
 # Turns
 
 

@@ -173,7 +173,7 @@ def finish_all(server: Server) -> list[dict]:
             server.post(f"/api/jobs/{job['id']}/cancel")
         if job["state"] == "paused":
             server.post(f"/api/jobs/{job['id']}/resume")
-    return [server.wait_for(job["id"], patience=300) for job in jobs]
+    return [server.wait_for(job["id"], patience=1500) for job in jobs]
 
 
 def check(server: Server, job: dict) -> None:

@@ -102,6 +102,8 @@ class JobCommands:
             items = [dict(row) for row in connection.execute(query, (job_id,))]
         if earlier["state"] == "collecting":
             raise _conflict(earlier, "has not been started yet")
+        if not items:  # it was cancelled before it had any: a job of none would never end
+            raise JobConflictError(f"“{earlier['name']}” has no photos to run again.")
         planned = _planned([item["name"] for item in items], options.format)
         for item, path in zip(items, planned, strict=True):
             item |= {"planned": path, "folded": path.casefold()}
