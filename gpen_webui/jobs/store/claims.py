@@ -122,14 +122,16 @@ class ClaimQueue:
         refused the name, so give one that any file system can hold. None where the item is no
         longer this worker's.
         """
-        with self._database.changing() as change:
+        with self._database.changing(durable=False) as change:
             if not _is_valid(change, claim):
                 return None
             planned = PurePosixPath(item_row(change.sql, claim.job_id, claim.n)["planned"])
             wanted = with_photo_suffix(planned, suffix)
             place = self._free_place(change, claim, portable_path(wanted) if portable else wanted)
-            path = str(place)
-            change.set_item(claim.job_id, claim.n, planned=path, folded=path.casefold())
+            if place != planned:  # else it was flushed when the job was started
+                path = str(place)
+                change.set_item(claim.job_id, claim.n, planned=path, folded=path.casefold())
+                change.durable = True
         return place
 
     def finish(

@@ -62,12 +62,13 @@ class Database:
     def changing(self, durable: bool = True) -> Iterator[Change]:
         """A transaction, committed at the end of the block or not at all. Raises StoreError.
 
-        durable: return, and tell, only when it is flushed. Where the flush fails, StoreError
-        is raised although the change was made; it is flushed with the next one.
+        durable: return, and tell, only when it is flushed; the block may decide that later, with
+        `Change.durable`. Where the flush fails, StoreError is raised although the change was
+        made; it is flushed with the next one.
         """
         with self._worded():
             with self._lock:
-                change = self._begin()
+                change = self._begin(durable)
                 try:
                     yield change
                     change.write_progress()
@@ -79,15 +80,15 @@ class Database:
                 commit = self._flusher.count_commit()
                 for call in change.after_commit:
                     call()
-            if durable:
+            if change.durable:
                 self._flusher.flush(commit)
         if change.jobs:
             self._on_commit(change.jobs)
 
-    def _begin(self) -> Change:
+    def _begin(self, durable: bool) -> Change:
         self._check_presence()
         self._writer.execute("BEGIN IMMEDIATE")
-        return Change(self._writer)
+        return Change(self._writer, durable)
 
     def close(self) -> None:
         """Close all connections that are not in use."""

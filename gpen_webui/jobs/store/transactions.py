@@ -26,11 +26,12 @@ class Change:
 
     Jobs' rows are kept here while it lasts; `write_progress` must be called before it is
     committed. jobs: the ids of changed jobs. after_commit: called once it is committed,
-    before any other transaction begins.
+    before any other transaction begins. durable: whether it must be flushed to the disk.
     """
 
-    def __init__(self, connection: sqlite3.Connection):
+    def __init__(self, connection: sqlite3.Connection, durable: bool):
         self.sql = connection
+        self.durable = durable
         self.jobs: set[str] = set()
         self.after_commit: list[Callable[[], None]] = []
         self._rows: dict[str, dict] = {}
