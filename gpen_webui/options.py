@@ -140,7 +140,7 @@ class RestoreOptions:
     strength: int = _option(
         70,
         WholeNumber(
-            "how much of the restored face replaces the original; 0 leaves the photo as it was",
+            "how much of the restored face replaces the original; 0 keeps the original's pixels",
             Group.LOOK,
             label=N_("Strength"),
         ),
@@ -148,7 +148,8 @@ class RestoreOptions:
     mode: str = _option(
         "natural",
         Choice(
-            "see below",
+            "natural keeps light and colours, strong is the network's output as it is, "
+            "detail adds only fine detail",
             Group.LOOK,
             label=N_("Look"),
             choices=("natural", "strong", "detail"),

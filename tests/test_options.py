@@ -6,7 +6,7 @@ import pytest
 
 from gpen_webui.cli.option_arguments import add_option_arguments, chosen_options
 from gpen_webui.options import OPTIONS, OptionError, RestoreOptions, WholeNumber
-from tests.option_tables import README, option_table
+from tests.option_tables import ROOT, TABLES
 
 RANGES = {
     name: (option.low, option.high)
@@ -86,9 +86,10 @@ def test_only_options_before_the_network_ask_for_a_new_run_of_it():
     assert RestoreOptions(aligned=True).network_key() != base
 
 
-def test_the_readme_tells_every_option_with_its_range_and_default():
-    text = README.read_text(encoding="utf-8")
-    assert option_table() in text, "run python -m tests.option_tables"
+@pytest.mark.parametrize("document", TABLES)
+def test_the_documents_tell_every_option_with_its_range_and_default(document: str):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    assert TABLES[document]() in text, "run python -m tests.option_tables"
 
 
 def test_every_option_can_be_given_on_the_command_line():

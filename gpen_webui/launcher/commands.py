@@ -20,11 +20,13 @@ USAGE = f"""\
 GPEN WebUI restores faces in portraits, on your own machine.
 
   {PROGRAM}                          serve the web page and open the browser
+  {PROGRAM} serve                    the same, for example with --port or --host
   {PROGRAM} restore PHOTO_OR_FOLDER  restore photos without a browser
   {PROGRAM} models list              the models: installed, available, their licences
   {PROGRAM} bench                    measure this machine
-  {PROGRAM} train                    train your own model
+  {PROGRAM} train ...                prepare faces, run a training, evaluate your own model
   {PROGRAM} test [--slow]            check the code and run the tests
+  {PROGRAM} lock [--upgrade]         list the exact versions of all libraries anew
 
 Each command has its own --help, for example: {PROGRAM} restore --help
 """
