@@ -36,18 +36,19 @@ from gpen_webui.settings import Settings
 from gpen_webui.shortage import shortage_of
 from gpen_webui.stages.restorer import NetworkResult, Restoration, Restorer, last
 from gpen_webui.stages.small_faces import SmallFaces
+from gpen_webui.states import ItemState, Stage
 
 if TYPE_CHECKING:
     from gpen_webui.engines.base import Engine
 
-STAGE_WORDS = {
-    "open": "opening the photo",
-    "detect": "looking for faces",
-    "align": "aligning the faces",
-    "network": "restoring the faces",
-    "blend": "blending the faces in",
-    "adjust": "adjusting the photo",
-    "save": "saving the result",
+STAGE_WORDS: dict[str, str] = {
+    Stage.OPEN: "opening the photo",
+    Stage.DETECT: "looking for faces",
+    Stage.ALIGN: "aligning the faces",
+    Stage.NETWORK: "restoring the faces",
+    Stage.BLEND: "blending the faces in",
+    Stage.ADJUST: "adjusting the photo",
+    Stage.SAVE: "saving the result",
 }
 
 PHOTO_NICENESS = 5
@@ -96,7 +97,7 @@ class ItemReport:
         """The report of a photo that could not be restored or saved."""
         return cls(
             name,
-            "failed",
+            ItemState.FAILED,
             options.as_dict(),
             model.name if model else None,
             model.sha256 if model else None,
@@ -233,7 +234,7 @@ def _result_of(
     path: Path, photo: Photo, restoration: Restoration, options: RestoreOptions
 ) -> tuple[bytes | BinaryIO, str, list[str]]:
     """The result's content, the suffix that it needs, and what its format cannot hold."""
-    if restoration.state == "no_face" and options.format == "same":
+    if restoration.state == ItemState.NO_FACE and options.format == "same":
         return path.open("rb"), suffix_for(photo.name, photo.file_format), []
     if restoration.has_colours:
         photo = replace(photo, grey=False, icc=None, png_colour=None)

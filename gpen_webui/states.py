@@ -49,3 +49,4 @@ ENDED_JOBS = (JobState.DONE, JobState.CANCELLED)
 UNFINISHED_ITEMS = (ItemState.WAITING, ItemState.RUNNING)
 ENDED_ITEMS = (ItemState.DONE, ItemState.NO_FACE, ItemState.FAILED, ItemState.CANCELLED)
 RESTORED_ITEMS = (ItemState.DONE, ItemState.NO_FACE)  # they have a result
+PROCESSED_ITEMS = (*RESTORED_ITEMS, ItemState.FAILED)  # a worker has ended them, not the user

@@ -24,10 +24,10 @@ from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport, restore_stages
 from gpen_webui.stages.restorer import NetworkResult, Restorer
+from gpen_webui.states import PROCESSED_ITEMS, ItemState, JobState
 
 LISTEN_SECONDS = 0.2  # between looks whether the user wants to stop
 RESULTS_FOLDER = "."  # of the job, seen from the folder that has its store
-ENDED = ("done", "no_face", "failed")
 
 
 class AlbumStoppedError(UserError):
@@ -100,7 +100,7 @@ class Album:
             if report is None:
                 crashes = self._record.crashes.get(name, 0)
                 to_do.append(NewPhoto(photo.source, name, crashes=crashes))
-            elif report["state"] == "failed":
+            elif report["state"] == ItemState.FAILED:
                 self._progress.photo(report)
             else:
                 self._progress.skipped(report)
@@ -120,7 +120,9 @@ class Album:
             return None
         options = self._settings.options.as_dict()
         warning = "The result was there before this run and was left as it was."
-        found = ItemReport(name, "done", options, result=result.as_posix(), warnings=[warning])
+        found = ItemReport(
+            name, ItemState.DONE, options, result=result.as_posix(), warnings=[warning]
+        )
         self._record.photos[name] = found.as_dict()
         return self._record.photos[name]
 
@@ -133,11 +135,11 @@ class Album:
                 service.runner.cancel(job.id)
             if event is None:
                 said = self._say_what_is_wrong(service, said)
-            elif event["type"] == "item" and event["state"] in ENDED:
+            elif event["type"] == "item" and event["state"] in PROCESSED_ITEMS:
                 report = service.store.item(job.id, event["item"]).report
                 if report is not None:  # every item that a worker has ended has one
                     self._progress.photo(report)
-            elif event["type"] == "job" and event["state"] == "paused":
+            elif event["type"] == "job" and event["state"] == JobState.PAUSED:
                 raise AlbumStoppedError(event["error"]["message"])
 
     def _say_what_is_wrong(self, service: FolderService, said: str | None) -> str | None:
@@ -172,7 +174,7 @@ class Album:
     def _empty_report(self) -> dict:
         model = self._restorer.model
         return {
-            "state": "done",
+            "state": JobState.DONE,
             "model": model.name,
             "model_sha256": model.sha256,
             "options": self._settings.options.as_dict(),

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from gpen_webui.files.find_photos import LeftOut, Why
 from gpen_webui.files.names import printable
+from gpen_webui.states import ItemState
 
 LEFT_OUT_WORDS = {
     Why.NOT_A_PHOTO: "not photos",
@@ -49,7 +50,7 @@ class Progress:
         self._bar.update()
         if self._as_json:
             print(json.dumps(report), flush=True)
-        elif report["state"] == "failed":
+        elif report["state"] == ItemState.FAILED:
             self.say(report["error"]["message"])
         elif self._bar.disable:
             self.say(f"{report['name']}: {_outcome(report)}")
@@ -77,7 +78,7 @@ class Progress:
 
 
 def _outcome(report: dict) -> str:
-    if report["state"] == "no_face":
+    if report["state"] == ItemState.NO_FACE:
         return "no face found, saved unchanged"
     count = sum(face["restored"] for face in report["faces"])
     seconds = sum(report["seconds"].values())

@@ -18,18 +18,18 @@ from pathlib import Path
 from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import REPORT, remove_temporaries, write_atomically
 from gpen_webui.files.lock import FileLock, LockHeldError, LocksNotSupportedError
-from gpen_webui.jobs.records import ITEM_STATES, RESTORED_ITEMS, StoreError
+from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.store.claims import MAX_CRASHES, ClaimQueue
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.jobs.store.lookup import Lookup
 from gpen_webui.jobs.store.report import job_report
+from gpen_webui.states import PROCESSED_ITEMS, ItemState
 
 log = logging.getLogger(__name__)
 
 HIDDEN = ".gpen-webui-run"
 EARLIER = "earlier.json"
-ENDED_ITEMS = (*RESTORED_ITEMS, "failed")
 
 
 class FolderInUseError(UserError):
@@ -113,7 +113,7 @@ class FolderRecord:
         A photo that was cancelled keeps an earlier report.
         """
         for photo in report["photos"]:
-            if photo["state"] in ENDED_ITEMS:
+            if photo["state"] in PROCESSED_ITEMS:
                 self._remember(photo)
             else:
                 self.photos.setdefault(photo["name"], photo)
@@ -128,7 +128,7 @@ class FolderRecord:
     def counts(self) -> dict[str, int]:
         """How many photos there are, and how many ended in which state."""
         found = Counter(photo["state"] for photo in self.photos.values())
-        return {"total": found.total(), **{state: found[state] for state in ITEM_STATES}}
+        return {"total": found.total(), **{state: found[state] for state in ItemState}}
 
     def close(self, ended: bool) -> None:
         """Let others in. ended: report.json says all, so the run's own store goes."""
@@ -177,7 +177,7 @@ class FolderRecord:
                 crashes = lookup.crashes(job.id)
                 self.crashes |= crashes
                 for photo in job_report(database, job.id)["photos"]:
-                    if photo["state"] in ENDED_ITEMS:
+                    if photo["state"] in PROCESSED_ITEMS:
                         count = crashes.get(photo["name"], 0)
                         self._remember({**photo, "crashes": count} if count else photo)
 

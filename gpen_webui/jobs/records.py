@@ -6,18 +6,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from gpen_webui.errors import UserError
+from gpen_webui.states import ENDED_JOBS
 
 KINDS = ("photo", "album")  # a photo job has somebody waiting for it and goes first
-
-JOB_STATES = ("collecting", "waiting", "running", "paused", "done", "cancelled")
-ACTIVE_JOBS = ("waiting", "running")
-ENDED_JOBS = ("done", "cancelled")
-
-ITEM_STATES = ("waiting", "running", "done", "no_face", "failed", "cancelled")
-UNFINISHED_ITEMS = ("waiting", "running")
-RESTORED_ITEMS = ("done", "no_face")  # they have a result
-
-EVENT_TYPES = ("job", "item", "stage")
 
 
 class UnknownJobError(UserError):

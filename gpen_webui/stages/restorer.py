@@ -24,6 +24,7 @@ from gpen_webui.photo.photo import Photo
 from gpen_webui.stages.adjust import finish
 from gpen_webui.stages.face_tasks import task_of
 from gpen_webui.stages.small_faces import SmallFaces
+from gpen_webui.states import ItemState
 
 if TYPE_CHECKING:
     from gpen_webui.engines.base import Engine
@@ -153,7 +154,13 @@ class Restorer:
             aligned = reuse or (yield from self._restore_aligned(photo, clock))
             pixels = _to_uint8(aligned.restored[0])
             return Restoration(
-                "done", pixels, [], aligned, warnings, clock.seconds, has_colours=has_colours
+                ItemState.DONE,
+                pixels,
+                [],
+                aligned,
+                warnings,
+                clock.seconds,
+                has_colours=has_colours,
             )
         found = reuse.found if reuse else (yield from self._find(photo, options, clock))
         reports = _report(found, options, self._model_of)
@@ -162,7 +169,9 @@ class Restorer:
         if network is None and (keep_faces or len(found.kept) <= self._most_held()):
             network = yield from self._restore_all(photo, found, clock)
         if not found.kept:
-            return Restoration("no_face", photo.pixels, reports, network, warnings, clock.seconds)
+            return Restoration(
+                ItemState.NO_FACE, photo.pixels, reports, network, warnings, clock.seconds
+            )
         pixels = yield from self._blend(photo, options, found, network, clock)
         pixels = self.task.finished(photo.pixels, pixels)
         yield "adjust"
@@ -171,7 +180,13 @@ class Restorer:
         if warning := self.task.warning():
             warnings.append(warning)
         return Restoration(
-            "done", pixels, reports, network, warnings, clock.seconds, has_colours=has_colours
+            ItemState.DONE,
+            pixels,
+            reports,
+            network,
+            warnings,
+            clock.seconds,
+            has_colours=has_colours,
         )
 
     def close(self) -> None:

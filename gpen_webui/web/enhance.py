@@ -11,11 +11,12 @@ from flask import Blueprint, Response, jsonify, request
 
 from gpen_webui.errors import UserError
 from gpen_webui.files.find_photos import FoundPhoto, LeftOut, find_photos
-from gpen_webui.jobs.records import RESTORED_ITEMS, Item
+from gpen_webui.jobs.records import Item
 from gpen_webui.jobs.runner.failures import not_restored
 from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.formats import PHOTO_SUFFIXES
+from gpen_webui.states import RESTORED_ITEMS, UNFINISHED_ITEMS, ItemState, JobState
 from gpen_webui.web.context import (
     can_be_stored,
     form_options,
@@ -176,16 +177,16 @@ def _wait_for(job_id: str, n: int) -> Item:
     store = job_service().store
     for _ in job_service().events.follow(job_id):
         item = store.item(job_id, n)
-        if item.state not in ("waiting", "running"):
+        if item.state not in UNFINISHED_ITEMS:
             return item
         job = store.job(job_id)
-        if job.state == "paused":
+        if job.state == JobState.PAUSED:
             raise PausedError(job.reason or f"“{job.name}” was paused; resume it to go on.")
     return store.item(job_id, n)
 
 
 def _result_of(job_id: str, item: Item) -> Response:
-    if item.state == "failed":
+    if item.state == ItemState.FAILED:
         raise NotRestoredError(item.error["message"] if item.error else not_restored(item.name))
     if item.state not in RESTORED_ITEMS:
         raise WasCancelledError(f"{item.name} was not restored: it was {item.state}.")

@@ -25,6 +25,7 @@ from gpen_webui.models.installed import (
 )
 from gpen_webui.models.published import published_model
 from gpen_webui.settings import Settings
+from gpen_webui.states import ItemState
 from gpen_webui.web.errors import UnknownModelError
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ class ModelManager:
             (item.seconds, item.faces)
             for job in store.jobs(RECENT_JOBS)
             for item in store.items(job.id, limit=RECENT_ITEMS)
-            if item.state == "done" and item.faces and item.seconds is not None
+            if item.state == ItemState.DONE and item.faces and item.seconds is not None
         ]
         faces = sum(faces for _, faces in timed)
         return round(sum(seconds for seconds, _ in timed) / faces, 3) if faces else None

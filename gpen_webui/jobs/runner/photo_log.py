@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from gpen_webui.jobs.runner.task import Task
 from gpen_webui.logs import about
 from gpen_webui.pipeline import STAGE_WORDS, ItemReport
+from gpen_webui.states import ItemState
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def entered(task: Task, stage: str) -> None:
 def ended(task: Task, report: ItemReport) -> None:
     """The item is restored, or shows no face, and its result is saved and recorded."""
     stages = ", ".join(f"{stage} {seconds:.3f} s" for stage, seconds in report.seconds.items())
-    what = "no face, passed on" if report.state == "no_face" else "restored"
+    what = "no face, passed on" if report.state == ItemState.NO_FACE else "restored"
     place = f"{task.claim.folder}/{report.result}"
     log.info(
         "%s: %s, saved as %s (%s)",

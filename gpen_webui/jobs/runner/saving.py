@@ -16,6 +16,7 @@ from gpen_webui.jobs.store.files import StoreFiles, remove_if_empty
 from gpen_webui.jobs.store.jobs import Store
 from gpen_webui.jobs.store.report import job_report
 from gpen_webui.shortage import shortage_of
+from gpen_webui.states import JobState
 
 
 class CannotSaveError(UserError):
@@ -88,7 +89,7 @@ class Saver:
         """
         job = self._store.job(job_id)
         folder = job.folder
-        if folder is None or (job.state == "cancelled" and not folder.is_dir()):
+        if folder is None or (job.state == JobState.CANCELLED and not folder.is_dir()):
             return
         try:
             self._make(folder, job_id)

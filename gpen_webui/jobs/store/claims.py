@@ -12,13 +12,14 @@ from gpen_webui.files.atomic import REPORT
 from gpen_webui.files.names import numbered_folders, numbered_paths, portable_path
 from gpen_webui.files.originals import Original
 from gpen_webui.files.placing import is_there, remove_placed
-from gpen_webui.jobs.records import ACTIVE_JOBS, RESTORED_ITEMS, UnknownJobError
+from gpen_webui.jobs.records import UnknownJobError
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.jobs.store.transactions import Change, item_row
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.formats import with_photo_suffix
 from gpen_webui.pipeline import ItemReport
+from gpen_webui.states import ACTIVE_JOBS, RESTORED_ITEMS, ItemState, JobState
 
 log = logging.getLogger(__name__)
 
@@ -75,13 +76,13 @@ class ClaimQueue:
             n, crashes = change.sql.execute(NEXT_ITEM, (job["id"],)).fetchone()
             if crashes and not alone:
                 return None
-            if job["state"] == "waiting":
-                change.job(job["id"], state="running")
+            if job["state"] == JobState.WAITING:
+                change.job(job["id"], state=JobState.RUNNING)
             turn = change.sql.execute("SELECT max(turn) + 1 FROM jobs").fetchone()[0]
             change.set_job(job["id"], turn=turn)
             item = item_row(change.sql, job["id"], n)
             attempt = item["attempt"] + 1
-            change.item(job["id"], n, state="running", attempt=attempt)
+            change.item(job["id"], n, state=ItemState.RUNNING, attempt=attempt)
         return Claim(
             job_id=job["id"],
             n=item["n"],
@@ -169,33 +170,33 @@ class ClaimQueue:
         with self._database.changing() as change:
             if not _is_valid(change, claim):
                 return False
-            change.item(claim.job_id, claim.n, state="waiting", stage=None)
+            change.item(claim.job_id, claim.n, state=ItemState.WAITING, stage=None)
             if reason and change.job_row(claim.job_id)["state"] in ACTIVE_JOBS:
-                change.job(claim.job_id, state="paused", reason=reason)
+                change.job(claim.job_id, state=JobState.PAUSED, reason=reason)
         return True
 
     def pause(self, job_id: str, reason: str) -> None:
         """Pause a job because it cannot go on."""
         with self._database.changing() as change:
             if change.job_row(job_id)["state"] in ACTIVE_JOBS:
-                change.job(job_id, state="paused", reason=reason)
+                change.job(job_id, state=JobState.PAUSED, reason=reason)
 
     def pause_all(self, reason: str) -> None:
         """Pause every started job of which something waits: none can go on."""
         with self._database.changing() as change:
             jobs = change.sql.execute(WITH_WAITING_ITEMS).fetchall()
             for job in jobs:
-                change.job(job["id"], state="paused", reason=reason)
+                change.job(job["id"], state=JobState.PAUSED, reason=reason)
 
     def end(self, job_id: str) -> None:
         """The report of a finished job is written: it is done."""
         with self._database.changing() as change:
             state = change.job_row(job_id)["state"]
             counts = change.counts(job_id)
-            if state == "cancelled":
+            if state == JobState.CANCELLED:
                 change.set_job(job_id, report_due=0)
-            elif state != "done" and not counts["waiting"] and not counts["running"]:
-                change.job(job_id, state="done", reason=None, finished=time.time())
+            elif state != JobState.DONE and not counts["waiting"] and not counts["running"]:
+                change.job(job_id, state=JobState.DONE, reason=None, finished=time.time())
 
     def recover(self, is_blamed: bool = True) -> None:
         """After the death of a process: what it had in progress waits again, or has failed.
@@ -241,11 +242,11 @@ class ClaimQueue:
         row = item_row(change.sql, job_id, n)
         crashes = row["crashes"] + is_blamed
         if crashes < MAX_CRASHES:
-            change.item(job_id, n, state="waiting", stage=None, crashes=crashes)
+            change.item(job_id, n, state=ItemState.WAITING, stage=None, crashes=crashes)
             return
         message = f"{row['name']} crashed the restorer {MAX_CRASHES} times and was left out."
         error = json.dumps({"stage": row["stage"], "message": message})
-        change.item(job_id, n, state="failed", stage=None, crashes=crashes, error=error)
+        change.item(job_id, n, state=ItemState.FAILED, stage=None, crashes=crashes, error=error)
 
     def _free_place(self, change: Change, claim: Claim, wanted: PurePosixPath) -> PurePosixPath:
         folder = PurePosixPath()
@@ -290,7 +291,7 @@ def _is_valid(change: Change, claim: Claim) -> bool:
         row = item_row(change.sql, claim.job_id, claim.n)
     except UnknownJobError:
         return False
-    return row["state"] == "running" and row["attempt"] == claim.attempt
+    return row["state"] == ItemState.RUNNING and row["attempt"] == claim.attempt
 
 
 def _is_finished(change: Change, claim: Claim, report: ItemReport) -> bool:

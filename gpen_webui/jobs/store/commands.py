@@ -7,19 +7,20 @@ import time
 
 from gpen_webui.files.names import free_name, safe_name, safe_path
 from gpen_webui.jobs.naming import plan_results
-from gpen_webui.jobs.records import (
-    ACTIVE_JOBS,
-    RESTORED_ITEMS,
-    UNFINISHED_ITEMS,
-    JobConflictError,
-    StoreError,
-)
+from gpen_webui.jobs.records import JobConflictError, StoreError
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.jobs.store.jobs import describe_job, insert_job, job_of_key, new_job_id
 from gpen_webui.jobs.store.removal import Remover
 from gpen_webui.jobs.store.transactions import Change, item_row, job_row
 from gpen_webui.options import RestoreOptions
+from gpen_webui.states import (
+    ACTIVE_JOBS,
+    RESTORED_ITEMS,
+    UNFINISHED_ITEMS,
+    ItemState,
+    JobState,
+)
 
 NOT_BEGUN = {"stage": None, "error": None, "seconds": None, "faces": None, "result": None}
 
@@ -41,7 +42,7 @@ class JobCommands:
         while True:
             with self._database.changing() as change:
                 job = change.job_row(job_id)
-                if job["state"] != "collecting":
+                if job["state"] != JobState.COLLECTING:
                     return
                 if planned and job["total"] == len(planned):
                     self._start(change, job_id, planned)
@@ -54,8 +55,8 @@ class JobCommands:
         with self._database.changing() as change:
             job = change.job_row(job_id)
             if job["state"] in ACTIVE_JOBS:
-                change.job(job_id, state="paused")
-            elif job["state"] != "paused":
+                change.job(job_id, state=JobState.PAUSED)
+            elif job["state"] != JobState.PAUSED:
                 raise _conflict(job, "cannot be paused")
 
     def resume(self, job_id: str) -> None:
@@ -63,11 +64,11 @@ class JobCommands:
         vanished = self._vanished(job_id)
         with self._database.changing() as change:
             job = change.job_row(job_id)
-            if job["state"] == "paused":
-                change.job(job_id, state="waiting", reason=None)
+            if job["state"] == JobState.PAUSED:
+                change.job(job_id, state=JobState.WAITING, reason=None)
                 for n in vanished:
                     if item_row(change.sql, job_id, n)["state"] in RESTORED_ITEMS:
-                        change.item(job_id, n, state="waiting", result_size=0, **NOT_BEGUN)
+                        change.item(job_id, n, state=ItemState.WAITING, result_size=0, **NOT_BEGUN)
             elif job["state"] not in ACTIVE_JOBS:
                 raise _conflict(job, "cannot be resumed")
 
@@ -75,22 +76,22 @@ class JobCommands:
         """Everything unfinished -> cancelled, and the job too."""
         with self._database.changing() as change:
             job = change.job_row(job_id)
-            if job["state"] == "done":
+            if job["state"] == JobState.DONE:
                 raise _conflict(job, "cannot be cancelled")
-            if job["state"] != "cancelled":
+            if job["state"] != JobState.CANCELLED:
                 self._cancel(change, job_id)
 
     def retry(self, job_id: str) -> None:
         """Failed items -> waiting; a job that was done goes on."""
         with self._database.changing() as change:
             job = change.job_row(job_id)
-            if job["state"] in ("collecting", "cancelled"):
+            if job["state"] in (JobState.COLLECTING, JobState.CANCELLED):
                 raise _conflict(job, "has nothing to retry; run it again instead")
             if not job["failed"]:
                 raise JobConflictError(f"No photo of “{job['name']}” has failed.")
-            if job["state"] == "done":
-                change.job(job_id, state="waiting", finished=None, pace=None)
-            change.items_in(job_id, ("failed",), "waiting", crashes=0, **NOT_BEGUN)
+            if job["state"] == JobState.DONE:
+                change.job(job_id, state=JobState.WAITING, finished=None, pace=None)
+            change.items_in(job_id, (ItemState.FAILED,), ItemState.WAITING, crashes=0, **NOT_BEGUN)
 
     def run_again(self, job_id: str, options: RestoreOptions, key: str | None) -> str:
         """A new waiting job with the same originals; the id of the one made earlier by `key`."""
@@ -161,7 +162,7 @@ class JobCommands:
         """collecting -> waiting; the place of every result is decided."""
         job = change.job_row(job_id)
         folder = job["folder"] or self._new_folder_name(change, job["kind"], job["name"])
-        change.job(job_id, state="waiting", reason=None, folder=folder, started=time.time())
+        change.job(job_id, state=JobState.WAITING, reason=None, folder=folder, started=time.time())
 
     def _new_folder_name(self, change: Change, kind: str, name: str) -> str:
         """A folder that neither exists nor is promised to another job; it is made when needed."""
@@ -175,7 +176,7 @@ class JobCommands:
         """The numbers of restored items whose result is not there."""
         with self._database.reading() as connection:
             job = job_row(connection, job_id)
-            if job["state"] != "paused":
+            if job["state"] != JobState.PAUSED:
                 return []
             places = ", ".join("?" * len(RESTORED_ITEMS))
             query = f"SELECT n, result FROM items WHERE job = ? AND state IN ({places}) ORDER BY n"
@@ -185,8 +186,10 @@ class JobCommands:
         ]
 
     def _cancel(self, change: Change, job_id: str) -> None:
-        change.items_in(job_id, UNFINISHED_ITEMS, "cancelled")
-        change.job(job_id, state="cancelled", reason=None, finished=time.time(), report_due=1)
+        change.items_in(job_id, UNFINISHED_ITEMS, ItemState.CANCELLED)
+        change.job(
+            job_id, state=JobState.CANCELLED, reason=None, finished=time.time(), report_due=1
+        )
 
     def _share(self, items: list[dict], job_id: str, prepared: list[str]) -> None:
         """Let a new job have our copies of another's originals. Raises OSError."""
@@ -208,12 +211,12 @@ def _planned(names: list[str], format: str) -> list[str]:
 
 
 STATE_WORDS = {
-    "collecting": "is still being collected",
-    "waiting": "is waiting for its turn",
-    "running": "is running",
-    "paused": "is paused",
-    "done": "is done",
-    "cancelled": "was cancelled",
+    JobState.COLLECTING: "is still being collected",
+    JobState.WAITING: "is waiting for its turn",
+    JobState.RUNNING: "is running",
+    JobState.PAUSED: "is paused",
+    JobState.DONE: "is done",
+    JobState.CANCELLED: "was cancelled",
 }
 
 

@@ -22,6 +22,7 @@ from gpen_webui.jobs.store.jobs import BATCH, clean_name, insert_job
 from gpen_webui.jobs.store.mending import named_job
 from gpen_webui.jobs.store.written_reports import finished_columns, read_report, written_reports
 from gpen_webui.options import RestoreOptions
+from gpen_webui.states import ItemState, JobState
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ def _rebuild(
             finished = finished_columns(photo, files.outputs / folder)
             change.item(job_id, n, **(finished or _failed(photo, f"{n}.jpg")))
         now = time.time()
-        change.job(job_id, state="done", folder=folder, started=now, finished=now)
+        change.job(job_id, state=JobState.DONE, folder=folder, started=now, finished=now)
     log.warning("the album %s was brought back from its report", job_id)
     return [source for source in sources if source not in places]
 
@@ -116,7 +117,7 @@ def _failed(photo: dict, planned: str) -> dict:
     words = f"The result of {photo['name']} was lost; retry restores it."
     error = photo["error"] or {"stage": None, "message": words}
     return {
-        "state": "failed",
+        "state": ItemState.FAILED,
         "planned": planned,
         "folded": planned.casefold(),
         "error": json.dumps(error),

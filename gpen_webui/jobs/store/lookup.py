@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from gpen_webui.files.originals import Original
-from gpen_webui.jobs.records import RESTORED_ITEMS, Item, Job
+from gpen_webui.jobs.records import Item, Job
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.event_rows import read_events
 from gpen_webui.jobs.store.files import StoreFiles
@@ -18,6 +18,7 @@ from gpen_webui.jobs.store.transactions import (
     item_row,
     job_row,
 )
+from gpen_webui.states import RESTORED_ITEMS
 
 COVERS = 4
 NO_LIMIT = -1  # as SQLite has it

@@ -10,7 +10,6 @@ from contextlib import closing
 from pathlib import Path
 
 from gpen_webui.jobs.naming import plan_results
-from gpen_webui.jobs.records import ENDED_JOBS
 from gpen_webui.jobs.store import schema
 from gpen_webui.jobs.store.event_rows import event_row, insert_events
 from gpen_webui.jobs.store.files import StoreFiles, fingerprint
@@ -18,8 +17,9 @@ from gpen_webui.jobs.store.migrations import COUNT_ITEMS
 from gpen_webui.jobs.store.transactions import counts_of
 from gpen_webui.jobs.store.written_reports import finished_columns, written_reports
 from gpen_webui.options import RestoreOptions
+from gpen_webui.states import ENDED_JOBS, JobState
 
-STARTED = ("waiting", "running", "paused", "done", "cancelled")
+STARTED = tuple(state for state in JobState if state != JobState.COLLECTING)
 MOST_MISSING_EVENTS = 1_000_000  # of a job; larger numbers are not to be believed
 MOST_MISSING_ITEMS = 1_000
 

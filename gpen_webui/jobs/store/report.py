@@ -6,10 +6,10 @@ import json
 import sqlite3
 import time
 
-from gpen_webui.jobs.records import RESTORED_ITEMS
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.transactions import counts_of, job_row
 from gpen_webui.pipeline import ItemReport
+from gpen_webui.states import PROCESSED_ITEMS, JobState
 
 REPORTED = "n, name, state, attempt, planned, error, warnings, report"
 
@@ -33,7 +33,7 @@ def job_report(database: Database, job_id: str) -> dict:
     return {
         "job": job_id,
         "name": job["name"],
-        "state": "cancelled" if job["state"] == "cancelled" else "done",
+        "state": JobState.CANCELLED if job["state"] == JobState.CANCELLED else JobState.DONE,
         "model": model,
         "model_sha256": model_sha256,
         "options": options,
@@ -45,7 +45,7 @@ def job_report(database: Database, job_id: str) -> dict:
 
 
 def _photo_report(row: sqlite3.Row, options: dict) -> dict:
-    if row["report"] and row["state"] in (*RESTORED_ITEMS, "failed"):
+    if row["report"] and row["state"] in PROCESSED_ITEMS:
         return json.loads(row["report"])
     return ItemReport(
         row["name"],

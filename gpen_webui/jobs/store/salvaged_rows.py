@@ -12,20 +12,16 @@ import time
 from pathlib import PurePosixPath
 
 from gpen_webui.errors import UserError
-from gpen_webui.jobs.records import (
-    EVENT_TYPES,
-    ITEM_STATES,
-    JOB_STATES,
-    KINDS,
-    RESTORED_ITEMS,
-)
+from gpen_webui.jobs.records import KINDS
 from gpen_webui.jobs.store.transactions import MAX_ITEMS
 from gpen_webui.options import RestoreOptions
+from gpen_webui.states import RESTORED_ITEMS, ItemState, JobState
 
 JOB_ID = re.compile(r"[0-9a-f]{16}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 OWN_SOURCE = re.compile(r"uploads/[^/]+/[^/]+")
-COUNTERS = ("total", *ITEM_STATES, "bytes")  # they are counted anew
+EVENT_TYPES = ("job", "item", "stage")
+COUNTERS = ("total", *ItemState, "bytes")  # they are counted anew
 
 
 def whole_job(row: dict) -> dict | None:
@@ -41,7 +37,7 @@ def whole_job(row: dict) -> dict | None:
         "key": _text(row["key"]),
         "kind": row["kind"] if row["kind"] in KINDS else "album",
         "name": _text(row["name"]) or "Album",
-        "state": row["state"] if row["state"] in JOB_STATES else "paused",
+        "state": row["state"] if row["state"] in tuple(JobState) else JobState.PAUSED,
         "reason": _text(row["reason"]),
         "options": json.dumps(_options(row["options"]).as_dict()),
         "folder": folder if is_folder and folder not in (".", "..") else None,
@@ -67,10 +63,11 @@ def whole_item(row: dict) -> dict | None:
         row["source"] = f"uploads/{job}/{n}"
     report = _json(row["report"], dict)
     state = row["state"]
-    if state not in ITEM_STATES:
+    if state not in tuple(ItemState):
         state = (report or {}).get("state")
-    if state not in ITEM_STATES or state == "running" or _has_no_result(state, row["result"]):
-        state = "waiting"
+    is_known = state in tuple(ItemState) and state != ItemState.RUNNING
+    if not is_known or _has_no_result(state, row["result"]):
+        state = ItemState.WAITING
     found = row | {
         "key": _text(row["key"]),
         "name": _text(row["name"]) or f"photo {n + 1}",

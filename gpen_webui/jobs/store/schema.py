@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 
+from gpen_webui.states import ItemState
+
 VERSION = 2
 
-COUNTED_STATES = ("waiting", "running", "done", "no_face", "failed", "cancelled")
+COUNTED_STATES = tuple(ItemState)
 
 JOBS = """
 CREATE TABLE jobs (

@@ -6,9 +6,10 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 
-from gpen_webui.jobs.records import ACTIVE_JOBS, UnknownJobError
+from gpen_webui.jobs.records import UnknownJobError
 from gpen_webui.jobs.store.event_rows import event_row, insert_events
 from gpen_webui.jobs.store.schema import COUNTED_STATES
+from gpen_webui.states import ACTIVE_JOBS, ItemState
 
 MAX_ITEMS = 2**31
 ITEM_COLUMNS = (
@@ -98,13 +99,15 @@ class Change:
         job = self.job_row(job_id)
         names = ["job", "state", *items[0]]
         insert = f"INSERT INTO items ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-        self.sql.executemany(insert, ((job_id, "waiting", *item.values()) for item in items))
+        self.sql.executemany(
+            insert, ((job_id, ItemState.WAITING, *item.values()) for item in items)
+        )
         events = []
         for item in items:
             job["total"] += 1
             job["waiting"] += 1
             job["bytes"] += item["size"] * item["owned"]
-            events.append(self._next_event(job, item["n"], "item", "waiting"))
+            events.append(self._next_event(job, item["n"], "item", ItemState.WAITING))
         insert_events(self.sql, events)
 
     def next_number(self, job_id: str) -> int:
@@ -134,7 +137,7 @@ class Change:
             n,
             type,
             after["state"],
-            stage=after["stage"] if after["state"] == "running" else None,
+            stage=after["stage"] if after["state"] == ItemState.RUNNING else None,
             error=json.loads(after["error"]) if after["error"] else None,
             **{name: after[name] for name in ("faces", "seconds", "result")},
         )

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from gpen_webui.errors import UserError
-from gpen_webui.jobs.records import RESTORED_ITEMS
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.options import RestoreOptions
+from gpen_webui.states import RESTORED_ITEMS
 
 
 def written_reports(files: StoreFiles) -> Iterator[tuple[str, str, dict]]:
