@@ -166,7 +166,7 @@ class Album:
             reuse: NetworkResult | None,
         ) -> Stages:
             restored = yield from restore_stages(restorer, source, name, options, reuse, keep_faces)
-            sidecars.save(restored)
+            sidecars.save(restored, source)
             return restored
 
         return stages

@@ -1,4 +1,4 @@
-"""Pictures that `restore` can save beside the results: each face by itself, before and after."""
+"""What `restore` saves beside the results: XMP files, and pictures where they are asked for."""
 
 from __future__ import annotations
 
@@ -10,26 +10,48 @@ import numpy as np
 
 from gpen_webui.files.atomic import temporary_name
 from gpen_webui.files.names import numbered_paths, safe_path
+from gpen_webui.files.originals import Original
 from gpen_webui.files.placing import is_there, place, stage
 from gpen_webui.jobs.runner.saving import CannotSaveError
 from gpen_webui.photo.formats import with_photo_suffix
 from gpen_webui.pipeline import RestoredFile
 
+XMP = (".xmp", ".XMP")
+MOST_XMP = 20_000_000  # bytes
+
 
 class Sidecars:
-    """Saves pictures into a results folder. wanted: save_faces, compare. Thread-safe."""
+    """Saves files into a results folder. wanted: save_faces, compare. Thread-safe."""
 
     def __init__(self, folder: Path, staging: Path, wanted: Set[str]):
         self._folder = folder
         self._staging = staging
         self._wanted = wanted
 
-    def save(self, restored: RestoredFile) -> None:
-        """Save what is wanted of one photo. Raises CannotSaveError."""
+    def save(self, restored: RestoredFile, source: Path | Original) -> None:
+        """Save what is wanted of one photo, and the XMP files beside it. Raises CannotSaveError."""
+        self._carry_xmp(restored, source)
         if "save_faces" in self._wanted:
             self._save_faces(restored)
         if "compare" in self._wanted:
             self._save_comparison(restored)
+
+    def _carry_xmp(self, restored: RestoredFile, source: Path | Original) -> None:
+        """IMG.xmp and IMG.jpg.xmp, where programs keep captions and ratings of IMG.jpg."""
+        path = source if isinstance(source, Path) else source.path
+        result = with_photo_suffix(safe_path(restored.report.name), restored.suffix)
+        for suffix in XMP:
+            self._carry(path.with_suffix(suffix), with_photo_suffix(result, ""))
+            self._carry(path.with_name(path.name + suffix), result)
+
+    def _carry(self, beside: Path, result: PurePosixPath) -> None:
+        try:
+            if not beside.is_file() or beside.stat().st_size > MOST_XMP:
+                return
+            data = beside.read_bytes()
+        except OSError:  # it may not be read, or its name is too long
+            return
+        self._keep(result.with_name(result.name + XMP[0]), data)
 
     def _save_faces(self, restored: RestoredFile) -> None:
         """Each restored face as faces/NAME_face1_before.png and ..._after.png."""
