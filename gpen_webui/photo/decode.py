@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, JpegImagePlugin
+from PIL.TiffImagePlugin import TiffImageFile
 
 from gpen_webui.photo import exif, icc
 from gpen_webui.photo.colour import ColourSpace, space_of_numbers, space_of_png
@@ -124,6 +125,7 @@ def _coding(image: Image.Image, path: Path) -> dict[str, object]:
     match image.format:
         case "JPEG" | "MPO":
             found = JpegImagePlugin.get_sampling(image)
+            assert isinstance(image, JpegImagePlugin.JpegImageFile)
             tables = list(image.quantization.values())
             return {
                 "subsampling": found if found in JPEG_SUBSAMPLINGS else None,
@@ -140,6 +142,7 @@ def _coding(image: Image.Image, path: Path) -> dict[str, object]:
 
 def _to_rgb(image: Image.Image, container: Container, path: Path, name: str) -> Decoded:
     """The decoded picture, as it lies in the file, without its metadata."""
+    assert image.format, "it was opened from a file"
     file_format = image.format.lower()
     warnings, losses = [], []
     if getattr(image, "is_animated", False) and file_format != "mpo":
@@ -185,9 +188,9 @@ def _to_rgb(image: Image.Image, container: Container, path: Path, name: str) -> 
             samples, bits = pixels, 8
         pixels = space.to_srgb(samples, bits)
         losses.append(f"{name} is HDR; the result is sRGB, with its brightest parts toned down.")
-    is_made = bool(space and not space.hdr and not profile)
-    if is_made:
-        profile = space.profile(grey)
+    is_made = False
+    if space and not space.hdr and not profile:
+        is_made, profile = True, space.profile(grey)
     return Decoded(
         pixels=pixels,
         alpha=alpha,
@@ -243,7 +246,7 @@ def _is_deep(image: Image.Image) -> bool:
 def _bits(image: Image.Image, container: Container, path: Path) -> int:
     if _is_deep(image):
         return 16
-    if image.format == "TIFF":
+    if isinstance(image, TiffImageFile):
         return max(image.tag_v2.get(TAG_BITS, (8,)))
     if image.format == "PNG":
         with path.open("rb") as file:
@@ -265,12 +268,15 @@ def _reduce(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
         values = np.asarray(band)
         top = max(top, float(values.max(where=np.isfinite(values), initial=0)))
     pixels = np.empty((image.height, image.width, 3), np.uint8)
+    is_inverted = (
+        isinstance(image, TiffImageFile) and image.tag_v2.get(TAG_PHOTOMETRIC) == MIN_IS_WHITE
+    )
     key = image.info.get("transparency")
     alpha = None if key is None else np.empty(pixels.shape[:2], np.uint8)
     for rows, band in _bands(image):
         values = np.asarray(band)
         scaled = np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0) * (255 / top)
-        if image.format == "TIFF" and image.tag_v2.get(TAG_PHOTOMETRIC) == MIN_IS_WHITE:
+        if is_inverted:
             scaled = 255 - scaled
         pixels[rows] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)[:, :, None]
         if alpha is not None:
@@ -280,7 +286,7 @@ def _reduce(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
 
 def _whole_bits(image: Image.Image) -> int:
     """Bits of a grey picture in whole numbers; of those of 12 bits the upper four are not used."""
-    return image.tag_v2.get(TAG_BITS, (16,))[0] if image.format == "TIFF" else 16
+    return image.tag_v2.get(TAG_BITS, (16,))[0] if isinstance(image, TiffImageFile) else 16
 
 
 def _colour_transform(mode: str, profile: bytes | None) -> Callable[[Image.Image], Image.Image]:
@@ -292,15 +298,20 @@ def _colour_transform(mode: str, profile: bytes | None) -> Callable[[Image.Image
     )
     srgb = ImageCms.createProfile("sRGB")
     transform = ImageCms.buildTransform(source, srgb, mode, "RGB")
-    return lambda band: ImageCms.applyTransform(band, transform)
+
+    def to_srgb(band: Image.Image) -> Image.Image:
+        converted = ImageCms.applyTransform(band, transform)
+        assert converted is not None, "only what is converted in place gives nothing"
+        return converted
+
+    return to_srgb
 
 
 def _is_usable(data: bytes, mode: str) -> bool:
     """Whether it is a whole profile, and for pictures like this one."""
+    spaces: tuple[str, ...] = ("GRAY", "RGB ")
     if mode in ("CMYK", "LAB"):
         spaces = (mode if mode == "CMYK" else "Lab ",)
-    else:
-        spaces = ("GRAY", "RGB ")
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(data)).profile
         if profile.xcolor_space not in spaces:

@@ -30,10 +30,8 @@ from gpen_webui.photo.decode import decode, shrink
 from gpen_webui.photo.errors import PhotoError
 from gpen_webui.photo.opening import OnSize
 
-try:
+if sys.platform != "win32":  # where the parent's clock is the only limit
     import resource
-except ImportError:  # Windows: there the parent's clock is the only limit
-    resource = None
 
 BASE_SECONDS = 3.0
 SECONDS_PER_PIXEL = 1 / 5e6  # converting HDR to sRGB takes half of it
@@ -106,7 +104,7 @@ def _answer(question: dict, on_size: OnSize) -> tuple[dict, dict[str, memoryview
 
 
 def _flat(plane: np.ndarray) -> memoryview:
-    return memoryview(np.ascontiguousarray(plane)).cast("B")
+    return np.ascontiguousarray(plane).data.cast("B")
 
 
 def _write(answers: BinaryIO, answer: dict, parts: dict[str, memoryview]) -> None:
@@ -156,7 +154,7 @@ def _limit_seconds(seconds: float) -> None:
 
 def _limit_data(most: int | None) -> None:
     """No allocation succeeds that makes the process's data larger; None: no limit."""
-    if resource and STATUS.exists():
+    if sys.platform != "win32" and STATUS.exists():
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         if most is None or most > hard != resource.RLIM_INFINITY:
             most = hard

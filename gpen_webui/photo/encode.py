@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngInfo
 
 from gpen_webui.photo import exif, icc
@@ -52,7 +54,8 @@ def encode_photo(
     """
     target = _target(photo, format)
     image = _to_image(photo, pixels, target)
-    photo = replace(photo, **dict.fromkeys(_too_large(photo, target)))
+    left_out: dict[str, Any] = dict.fromkeys(_too_large(photo, target))
+    photo = replace(photo, **left_out)
     options: dict[str, object] = {"icc_profile": _profile(photo, image), "dpi": photo.dpi}
     if target != "tiff":
         options |= {"exif": _exif(photo, image, target), "xmp": photo.xmp}
@@ -71,7 +74,7 @@ def encode_photo(
         packing = "tiff_lzw" if photo.coding.get("lzw") else "tiff_deflate"
         options |= {"compression": packing, "tiffinfo": {TIFF_PREDICTOR: HORIZONTAL}}
     elif target == "png":
-        options |= {"compress_level": 4} | _png_chunks(photo)
+        options |= {"compress_level": 4, **_png_chunks(photo)}
         if photo.png_colour:
             options["icc_profile"] = None
     options = {key: value for key, value in options.items() if value is not None}
@@ -197,6 +200,7 @@ def _coarseness(quality: int) -> int:
     buffer = io.BytesIO()
     Image.new("L", (8, 8)).save(buffer, "JPEG", quality=quality)
     with Image.open(buffer) as image:
+        assert isinstance(image, JpegImageFile)
         return sum(image.quantization[0])
 
 

@@ -29,7 +29,7 @@ class Entry(NamedTuple):
 
     tag: int
     type: int
-    count: int
+    count: int  # type: ignore[assignment]  # TIFF's word, which hides a method of tuples
     at: int
     value: int
     length: int
@@ -42,14 +42,14 @@ class Layout:
     order: str
     is_big: bool = False
 
-    def unpack(self, form: str, data: bytes, at: int) -> tuple[int, ...]:
+    def unpack(self, form: str, data: bytes | bytearray, at: int) -> tuple[int, ...]:
         """Numbers at a place. Raises ValueError beyond the end."""
         try:
             return struct.unpack_from(self.order + form, data, at)
         except struct.error as error:
             raise ValueError("beyond the end of the block") from error
 
-    def directory(self, data: bytes, at: int) -> tuple[list[Entry], int]:
+    def directory(self, data: bytes | bytearray, at: int) -> tuple[list[Entry], int]:
         """The tags of the directory at a place, and where the place of the next one stands.
 
         Raises ValueError where it does not lie within the data.
@@ -70,7 +70,7 @@ class Layout:
             entries.append(Entry(tag, kind, number, place, value, length))
         return entries, end
 
-    def number(self, data: bytes, entry: Entry) -> int | None:
+    def number(self, data: bytes | bytearray, entry: Entry) -> int | None:
         """The value of a tag that is one whole number."""
         form = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(entry.type)
         if form is None or entry.count != 1:
@@ -78,7 +78,7 @@ class Layout:
         return self.unpack(form, data, entry.value)[0]
 
 
-def layout_of(data: bytes) -> tuple[Layout, int]:
+def layout_of(data: bytes | bytearray) -> tuple[Layout, int]:
     """How a TIFF structure is written, and where its first directory lies. Raises ValueError."""
     order = {b"II": "<", b"MM": ">"}.get(bytes(data[:2]))
     if order is None:
@@ -161,7 +161,7 @@ def belongs_to_live_photo(block: bytes) -> bool:
 
 
 def _directory_at(
-    layout: Layout, data: bytes, entries: list[Entry], pointer: int
+    layout: Layout, data: bytes | bytearray, entries: list[Entry], pointer: int
 ) -> Iterator[list[Entry]]:
     """The tags of the directory to which a tag points, if they are whole."""
     for entry in entries:

@@ -188,5 +188,7 @@ def _beside_jpeg(jpeg: JpegFile) -> list[str]:
 def _resolution(image: Image.Image) -> tuple[float, float] | None:
     """Dots per inch across and down, where the file has some that make sense."""
     dpi = tuple(float(along) for along in image.info.get("dpi", ()))
-    sensible = len(dpi) == 2 and all(1 <= along <= MOST_DPI for along in dpi)
-    return dpi if sensible else None
+    if len(dpi) != 2 or not all(1 <= along <= MOST_DPI for along in dpi):
+        return None
+    across, down = dpi
+    return across, down

@@ -121,10 +121,10 @@ def as_classic(path: Path) -> bytes | None:
         if file.read(4) != BIG_ENDIAN_BIG:
             return None
     tags = TiffTags(path)
-    file = bytearray(path.read_bytes())
-    file[:8] = _header(">", len(file))
-    _append(file, ">", tags.all_values())
-    return bytes(file)
+    data = bytearray(path.read_bytes())
+    data[:8] = _header(">", len(data))
+    _append(data, ">", tags.all_values())
+    return bytes(data)
 
 
 def around_pixels(encoded: bytes, block: bytes | None, more: dict[int, tuple[int, bytes]]) -> bytes:
