@@ -53,7 +53,7 @@ STAGE_WORDS: dict[str, str] = {
 
 PHOTO_NICENESS = 5
 
-Task = TypeVar("Task")
+Input = TypeVar("Input")
 Outcome = TypeVar("Outcome")
 
 
@@ -243,7 +243,7 @@ def _result_of(
 
 
 def run_workers(
-    tasks: Iterable[Task], work: Callable[[Task], Outcome], workers: int
+    tasks: Iterable[Input], work: Callable[[Input], Outcome], workers: int
 ) -> Iterator[Outcome]:
     """Yield `work(task)` of every task as it is finished, `workers` of them at a time.
 

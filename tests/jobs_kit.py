@@ -126,7 +126,7 @@ def restored_text(original: bytes, options: RestoreOptions) -> bytes:
     return original + b" restored at %d" % options.strength
 
 
-class Bench:
+class JobsHarness:
     """An outputs folder, the played restoration and, once it is opened, the service."""
 
     def __init__(

@@ -110,11 +110,11 @@ class ClaimQueue:
         with self._database.reading() as connection:
             return connection.execute(query).fetchone()[0]
 
-    def stage(self, claim: Claim, stage: str) -> None:
-        """Tell the stage that an item has entered."""
+    def record_stage(self, claim: Claim, stage: str) -> None:
+        """Record the stage that an item has entered."""
         with self._database.changing(durable=False) as change:
             if _is_valid(change, claim):
-                change.stage(claim.job_id, claim.n, stage)
+                change.record_stage(claim.job_id, claim.n, stage)
 
     def place_for(self, claim: Claim, suffix: str, portable: bool = False) -> PurePosixPath | None:
         """Where this item's result goes: its planned name, or the next one that nothing has.
