@@ -40,7 +40,7 @@ def test_a_death_at_any_point_loses_nothing_and_does_nothing_twice(bench: JobsHa
     check_nothing_lost(service, job)
 
 
-def test_photos_in_hand_at_a_death_come_last_and_one_by_one(bench: JobsHarness):
+def test_photos_in_progress_at_a_death_come_last_and_one_by_one(bench: JobsHarness):
     killed(bench.outputs, "network", "1.jpg")
     gate = bench.play.hold("1.jpg")
     service = bench.open()
@@ -53,11 +53,11 @@ def test_photos_in_hand_at_a_death_come_last_and_one_by_one(bench: JobsHarness):
     gate.open()
     for some in (job, other, late):
         wait_for_state(service, some, "done")
-    suspects = {item.name for item in service.store.items(job.id) if item.attempt == 2}
-    assert "1.jpg" in suspects
+    begun_twice = {item.name for item in service.store.items(job.id) if item.attempt == 2}
+    assert "1.jpg" in begun_twice
     stages = [name for name, _ in bench.play.entered if name not in ("other.jpg", "late.jpg")]
-    at_the_end = stages[-len(suspects) * len(STAGES) :]
-    assert [at_the_end[i] for i in range(0, len(at_the_end), len(STAGES))] == sorted(suspects)
+    at_the_end = stages[-len(begun_twice) * len(STAGES) :]
+    assert [at_the_end[i] for i in range(0, len(at_the_end), len(STAGES))] == sorted(begun_twice)
     assert at_the_end == sorted(at_the_end)
 
 
