@@ -125,7 +125,7 @@ class Caller:
         job = self._any("collecting")
         name, upload = self._new()
         path = upload.rename(self._folder / name)
-        self._service.store.add_original(job, name, path, key=name)
+        self._service.store.add_originals(job, [NewPhoto(path, name, name)])
 
     def _submit(self) -> None:
         self._service.runner.submit(self._any("collecting"))

@@ -11,6 +11,7 @@ import pytest
 
 from gpen_webui.jobs.records import JobConflictError, UnknownJobError
 from gpen_webui.jobs.service import JobService
+from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
 from tests.jobs_kit import (
     STAGES,
@@ -93,7 +94,7 @@ def test_originals_named_by_path_are_never_touched(bench: JobsHarness, service, 
     photo.write_bytes(content("grandmother"))
     before = (photo.stat().st_mtime_ns, hashlib.sha256(photo.read_bytes()).digest())
     job = service.store.create_job("album", "Grandmother", RestoreOptions())
-    service.store.add_original(job.id, photo.name, photo)
+    service.store.add_originals(job.id, [NewPhoto(photo, photo.name)])
     service.runner.submit(job.id)
     check_nothing_lost(service, wait_for_state(service, job, "done"))
     service.runner.delete(job.id)

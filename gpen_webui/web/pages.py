@@ -76,7 +76,7 @@ def batch() -> AnyResponse | str:
 @blueprint.get("/jobs")
 def jobs() -> str:
     """The history."""
-    return render_template("jobs.html")
+    return render_template("jobs.html", notice=current_app.extensions["jobs"].notice)
 
 
 @blueprint.get("/jobs/<job_id>")
