@@ -53,7 +53,7 @@ STAGE_WORDS: dict[str, str] = {
 
 PHOTO_NICENESS = 5
 
-Task = TypeVar("Task")
+Input = TypeVar("Input")
 Outcome = TypeVar("Outcome")
 
 
@@ -243,19 +243,19 @@ def _result_of(
 
 
 def run_workers(
-    tasks: Iterable[Task], work: Callable[[Task], Outcome], workers: int
+    inputs: Iterable[Input], work: Callable[[Input], Outcome], workers: int
 ) -> Iterator[Outcome]:
-    """Yield `work(task)` of every task as it is finished, `workers` of them at a time.
+    """Yield `work(input)` of every input as it is finished, `workers` of them at a time.
 
-    Tasks are taken from the iterable only as workers become free. An exception of `work`
-    ends the iteration once the tasks in hand have ended.
+    Inputs are taken from the iterable only as workers become free. An exception of `work`
+    ends the iteration once those in progress have ended.
     """
-    remaining = iter(tasks)
+    remaining = iter(inputs)
     with ThreadPoolExecutor(workers, "restore", initializer=put_network_first) as pool:
         running: set[Future[Outcome]] = set()
         while True:
-            for task in remaining:
-                running.add(pool.submit(work, task))
+            for each in remaining:
+                running.add(pool.submit(work, each))
                 if len(running) == workers:
                     break
             if not running:

@@ -49,11 +49,11 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def open_page(chromium: Browser) -> Iterator[OpenPage]:
     """Open pages in windows of their own: open_page(url, viewport=..., locale=...)."""
     contexts = []
-    troubles: list[str] = []
+    errors: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
         if message.type == "error" and not message.text.startswith(NETWORK_TROUBLE):
-            troubles.append(message.text)
+            errors.append(message.text)
 
     def open(url: str, **options: object) -> Page:
         settings = {"viewport": DESKTOP, "locale": "en-GB", "color_scheme": "light"} | options
@@ -62,7 +62,7 @@ def open_page(chromium: Browser) -> Iterator[OpenPage]:
         contexts.append(context)
         page = context.new_page()
         page.on("console", note)
-        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(url)
         return page
 
@@ -70,7 +70,7 @@ def open_page(chromium: Browser) -> Iterator[OpenPage]:
     yield open
     for context in contexts:
         context.close()
-    assert troubles == []
+    assert errors == []
 
 
 def find_browser() -> str | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gpen_webui.jobs.runner.saving import Saver
 from gpen_webui.jobs.store.claims import ClaimQueue
-from tests.jobs_kit import STAGES, Bench, start, wait_for
+from tests.jobs_kit import STAGES, JobsHarness, start, wait_for
 
 
 def die(*_: object) -> None:
@@ -38,7 +38,7 @@ def dying_after(method: Callable, is_it: Callable[[object], bool]) -> Callable:
 
 
 def main(outputs: Path, point: str, name: str) -> None:
-    bench = Bench(outputs, workers=2)
+    bench = JobsHarness(outputs, workers=2)
     moments = {
         "claimed": (ClaimQueue, "claim"),
         "placed": (Saver, "place"),

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 
 from gpen_webui.jobs.service import JobService
-from tests.jobs_kit import Bench
+from tests.jobs_kit import JobsHarness
 
 RUNNERS = {"threads": JobService}
 
 
 @pytest.fixture(params=RUNNERS)
 def make_bench(request: pytest.FixtureRequest, tmp_path: Path):
-    benches: list[Bench] = []
+    benches: list[JobsHarness] = []
 
-    def make(**settings: object) -> Bench:
+    def make(**settings: object) -> JobsHarness:
         make_service = RUNNERS[request.param]
-        benches.append(Bench(tmp_path / "outputs", make_service=make_service, **settings))
+        benches.append(JobsHarness(tmp_path / "outputs", make_service=make_service, **settings))
         return benches[-1]
 
     yield make
@@ -32,10 +32,10 @@ def make_bench(request: pytest.FixtureRequest, tmp_path: Path):
 
 
 @pytest.fixture
-def bench(make_bench: Callable[..., Bench]) -> Bench:
+def bench(make_bench: Callable[..., JobsHarness]) -> JobsHarness:
     return make_bench()
 
 
 @pytest.fixture
-def service(bench: Bench):
+def service(bench: JobsHarness):
     return bench.open()

@@ -128,7 +128,7 @@ def restored_text(original: bytes, options: RestoreOptions) -> bytes:
     return original + b" restored at %d" % options.strength
 
 
-class Bench:
+class JobsHarness:
     """An outputs folder, the played restoration and, once it is opened, the service."""
 
     def __init__(
@@ -201,7 +201,7 @@ def wait_for(condition: Callable[[], object], patience: float = PATIENCE) -> Non
 
 
 def wait_for_state(service: JobService, job: Job, *states: str) -> Job:
-    """Wait until the job is in one of these states and nothing of it is in hand."""
+    """Wait until the job is in one of these states and nothing of it is in progress."""
     wait_for(
         lambda: (
             service.store.job(job.id).state in states

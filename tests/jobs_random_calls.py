@@ -25,7 +25,7 @@ from gpen_webui.jobs.service import JobService
 from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import StageError
-from tests.jobs_kit import Bench, PlayedRestoration, content
+from tests.jobs_kit import JobsHarness, PlayedRestoration, content
 
 THREADS = 8
 MOST_JOBS = 24
@@ -125,7 +125,7 @@ class Caller:
         job = self._any("collecting")
         name, upload = self._new()
         path = upload.rename(self._folder / name)
-        self._service.store.add_original(job, name, path, key=name)
+        self._service.store.add_originals(job, [NewPhoto(path, name, name)])
 
     def _submit(self) -> None:
         self._service.runner.submit(self._any("collecting"))
@@ -169,7 +169,7 @@ class Caller:
 
 
 def main(outputs: Path, log: Path, seed: int, calls: int) -> None:
-    bench = Bench(outputs, workers=3, max_photo_seconds=TIME_LIMIT)
+    bench = JobsHarness(outputs, workers=3, max_photo_seconds=TIME_LIMIT)
     bench.play = RandomRestoration()
     service = bench.open()
     originals = outputs.parent / "originals"

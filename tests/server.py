@@ -96,7 +96,7 @@ class Server:
         return self.session.delete(self.url + path, **{"timeout": 60, **options})
 
     def new_album(self, photos: list[tuple[str, bytes]], start: bool = True, **options) -> str:
-        """An album of (name, content), started if wished; its id."""
+        """An album of (name, content), started if asked to; its id."""
         asked = {"kind": "album", "name": "Album", "options": options}
         job = self.post("/api/jobs", json=asked).json()["id"]
         for name, content in photos:

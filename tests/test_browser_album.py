@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from gpen_webui.options import DEFAULTS, OPTIONS, Group
 from tests.browser import OpenPage, album_of, portrait, upload
 from tests.server import Server
 
@@ -237,6 +238,21 @@ def test_running_again_makes_a_new_album_with_other_settings(web: Server, open_p
     expect_state(page, "done")
     found = web.job(page.url.rsplit("/", 1)[1])
     assert (found["parent"], found["options"]["strength"]) == (first, 35)
+
+
+@pytest.mark.parametrize(
+    "touch", [name for name, option in OPTIONS.items() if option.group is Group.TOUCHES]
+)
+def test_the_history_says_which_album_has_finishing_touches(
+    web: Server, open_page: OpenPage, touch: str
+):
+    default = DEFAULTS[touch]
+    other = not default if isinstance(default, bool) else default + 10
+    job = web.new_album([("p.jpg", portrait(1, 256))], start=False, **{touch: other})
+    page = open_page(f"{web.url}/jobs")
+    card = page.locator(".card", has=page.locator(f"a[href*='{job}']"))
+    expect(card).to_contain_text("strength 70")
+    assert ("with finishing touches" in card.inner_text()) == (not default)
 
 
 def test_deleting_asks_first_and_frees_the_disk(web: Server, open_page: OpenPage):

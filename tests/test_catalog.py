@@ -146,9 +146,9 @@ def test_a_file_that_was_only_touched_is_still_accepted(install, tmp_path: Path)
 def test_verify_reads_every_file_and_finds_the_damaged_one(install, tmp_path: Path):
     install("good.safetensors")
     install("cut.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{}")
-    verdicts = verify_models(tmp_path)
-    assert verdicts["good"] is None
-    assert "cut.safetensors" in verdicts["cut"]
+    problems = verify_models(tmp_path)
+    assert problems["good"] is None
+    assert "cut.safetensors" in problems["cut"]
 
 
 def test_verify_notices_a_change_that_keeps_size_and_time(install, tmp_path: Path):

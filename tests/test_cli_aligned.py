@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.drawn_checkpoint import ReferenceCase
+from tests.reference_case import ReferenceCase
 
 
 def grey_levels(values: np.ndarray) -> np.ndarray:
@@ -47,7 +47,7 @@ def largest_difference(results: list[np.ndarray], case: ReferenceCase) -> float:
     return worst
 
 
-def test_a_small_drawn_checkpoint_equals_the_reference(project: Path, tmp_path: Path):
+def test_a_small_random_checkpoint_equals_the_reference(project: Path, tmp_path: Path):
     case = ReferenceCase(project / "tests" / "data" / "tiny-64.npz")
     assert largest_difference(run_aligned(project, tmp_path, case), case) <= 1
 

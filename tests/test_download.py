@@ -23,8 +23,8 @@ from gpen_webui.models.folder import ModelError
 from gpen_webui.models.importing import LOCK as IMPORT_LOCK
 from gpen_webui.models.importing import import_model, remove_leftovers
 from gpen_webui.models.installed import find_model
-from tests.drawn_checkpoint import ReferenceCase
 from tests.file_server import FileServer
+from tests.reference_case import ReferenceCase
 
 TINY = Path(__file__).parent / "data" / "tiny-64.npz"
 NAME = "gpen-bfr-256"

@@ -117,7 +117,7 @@ def test_a_closed_engine_refuses_work(engine):
 
 def test_sixteen_bits_are_measured_once_and_used_only_if_good_enough(model, tmp_path, monkeypatch):
     engine = TorchEngine(model, "cpu", precision="exact", cache=None)
-    verdicts = MeasurementCache(tmp_path, model.sha256)
+    measurements = MeasurementCache(tmp_path, model.sha256)
     worse = []
     measure = TorchEngine._half_precision_psnr
 
@@ -126,12 +126,12 @@ def test_sixteen_bits_are_measured_once_and_used_only_if_good_enough(model, tmp_
         return min(worse[-1], HALF_PRECISION_PSNR - 1)
 
     monkeypatch.setattr(TorchEngine, "_half_precision_psnr", counted)
-    assert "missed the quality check" in engine._choose_precision(verdicts)
+    assert "missed the quality check" in engine._choose_precision(measurements)
     assert engine._dtype == torch.float32
     assert len(worse) == 2  # float16, then bfloat16
     assert all(20 < value < 100 for value in worse), "a real difference was measured"
     engine._choose_precision(MeasurementCache(tmp_path, model.sha256))
-    assert len(worse) == 2, "the verdict is remembered"
+    assert len(worse) == 2, "the measurement is remembered"
 
     monkeypatch.setattr(TorchEngine, "_half_precision_psnr", lambda self, dtype: 60.0)
     assert "float16" in engine._choose_precision(MeasurementCache(None, model.sha256))

@@ -9,7 +9,7 @@ import pytest
 
 from gpen_webui.faces import blend
 from gpen_webui.faces.align import crop_matrix, extract_crop, template
-from gpen_webui.faces.blend import Patch, blend_faces, face_mask
+from gpen_webui.faces.blend import Patch, blend_band, face_mask, plan_bands
 
 SIZE = 256
 
@@ -25,6 +25,16 @@ def patch_of(photo: np.ndarray, landmarks: np.ndarray, change, keep_fine: float 
     matrix = crop_matrix(landmarks, SIZE)
     crop = extract_crop(photo, matrix, SIZE)
     return Patch(crop, change(crop.astype(np.float32)), matrix, keep_fine)
+
+
+def blend_faces(pixels: np.ndarray, patches: list[Patch]) -> np.ndarray:
+    """A copy of the photo with the patches in it, blended as `Restorer` does."""
+    result = pixels.copy()
+    sides = {patch.crop.shape[0] for patch in patches}
+    matrices = [patch.matrix for patch in patches]
+    for band in plan_bands(pixels.shape, matrices, *sides) if patches else []:
+        blend_band(pixels, result, [patches[i] for i in band.faces], band)
+    return result
 
 
 def noise(height: int, width: int, spread: float = 20.0, seed: int = 0) -> np.ndarray:

@@ -17,11 +17,11 @@ from gpen_webui.files.atomic import write_atomically, writing_atomically
 WRITE = (
     "import os, sys, pathlib\n"
     "from gpen_webui.files.atomic import write_atomically\n"
-    "from gpen_webui.files.placing import place, stage\n"
+    "from gpen_webui.files.placing import place, write_staged\n"
     "os.umask(int(sys.argv[2], 8))\n"
     "folder = pathlib.Path(sys.argv[1])\n"
     "write_atomically(folder / 'note.json', b'whole')\n"
-    "stage(folder / 'staged', b'photo')\n"
+    "write_staged(folder / 'staged', b'photo')\n"
     "place(folder / 'staged', folder, pathlib.PurePosixPath('tree/photo.jpg'))\n"
     "(folder / 'staged').unlink()\n"
 )

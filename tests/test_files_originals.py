@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gpen_webui.files.originals import OriginalError, open_original
-from gpen_webui.files.placing import stage
+from gpen_webui.files.placing import write_staged
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links and pipes of POSIX")
 
@@ -81,7 +81,7 @@ def test_a_long_original_is_passed_on_without_being_held_in_memory(photo: Path, 
     os.truncate(photo, 300_000_000)
     tracemalloc.start()
     with open_original(photo, "a.jpg") as held:
-        size = stage(tmp_path / "staged", held.open("rb"))
+        size = write_staged(tmp_path / "staged", held.open("rb"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert size == 300_000_000

@@ -17,7 +17,7 @@ from gpen_webui.gpen.checkpoint import (
 )
 from gpen_webui.gpen.network import GPEN, NetworkConfig
 from tests.checkpoint_bombs import BOMBS, write_bombs
-from tests.drawn_checkpoint import ReferenceCase
+from tests.reference_case import ReferenceCase
 
 TINY = Path(__file__).parent / "data" / "tiny-64.npz"
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gpen_webui.gpen.network import GPEN
-from tests.drawn_checkpoint import ReferenceCase
+from tests.reference_case import ReferenceCase
 
 TINY = Path(__file__).parent / "data" / "tiny-64.npz"
 TOLERANCE = 1e-4  # of the output's standard deviation

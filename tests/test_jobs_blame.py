@@ -16,7 +16,7 @@ import pytest
 from gpen_webui.jobs.runner import foreman, local_pool, saving
 from gpen_webui.jobs.store.claims import ClaimQueue
 from gpen_webui.shortage import ShortageError
-from tests.jobs_kit import Bench, check_nothing_lost, collect, start, wait_for, wait_for_state
+from tests.jobs_kit import JobsHarness, check_nothing_lost, collect, start, wait_for, wait_for_state
 
 pytest_plugins = ["tests.jobs_fixtures"]
 
@@ -24,7 +24,7 @@ pytest_plugins = ["tests.jobs_fixtures"]
 # The model
 
 
-def test_a_loader_that_kills_the_process_pauses_the_jobs_and_blames_no_photo(bench: Bench):
+def test_a_loader_that_kills_the_process_pauses_the_jobs_and_blames_no_photo(bench: JobsHarness):
     for _ in range(3):
         died_while_loading(bench.outputs)
     service = bench.open()
@@ -39,14 +39,16 @@ def test_a_loader_that_kills_the_process_pauses_the_jobs_and_blames_no_photo(ben
     check_nothing_lost(service, wait_for_state(service, job, "done"))
 
 
-def test_a_loader_that_died_once_is_tried_again_unasked(bench: Bench):
+def test_a_loader_that_died_once_is_tried_again_unasked(bench: JobsHarness):
     died_while_loading(bench.outputs)
     service = bench.open()
     [job] = service.store.jobs()
     check_nothing_lost(service, wait_for_state(service, job, "done"))
 
 
-def test_a_model_that_cannot_be_loaded_pauses_every_started_job_at_once(bench: Bench, service):
+def test_a_model_that_cannot_be_loaded_pauses_every_started_job_at_once(
+    bench: JobsHarness, service
+):
     bench.load_error = RuntimeError("no such device")
     jobs = [collect(service, [f"{n}.jpg"]) for n in range(3)]
     for job in jobs:
@@ -68,7 +70,7 @@ def died_while_loading(outputs: Path) -> None:
 # The machine
 
 
-def test_a_shortage_in_a_stage_pauses_the_job_with_the_reason(bench: Bench, service):
+def test_a_shortage_in_a_stage_pauses_the_job_with_the_reason(bench: JobsHarness, service):
     bench.play.fail("b.jpg", ShortageError("The memory is used up; make room, then try again."))
     job = wait_for_state(service, start(service, ["a.jpg", "b.jpg"]), "paused")
     assert job.reason == "The memory is used up; make room, then try again."
@@ -78,7 +80,7 @@ def test_a_shortage_in_a_stage_pauses_the_job_with_the_reason(bench: Bench, serv
     check_nothing_lost(service, wait_for_state(service, job, "done"))
 
 
-def test_no_more_open_files_pause_the_job_with_the_reason(bench: Bench, service):
+def test_no_more_open_files_pause_the_job_with_the_reason(bench: JobsHarness, service):
     gate = bench.play.hold("a.jpg", "open")
     job = start(service, ["a.jpg"])
     gate.wait_until_reached()
@@ -116,11 +118,11 @@ def no_further_files() -> Iterator[None]:
 )
 @pytest.mark.parametrize("place", ["bytes", "result", "record", "report"])
 def test_what_cannot_be_saved_or_recorded_pauses_the_job_and_costs_no_worker(
-    bench: Bench, service, monkeypatch, place: str, error: Exception
+    bench: JobsHarness, service, monkeypatch, place: str, error: Exception
 ):
     owner, name = {
         "result": (saving, "place"),
-        "bytes": (saving, "stage"),
+        "bytes": (saving, "write_staged"),
         "record": (ClaimQueue, "finish"),
         "report": (saving, "write_report"),
     }[place]
@@ -139,7 +141,7 @@ def test_what_cannot_be_saved_or_recorded_pauses_the_job_and_costs_no_worker(
     check_nothing_lost(service, wait_for_state(service, job, "done"))
 
 
-def test_a_thread_that_does_not_start_is_told_and_tried_again(bench: Bench, monkeypatch):
+def test_a_thread_that_does_not_start_is_told_and_tried_again(bench: JobsHarness, monkeypatch):
     class NoThread(Thread):
         def start(self) -> None:
             raise RuntimeError("can't start new thread")
@@ -156,7 +158,7 @@ def test_a_thread_that_does_not_start_is_told_and_tried_again(bench: Bench, monk
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_threads_that_die_are_replaced_and_their_photos_done(bench: Bench, monkeypatch):
+def test_threads_that_die_are_replaced_and_their_photos_done(bench: JobsHarness, monkeypatch):
     deaths = iter([SystemExit] * 3)
 
     def die(*_: object) -> None:
@@ -172,7 +174,7 @@ def test_threads_that_die_are_replaced_and_their_photos_done(bench: Bench, monke
 
 
 def test_a_job_that_cannot_even_be_paused_for_want_of_memory_waits_for_it(
-    bench: Bench, service, monkeypatch
+    bench: JobsHarness, service, monkeypatch
 ):
     tries = []
     release = ClaimQueue.release

@@ -11,10 +11,11 @@ import pytest
 
 from gpen_webui.jobs.records import JobConflictError, UnknownJobError
 from gpen_webui.jobs.service import JobService
+from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
 from tests.jobs_kit import (
     STAGES,
-    Bench,
+    JobsHarness,
     check_nothing_lost,
     collect,
     content,
@@ -31,7 +32,7 @@ pytest_plugins = ["tests.jobs_fixtures"]
 # Carrying out
 
 
-def test_every_photo_of_an_album_ends_once_and_has_its_result(bench: Bench, service):
+def test_every_photo_of_an_album_ends_once_and_has_its_result(bench: JobsHarness, service):
     bench.play.fail("torn.jpg")
     names = [f"{n}.jpg" for n in range(20)] + ["torn.jpg", "landscape.jpg"]
     job = start(service, names)
@@ -63,7 +64,7 @@ def test_an_album_of_which_nothing_could_be_restored_is_done_and_has_its_report(
     assert files_in(job.folder) == {"report.json"}
 
 
-def test_names_and_tree_are_kept_and_no_two_results_meet(bench: Bench, service):
+def test_names_and_tree_are_kept_and_no_two_results_meet(bench: JobsHarness, service):
     names = ["1931/Köln/a.jpg", "1931/a.jpg", "A.jpg", "a.jpg", "../../b.jpg", "report.json"]
     job = wait_for_state(service, start(service, names), "done")
     assert files_in(job.folder) == {
@@ -74,7 +75,7 @@ def test_names_and_tree_are_kept_and_no_two_results_meet(bench: Bench, service):
     assert job.folder.parent == bench.outputs
 
 
-def test_the_report_tells_every_photo_in_order(bench: Bench, service):
+def test_the_report_tells_every_photo_in_order(bench: JobsHarness, service):
     bench.play.fail("b.jpg")
     options = RestoreOptions(strength=30)
     job = start(service, ["a.jpg", "b.jpg", "landscape.jpg"], options=options)
@@ -88,19 +89,19 @@ def test_the_report_tells_every_photo_in_order(bench: Bench, service):
     assert report["model"] == "played"
 
 
-def test_originals_named_by_path_are_never_touched(bench: Bench, service, tmp_path: Path):
+def test_originals_named_by_path_are_never_touched(bench: JobsHarness, service, tmp_path: Path):
     photo = tmp_path / "only scan.jpg"
     photo.write_bytes(content("grandmother"))
     before = (photo.stat().st_mtime_ns, hashlib.sha256(photo.read_bytes()).digest())
     job = service.store.create_job("album", "Grandmother", RestoreOptions())
-    service.store.add_original(job.id, photo.name, photo)
+    service.store.add_originals(job.id, [NewPhoto(photo, photo.name)])
     service.runner.submit(job.id)
     check_nothing_lost(service, wait_for_state(service, job, "done"))
     service.runner.delete(job.id)
     assert (photo.stat().st_mtime_ns, hashlib.sha256(photo.read_bytes()).digest()) == before
 
 
-def test_a_job_is_started_once_however_often_it_is_submitted(bench: Bench, service):
+def test_a_job_is_started_once_however_often_it_is_submitted(bench: JobsHarness, service):
     gate = bench.play.hold("a.jpg")
     job = start(service, ["a.jpg"])
     gate.wait_until_reached()
@@ -112,13 +113,13 @@ def test_a_job_is_started_once_however_often_it_is_submitted(bench: Bench, servi
     assert bench.play.begun == ["a.jpg"]
 
 
-def test_a_job_without_photos_cannot_be_started(bench: Bench, service):
+def test_a_job_without_photos_cannot_be_started(bench: JobsHarness, service):
     job = service.store.create_job("album", "Empty", RestoreOptions())
     with pytest.raises(JobConflictError, match="no photos yet"):
         service.runner.submit(job.id)
 
 
-def test_a_job_that_was_cancelled_without_photos_cannot_be_run_again(bench: Bench, service):
+def test_a_job_that_was_cancelled_without_photos_cannot_be_run_again(bench: JobsHarness, service):
     job = service.store.create_job("album", "Empty", RestoreOptions())
     service.runner.cancel(job.id)
     with pytest.raises(JobConflictError, match="no photos to run again"):
@@ -167,7 +168,7 @@ def test_a_paused_job_finishes_what_is_in_hand_and_begins_nothing_until_resumed(
     assert len(bench.play.begun) == 6
 
 
-def test_a_job_whose_last_photo_ends_while_it_is_paused_is_done(bench: Bench, service):
+def test_a_job_whose_last_photo_ends_while_it_is_paused_is_done(bench: JobsHarness, service):
     gate = bench.play.hold("a.jpg")
     job = start(service, ["a.jpg"])
     gate.wait_until_reached()
@@ -193,7 +194,7 @@ def test_cancelling_stops_the_photo_in_hand_and_keeps_what_is_done(bench, servic
     assert service.runner.cancel(job.id).seq == job.seq
 
 
-def test_a_job_cancelled_before_it_began_leaves_no_folder(bench: Bench, service):
+def test_a_job_cancelled_before_it_began_leaves_no_folder(bench: JobsHarness, service):
     gate = bench.play.hold("busy.jpg")
     busy = [start(service, ["busy.jpg"]), start(service, ["busy.jpg"])]
     gate.wait_until_reached()
@@ -206,14 +207,14 @@ def test_a_job_cancelled_before_it_began_leaves_no_folder(bench: Bench, service)
         wait_for_state(service, other, "done")
 
 
-def test_a_job_can_be_cancelled_while_it_is_collected(bench: Bench, service):
+def test_a_job_can_be_cancelled_while_it_is_collected(bench: JobsHarness, service):
     job = service.runner.cancel(collect(service, ["a.jpg"]).id)
     assert (job.state, states(service, job)) == ("cancelled", {"a.jpg": "cancelled"})
     with pytest.raises(JobConflictError):
         service.store.add_item(job.id, "b.jpg", written(service, b"b"))
 
 
-def test_retry_does_the_failed_photos_again_and_only_them(bench: Bench, service):
+def test_retry_does_the_failed_photos_again_and_only_them(bench: JobsHarness, service):
     for name in ("b.jpg", "c.jpg"):
         bench.play.fail(name)
     job = wait_for_state(service, start(service, ["a.jpg", "b.jpg", "c.jpg"]), "done")
@@ -234,7 +235,7 @@ def test_retry_does_the_failed_photos_again_and_only_them(bench: Bench, service)
         service.runner.retry(job.id)
 
 
-def test_running_again_restores_the_same_photos_with_other_options(bench: Bench, service):
+def test_running_again_restores_the_same_photos_with_other_options(bench: JobsHarness, service):
     first = wait_for_state(service, start(service, ["t/a.jpg", "b.jpg"]), "done")
     options = RestoreOptions(strength=20)
     second = service.runner.run_again(first.id, options, key="click")
@@ -248,7 +249,7 @@ def test_running_again_restores_the_same_photos_with_other_options(bench: Bench,
     check_nothing_lost(service, wait_for_state(service, third, "done"))
 
 
-def test_deleting_removes_our_copies_and_results_and_nothing_else(bench: Bench, service):
+def test_deleting_removes_our_copies_and_results_and_nothing_else(bench: JobsHarness, service):
     job = wait_for_state(service, start(service, ["t/a.jpg", "u/b.jpg"]), "done")
     (job.folder / "t" / "my notes.txt").write_text("mine")
     service.runner.delete(job.id)
@@ -259,7 +260,7 @@ def test_deleting_removes_our_copies_and_results_and_nothing_else(bench: Bench, 
         service.store.job(job.id)
 
 
-def test_a_running_job_can_be_deleted(bench: Bench, service):
+def test_a_running_job_can_be_deleted(bench: JobsHarness, service):
     gate = bench.play.hold("a.jpg")
     job = start(service, ["a.jpg", "b.jpg"])
     gate.wait_until_reached()
@@ -272,7 +273,7 @@ def test_a_running_job_can_be_deleted(bench: Bench, service):
 
 
 @pytest.mark.parametrize("ask", ["submit", "pause", "resume", "cancel", "retry", "delete"])
-def test_there_is_nothing_to_ask_of_an_unknown_job(bench: Bench, service, ask: str):
+def test_there_is_nothing_to_ask_of_an_unknown_job(bench: JobsHarness, service, ask: str):
     with pytest.raises(UnknownJobError):
         getattr(service.runner, ask)("0123456789abcdef")
 
@@ -292,7 +293,9 @@ def test_there_is_nothing_to_ask_of_an_unknown_job(bench: Bench, service, ask: s
         ("cancelled", "retry"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_words(bench: Bench, service, state: str, ask: str):
+def test_what_makes_no_sense_is_refused_with_words(
+    bench: JobsHarness, service, state: str, ask: str
+):
     job = collect(service, ["a.jpg"])
     if state == "done":
         service.runner.submit(job.id)
@@ -309,7 +312,7 @@ def test_what_makes_no_sense_is_refused_with_words(bench: Bench, service, state:
 # The model
 
 
-def test_the_model_is_loaded_once_and_not_before_it_is_needed(bench: Bench, service):
+def test_the_model_is_loaded_once_and_not_before_it_is_needed(bench: JobsHarness, service):
     assert service.pool.status()["state"] == "idle"
     assert bench.loaded == []
     for _ in range(3):
@@ -320,7 +323,7 @@ def test_the_model_is_loaded_once_and_not_before_it_is_needed(bench: Bench, serv
     assert (status["state"], status["model"], status["workers"]) == ("ready", "played", 2)
 
 
-def test_the_model_can_be_loaded_before_the_first_photo(bench: Bench, service):
+def test_the_model_can_be_loaded_before_the_first_photo(bench: JobsHarness, service):
     service.pool.warm_up()
     wait_for(lambda: service.pool.status()["state"] == "ready")
     assert len(bench.loaded) == 1
@@ -341,7 +344,7 @@ def test_a_replaced_model_is_used_from_the_next_photo_on(make_bench):
     assert not bench.loaded[1].closed
 
 
-def test_a_single_photo_with_another_strength_needs_no_network(bench: Bench, service):
+def test_a_single_photo_with_another_strength_needs_no_network(bench: JobsHarness, service):
     first = wait_for_state(service, start(service, ["a.jpg"], kind="photo"), "done")
     assert bench.play.reused.pop() is None
     stronger = service.runner.run_again(first.id, RestoreOptions(strength=90))

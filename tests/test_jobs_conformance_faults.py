@@ -14,7 +14,7 @@ import pytest
 from gpen_webui.errors import UserError
 from tests.jobs_kit import (
     STAGES,
-    Bench,
+    JobsHarness,
     check_nothing_lost,
     collect,
     files_in,
@@ -29,7 +29,7 @@ pytest_plugins = ["tests.jobs_fixtures"]
 
 
 @pytest.mark.parametrize("point", ["claimed", *STAGES, "placed", "recorded", "reported"])
-def test_a_death_at_any_point_loses_nothing_and_does_nothing_twice(bench: Bench, point: str):
+def test_a_death_at_any_point_loses_nothing_and_does_nothing_twice(bench: JobsHarness, point: str):
     killed(bench.outputs, point, "2.jpg")
     had_results = done_in(bench.outputs)
     service = bench.open()
@@ -40,7 +40,7 @@ def test_a_death_at_any_point_loses_nothing_and_does_nothing_twice(bench: Bench,
     check_nothing_lost(service, job)
 
 
-def test_photos_in_hand_at_a_death_come_last_and_one_by_one(bench: Bench):
+def test_photos_in_progress_at_a_death_come_last_and_one_by_one(bench: JobsHarness):
     killed(bench.outputs, "network", "1.jpg")
     gate = bench.play.hold("1.jpg")
     service = bench.open()
@@ -53,15 +53,15 @@ def test_photos_in_hand_at_a_death_come_last_and_one_by_one(bench: Bench):
     gate.open()
     for some in (job, other, late):
         wait_for_state(service, some, "done")
-    suspects = {item.name for item in service.store.items(job.id) if item.attempt == 2}
-    assert "1.jpg" in suspects
+    begun_twice = {item.name for item in service.store.items(job.id) if item.attempt == 2}
+    assert "1.jpg" in begun_twice
     stages = [name for name, _ in bench.play.entered if name not in ("other.jpg", "late.jpg")]
-    at_the_end = stages[-len(suspects) * len(STAGES) :]
-    assert [at_the_end[i] for i in range(0, len(at_the_end), len(STAGES))] == sorted(suspects)
+    at_the_end = stages[-len(begun_twice) * len(STAGES) :]
+    assert [at_the_end[i] for i in range(0, len(at_the_end), len(STAGES))] == sorted(begun_twice)
     assert at_the_end == sorted(at_the_end)
 
 
-def test_a_photo_that_crashes_three_times_is_left_out_and_the_album_goes_on(bench: Bench):
+def test_a_photo_that_crashes_three_times_is_left_out_and_the_album_goes_on(bench: JobsHarness):
     for _ in range(3):
         killed(bench.outputs, "network", "2.jpg")
     service = bench.open()
@@ -77,7 +77,7 @@ def test_a_photo_that_crashes_three_times_is_left_out_and_the_album_goes_on(benc
     assert wait_for_state(service, job, "done").counts["done"] == 5
 
 
-def test_a_stopped_server_goes_on_where_it_was(bench: Bench, make_bench):
+def test_a_stopped_server_goes_on_where_it_was(bench: JobsHarness, make_bench):
     service = bench.open()
     gate = bench.play.hold("1.jpg", "network")
     job = start(service, [f"{n}.jpg" for n in range(4)])
@@ -136,7 +136,7 @@ def test_a_full_disk_pauses_the_job_with_the_reason_and_resuming_completes_it(be
     check_nothing_lost(service, job)
 
 
-def test_a_report_that_cannot_be_written_pauses_the_job_until_it_can(bench: Bench, service):
+def test_a_report_that_cannot_be_written_pauses_the_job_until_it_can(bench: JobsHarness, service):
     gate = bench.play.hold("a.jpg", "save")
     job = start(service, ["a.jpg"])
     gate.wait_until_reached()
@@ -150,7 +150,7 @@ def test_a_report_that_cannot_be_written_pauses_the_job_until_it_can(bench: Benc
     check_nothing_lost(service, wait_for_state(service, job, "done"))
 
 
-def test_results_that_vanished_are_restored_again_on_resume(bench: Bench, service):
+def test_results_that_vanished_are_restored_again_on_resume(bench: JobsHarness, service):
     gate = bench.play.hold("2.jpg", "save")
     job = start(service, ["t/1.jpg", "2.jpg", "3.jpg"])
     gate.wait_until_reached()
@@ -171,7 +171,7 @@ def test_results_that_vanished_are_restored_again_on_resume(bench: Bench, servic
     assert seqs == list(range(1, len(seqs) + 1))
 
 
-def test_a_file_of_the_user_in_the_results_folder_is_never_overwritten(bench: Bench, service):
+def test_a_file_of_the_user_in_the_results_folder_is_never_overwritten(bench: JobsHarness, service):
     gate = bench.play.hold("a.jpg", "network")
     job = start(service, ["a.jpg"])
     gate.wait_until_reached()
@@ -185,7 +185,7 @@ def test_a_file_of_the_user_in_the_results_folder_is_never_overwritten(bench: Be
     assert files_in(job.folder) == {"a.jpg"}
 
 
-def test_a_model_that_cannot_be_loaded_pauses_the_job_with_the_reason(bench: Bench, service):
+def test_a_model_that_cannot_be_loaded_pauses_the_job_with_the_reason(bench: JobsHarness, service):
     bench.load_error = UserError("There is no model “x”; choose another.")
     job = wait_for_state(service, start(service, ["a.jpg"]), "paused")
     assert job.reason == "There is no model “x”; choose another."

@@ -9,18 +9,18 @@ import pytest
 
 from gpen_webui.jobs.records import UnknownJobError
 from gpen_webui.jobs.service import JobService
-from tests.jobs_kit import STAGES, Bench, collect, start, wait_for, wait_for_state
+from tests.jobs_kit import STAGES, JobsHarness, collect, start, wait_for, wait_for_state
 
 
 @pytest.fixture
 def bench(tmp_path: Path):
-    bench = Bench(tmp_path / "outputs")
+    bench = JobsHarness(tmp_path / "outputs")
     yield bench
     bench.close()
 
 
 @pytest.fixture
-def service(bench: Bench) -> JobService:
+def service(bench: JobsHarness) -> JobService:
     return bench.open()
 
 
@@ -84,7 +84,7 @@ def test_twenty_listeners_hear_the_same_and_one_that_never_reads_holds_nobody_up
     sleeper.close()
 
 
-def test_a_live_event_arrives_at_once(bench: Bench, service: JobService):
+def test_a_live_event_arrives_at_once(bench: JobsHarness, service: JobService):
     gate = bench.play.hold("a.jpg", "align")
     job = start(service, ["a.jpg"])
     gate.wait_until_reached()
@@ -100,14 +100,14 @@ def test_a_live_event_arrives_at_once(bench: Bench, service: JobService):
     story.close()
 
 
-def test_silence_is_told_by_a_heartbeat(bench: Bench, service: JobService):
+def test_silence_is_told_by_a_heartbeat(bench: JobsHarness, service: JobService):
     job = collect(service, ["a.jpg"])
     story = service.events.follow(job.id, heartbeat=0.05)
     assert [next(story) is None for _ in range(4)] == [False, False, True, True]
     story.close()
 
 
-def test_the_story_goes_on_when_a_job_is_retried(bench: Bench, service: JobService):
+def test_the_story_goes_on_when_a_job_is_retried(bench: JobsHarness, service: JobService):
     bench.play.fail("a.jpg")
     job = wait_for_state(service, start(service, ["a.jpg"]), "done")
     bench.play.mend("a.jpg")
@@ -118,7 +118,7 @@ def test_the_story_goes_on_when_a_job_is_retried(bench: Bench, service: JobServi
     assert [event["state"] for event in more[-2:]] == ["done", "done"]
 
 
-def test_a_deleted_job_ends_its_story(bench: Bench, service: JobService):
+def test_a_deleted_job_ends_its_story(bench: JobsHarness, service: JobService):
     job = collect(service, ["a.jpg"])
     with ThreadPoolExecutor(1) as pool:
         story = pool.submit(lambda: list(service.events.follow(job.id)))

@@ -11,18 +11,18 @@ from gpen_webui.jobs.store import removal
 from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport
-from tests.jobs_kit import STAGES, Bench, collect, files_in, start, wait_for, wait_for_state
+from tests.jobs_kit import STAGES, JobsHarness, collect, files_in, start, wait_for, wait_for_state
 
 
 @pytest.fixture
 def bench(tmp_path: Path):
-    bench = Bench(tmp_path / "outputs")
+    bench = JobsHarness(tmp_path / "outputs")
     yield bench
     bench.close()
 
 
 @pytest.fixture
-def service(bench: Bench) -> JobService:
+def service(bench: JobsHarness) -> JobService:
     return bench.open()
 
 
@@ -65,7 +65,7 @@ def restore_one(service: JobService, suffix: str = ".jpg") -> None:
     claims = service.runner._claims
     claim = claims.claim(alone=False)
     for stage in STAGES:
-        claims.stage(claim, stage)
+        claims.record_stage(claim, stage)
     place = claims.place_for(claim, suffix)
     report = ItemReport(
         name=claim.name,
@@ -81,7 +81,7 @@ def restore_one(service: JobService, suffix: str = ".jpg") -> None:
     claims.ending_jobs(claim.job_id)
 
 
-def test_many_uploads_are_taken_at_once_and_in_order(bench: Bench, service: JobService):
+def test_many_uploads_are_taken_at_once_and_in_order(bench: JobsHarness, service: JobService):
     job = service.store.create_job("album", "Large", RestoreOptions())
     names = [f"{n}.jpg" for n in range(1234)]
     assert service.store.add_items(job.id, uploads(service, names)) == list(range(1234))
@@ -160,7 +160,7 @@ def test_the_events_of_a_photo_take_little_room(service: JobService):
         assert connection.execute(query).fetchone()[0] < 50 * 1000
 
 
-def test_the_counters_are_what_counting_gives(bench: Bench, service: JobService):
+def test_the_counters_are_what_counting_gives(bench: JobsHarness, service: JobService):
     bench.play.fail("1.jpg")
     done = wait_for_state(service, start(service, ["1.jpg", "landscape.jpg", "3.jpg"]), "done")
     gate = bench.play.hold("5.jpg")
@@ -188,7 +188,7 @@ def test_the_counters_are_what_counting_gives(bench: Bench, service: JobService)
 
 
 def test_a_large_album_is_removed_in_slices_between_which_others_go_on(
-    bench: Bench, service: JobService, monkeypatch
+    bench: JobsHarness, service: JobService, monkeypatch
 ):
     monkeypatch.setattr(removal, "ITEMS_AT_ONCE", 10)
     job = wait_for_state(service, start(service, [f"{n}.jpg" for n in range(35)]), "done")

@@ -10,7 +10,7 @@ import pytest
 from gpen_webui.files import placing
 from tests.calls import calls_of
 from tests.jobs_kit import (
-    Bench,
+    JobsHarness,
     check_nothing_lost,
     collect,
     files_in,
@@ -30,14 +30,18 @@ def results_of(service, job) -> dict[str, str]:
 @pytest.mark.parametrize(
     "names", [["report.json/a.jpg", "b.jpg"], ["REPORT.json/a.jpg", "Report.JSON"]]
 )
-def test_an_album_with_a_folder_or_photo_called_as_the_report_is_completed(bench: Bench, names):
+def test_an_album_with_a_folder_or_photo_called_as_the_report_is_completed(
+    bench: JobsHarness, names
+):
     service = bench.open()
     job = wait_for_state(service, start(service, names), "done")
     assert job.counts["done"] == 2
     check_nothing_lost(service, job)
 
 
-def test_a_photo_whose_new_suffix_makes_it_another_ones_folder_gets_another_name(bench: Bench):
+def test_a_photo_whose_new_suffix_makes_it_another_ones_folder_gets_another_name(
+    bench: JobsHarness,
+):
     bench.play.suffixes["a.jpg"] = ".png"
     service = bench.open()
     job = start(service, ["a.jpg", "a.png/x.jpg"])
@@ -46,14 +50,14 @@ def test_a_photo_whose_new_suffix_makes_it_another_ones_folder_gets_another_name
     check_nothing_lost(service, job)
 
 
-def test_a_name_without_suffix_keeps_its_dots(bench: Bench):
+def test_a_name_without_suffix_keeps_its_dots(bench: JobsHarness):
     bench.play.suffixes["St. Anna"] = ".jpg"
     service = bench.open()
     job = wait_for_state(service, start(service, ["St. Anna"]), "done")
     assert results_of(service, job) == {"St. Anna": "St. Anna.jpg"}
 
 
-def test_files_of_the_user_where_folders_are_needed_are_gone_around(bench: Bench):
+def test_files_of_the_user_where_folders_are_needed_are_gone_around(bench: JobsHarness):
     gate = bench.play.hold("t/a.jpg", "network")
     service = bench.open()
     job = start(service, ["t/a.jpg", "t/b.jpg"])
@@ -74,7 +78,7 @@ def test_files_of_the_user_where_folders_are_needed_are_gone_around(bench: Bench
 
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.ENAMETOOLONG, errno.EILSEQ, errno.ENOENT])
 def test_a_name_that_the_disk_cannot_hold_is_replaced_by_a_plain_one(
-    bench: Bench, monkeypatch, code: int
+    bench: JobsHarness, monkeypatch, code: int
 ):
     def refusing(function):
         def called(*arguments, **more):
@@ -101,7 +105,7 @@ def test_a_name_that_the_disk_cannot_hold_is_replaced_by_a_plain_one(
 
 @pytest.mark.parametrize("point", ["placed", "save"])
 def test_a_file_that_takes_the_results_name_while_no_process_lives_is_left_alone(
-    bench: Bench, point: str
+    bench: JobsHarness, point: str
 ):
     killed(bench.outputs, point, "2.jpg")
     [folder] = [path for path in bench.outputs.iterdir() if path.name[0] != "."]
@@ -116,7 +120,7 @@ def test_a_file_that_takes_the_results_name_while_no_process_lives_is_left_alone
     assert files_in(folder) == {"2.jpg"}
 
 
-def test_planning_an_album_of_one_name_does_not_grow_with_the_square(bench: Bench):
+def test_planning_an_album_of_one_name_does_not_grow_with_the_square(bench: JobsHarness):
     service = bench.open()
     few, many = (collect(service, ["image.jpg"] * n) for n in (100, 200))
     for job in (few, many):
@@ -125,7 +129,7 @@ def test_planning_an_album_of_one_name_does_not_grow_with_the_square(bench: Benc
     assert calls[1] < 2.5 * calls[0]
 
 
-def test_every_photo_of_one_name_gets_its_own_result_also_under_another_suffix(bench: Bench):
+def test_every_photo_of_one_name_gets_its_own_result_also_under_another_suffix(bench: JobsHarness):
     bench.play.suffixes["image.jpg"] = ".png"
     service = bench.open()
     job = wait_for_state(service, start(service, ["image.jpg"] * 60), "done")
@@ -133,7 +137,7 @@ def test_every_photo_of_one_name_gets_its_own_result_also_under_another_suffix(b
     assert len({item.result for item in service.store.items(job.id)}) == 60
 
 
-def test_a_name_that_other_systems_cannot_hold_is_replaced_and_that_is_said(bench: Bench):
+def test_a_name_that_other_systems_cannot_hold_is_replaced_and_that_is_said(bench: JobsHarness):
     service = bench.open()
     job = wait_for_state(service, start(service, ['say "cheese": 1?.jpg', "Köln/a.jpg"]), "done")
     first, second = service.store.items(job.id)

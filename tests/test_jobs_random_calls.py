@@ -12,7 +12,7 @@ from gpen_webui.jobs.records import Job
 from gpen_webui.jobs.service import JobService
 from gpen_webui.options import RestoreOptions
 from tests.jobs_kit import (
-    Bench,
+    JobsHarness,
     content,
     files_in,
     restored_text,
@@ -41,7 +41,7 @@ def check_random_calls(folder: Path, seed: int, calls: int, kills: int) -> None:
         run(outputs, log, 100 * seed + number, chance.randrange(part // 2, 3 * part // 2), True)
     run(outputs, log, 100 * seed + kills, max(calls - calls_in(log), part // 2), False)
     assert calls_in(log) >= calls - 8
-    bench = Bench(outputs)
+    bench = JobsHarness(outputs)
     service = bench.open()
     try:
         finish_all(service)

@@ -15,7 +15,7 @@ from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.service import JobService
 from gpen_webui.jobs.store.backups import DAY, back_up, backup_paths
 from gpen_webui.options import RestoreOptions
-from tests.jobs_kit import Bench, check_nothing_lost, collect, start, wait_for_state
+from tests.jobs_kit import JobsHarness, check_nothing_lost, collect, start, wait_for_state
 
 DONE = [f"1931/{n}.jpg" for n in range(8)]
 COLLECTED = [f"uploaded {n}.jpg" for n in range(5)]
@@ -24,7 +24,7 @@ PAGE = 4096
 
 @pytest.fixture
 def bench(tmp_path: Path):
-    bench = Bench(tmp_path / "outputs")
+    bench = JobsHarness(tmp_path / "outputs")
     yield bench
     bench.close()
 
@@ -32,7 +32,7 @@ def bench(tmp_path: Path):
 @pytest.fixture(scope="module")
 def outputs_as_left(tmp_path_factory) -> Path:
     """An album that is done and one that is being collected, as a killed process leaves them."""
-    bench = Bench(tmp_path_factory.mktemp("left") / "outputs")
+    bench = JobsHarness(tmp_path_factory.mktemp("left") / "outputs")
     service = bench.open()
     wait_for_state(service, start(service, DONE), "done")
     collect(service, COLLECTED)
@@ -43,7 +43,7 @@ def outputs_as_left(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def left(outputs_as_left: Path, bench: Bench) -> Path:
+def left(outputs_as_left: Path, bench: JobsHarness) -> Path:
     """The folder .gpen-webui of such outputs, without a backup of the store."""
     shutil.copytree(outputs_as_left, bench.outputs)
     hidden = bench.outputs / ".gpen-webui"
@@ -110,7 +110,9 @@ def flip(path: Path, places: list[int]) -> None:
 # Nothing is lost
 
 
-def test_a_missing_store_is_made_again_from_uploads_names_and_reports(bench: Bench, left: Path):
+def test_a_missing_store_is_made_again_from_uploads_names_and_reports(
+    bench: JobsHarness, left: Path
+):
     for path in left.glob("jobs.sqlite*"):
         path.unlink()
     service = bench.open()
@@ -141,7 +143,7 @@ def test_an_album_lost_and_found_is_told_restored_and_deleted_like_any_other(ben
     assert {job.name for job in bench.open().store.jobs()} == {"Summer 1931"}
 
 
-def test_an_empty_store_is_made_again(bench: Bench, left: Path):
+def test_an_empty_store_is_made_again(bench: JobsHarness, left: Path):
     (left / "jobs.sqlite").write_bytes(b"")
     (left / "jobs.sqlite-wal").unlink()
     service = bench.open()
@@ -149,7 +151,7 @@ def test_an_empty_store_is_made_again(bench: Bench, left: Path):
     assert restored_results(service) == len(DONE)
 
 
-def test_uploads_that_nobody_knows_are_kept_at_every_start(bench: Bench):
+def test_uploads_that_nobody_knows_are_kept_at_every_start(bench: JobsHarness):
     bench.open()
     bench.close()
     stray = bench.outputs / ".gpen-webui" / "uploads" / "somebody" / "7"
@@ -164,7 +166,7 @@ def test_uploads_that_nobody_knows_are_kept_at_every_start(bench: Bench):
         bench.close()
 
 
-def test_a_photo_sent_to_an_album_never_takes_the_place_of_one_that_was_lost(bench: Bench):
+def test_a_photo_sent_to_an_album_never_takes_the_place_of_one_that_was_lost(bench: JobsHarness):
     service = bench.open()
     job = collect(service, ["a.jpg"])
     bench.close()
@@ -180,20 +182,22 @@ def test_a_photo_sent_to_an_album_never_takes_the_place_of_one_that_was_lost(ben
     assert service.store.original(lost.id, 0).read_bytes() == b"lost"
 
 
-def test_a_store_whose_wal_vanished_loses_no_upload(bench: Bench, left: Path):
+def test_a_store_whose_wal_vanished_loses_no_upload(bench: JobsHarness, left: Path):
     for suffix in ("-wal", "-shm"):
         (left / f"jobs.sqlite{suffix}").unlink(missing_ok=True)
     check_no_upload_is_lost(bench.open())
 
 
 @pytest.mark.parametrize("part", [0, 0.1, 0.5, 0.9])
-def test_a_store_whose_wal_was_cut_short_loses_no_upload(bench: Bench, left: Path, part: float):
+def test_a_store_whose_wal_was_cut_short_loses_no_upload(
+    bench: JobsHarness, left: Path, part: float
+):
     wal = left / "jobs.sqlite-wal"
     truncate(wal, int(part * wal.stat().st_size))
     check_no_upload_is_lost(bench.open())
 
 
-def test_a_wal_without_its_store_is_read(bench: Bench, left: Path):
+def test_a_wal_without_its_store_is_read(bench: JobsHarness, left: Path):
     (left / "jobs.sqlite").unlink()
     service = bench.open()
     check_no_upload_is_lost(service)
@@ -202,7 +206,7 @@ def test_a_wal_without_its_store_is_read(bench: Bench, left: Path):
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99])
-def test_a_store_that_was_cut_short_loses_no_upload(bench: Bench, checkpointed: Path, share):
+def test_a_store_that_was_cut_short_loses_no_upload(bench: JobsHarness, checkpointed: Path, share):
     truncate(checkpointed, int(share * checkpointed.stat().st_size))
     service = bench.open()
     check_no_upload_is_lost(service)
@@ -216,7 +220,9 @@ def test_a_store_that_was_cut_short_anywhere_loses_no_upload(tmp_path, checkpoin
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_store_with_flipped_bits_loses_no_upload(bench: Bench, checkpointed: Path, seed: int):
+def test_a_store_with_flipped_bits_loses_no_upload(
+    bench: JobsHarness, checkpointed: Path, seed: int
+):
     size = checkpointed.stat().st_size
     flip(checkpointed, random.Random(seed).choices(range(100, size), k=40))
     check_no_upload_is_lost(bench.open())
@@ -238,7 +244,7 @@ def check_harmed(tmp_path: Path, store: Path, harm) -> None:
     shutil.rmtree(outputs, ignore_errors=True)
     shutil.copytree(store.parent.parent, outputs)
     harm(outputs / ".gpen-webui" / "jobs.sqlite")
-    bench = Bench(outputs)
+    bench = JobsHarness(outputs)
     try:
         check_no_upload_is_lost(bench.open())
     finally:
@@ -255,7 +261,9 @@ def test_a_store_with_a_page_of_zeros_keeps_what_is_on_the_others(bench, checkpo
     assert restored_results(service) == len(DONE)
 
 
-def test_a_store_without_its_first_page_is_read_all_the_same(bench: Bench, checkpointed: Path):
+def test_a_store_without_its_first_page_is_read_all_the_same(
+    bench: JobsHarness, checkpointed: Path
+):
     flip(checkpointed, list(range(PAGE)))
     service = bench.open()
     assert set(photos_of(service)) == {"Summer 1931"}
@@ -266,7 +274,7 @@ def test_a_store_without_its_first_page_is_read_all_the_same(bench: Bench, check
 # What is said and kept
 
 
-def test_the_remedy_that_is_named_for_a_damaged_store_works(bench: Bench):
+def test_the_remedy_that_is_named_for_a_damaged_store_works(bench: JobsHarness):
     service = bench.open()
     wait_for_state(service, start(service, DONE), "done")
     store = bench.outputs / ".gpen-webui" / "jobs.sqlite"
@@ -294,7 +302,7 @@ def use_all_of_it(service: JobService) -> None:
     service.store.create_job("album", "x", RestoreOptions())
 
 
-def test_a_whole_store_is_not_touched(bench: Bench, checkpointed: Path):
+def test_a_whole_store_is_not_touched(bench: JobsHarness, checkpointed: Path):
     service = bench.open()
     assert service.notice is None
     assert list(checkpointed.parent.glob("jobs.damaged*")) == []
@@ -325,7 +333,7 @@ def test_a_death_while_the_store_is_replaced_changes_nothing(
 # Backups
 
 
-def test_the_store_is_backed_up_at_the_start(bench: Bench):
+def test_the_store_is_backed_up_at_the_start(bench: JobsHarness):
     job = collect(bench.open(), ["a.jpg"])
     bench.close()
     bench.open()
@@ -336,7 +344,7 @@ def test_the_store_is_backed_up_at_the_start(bench: Bench):
         assert backup.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-def test_two_generations_are_kept_and_the_older_is_a_day_older(bench: Bench, monkeypatch):
+def test_two_generations_are_kept_and_the_older_is_a_day_older(bench: JobsHarness, monkeypatch):
     service = bench.open()
     store = bench.outputs / ".gpen-webui" / "jobs.sqlite"
     newest, older = backup_paths(store)
@@ -358,7 +366,7 @@ def test_two_generations_are_kept_and_the_older_is_a_day_older(bench: Bench, mon
     assert (jobs_in(newest), jobs_in(older)) == (4, 3)
 
 
-def test_a_backup_restores_albums_that_the_damaged_store_has_lost(bench: Bench, left: Path):
+def test_a_backup_restores_albums_that_the_damaged_store_has_lost(bench: JobsHarness, left: Path):
     store = left / "jobs.sqlite"
     assert back_up(store)
     for path in left.glob("jobs.sqlite*"):
@@ -373,7 +381,7 @@ def test_a_backup_restores_albums_that_the_damaged_store_has_lost(bench: Bench, 
 
 @pytest.mark.parametrize("is_backed_up_again", [False, True])
 def test_an_album_that_was_deleted_after_the_backup_does_not_come_back(
-    bench: Bench, is_backed_up_again: bool
+    bench: JobsHarness, is_backed_up_again: bool
 ):
     service = bench.open()
     gone = wait_for_state(service, start(service, ["gone.jpg"]), "done")
@@ -389,7 +397,9 @@ def test_an_album_that_was_deleted_after_the_backup_does_not_come_back(
     assert [job.id for job in service.store.jobs()] == [kept.id]
 
 
-def test_a_damaged_backup_beside_a_damaged_store_loses_no_upload(bench: Bench, checkpointed: Path):
+def test_a_damaged_backup_beside_a_damaged_store_loses_no_upload(
+    bench: JobsHarness, checkpointed: Path
+):
     assert back_up(checkpointed)
     newest, _ = backup_paths(checkpointed)
     truncate(newest, newest.stat().st_size // 3)
@@ -397,7 +407,7 @@ def test_a_damaged_backup_beside_a_damaged_store_loses_no_upload(bench: Bench, c
     check_no_upload_is_lost(bench.open())
 
 
-def test_a_damaged_store_never_drives_out_a_good_backup(bench: Bench, checkpointed: Path):
+def test_a_damaged_store_never_drives_out_a_good_backup(bench: JobsHarness, checkpointed: Path):
     assert back_up(checkpointed)
     good = backup_paths(checkpointed)[0].read_bytes()
     with open(checkpointed, "r+b") as file:
@@ -411,14 +421,14 @@ def test_a_damaged_store_never_drives_out_a_good_backup(bench: Bench, checkpoint
 
 
 @pytest.fixture
-def version_1(bench: Bench, tmp_path: Path) -> dict:
+def version_1(bench: JobsHarness, tmp_path: Path) -> dict:
     """Outputs as the first version left them in the middle of its work; what it knew."""
     with zipfile.ZipFile(Path(__file__).parent / "data" / "store-version-1.zip") as archive:
         archive.extractall(tmp_path)
     return json.loads((tmp_path / "expected.json").read_text("utf-8"))
 
 
-def test_a_store_of_the_first_version_is_brought_up_to_date(bench: Bench, version_1: dict):
+def test_a_store_of_the_first_version_is_brought_up_to_date(bench: JobsHarness, version_1: dict):
     service = bench.open()
     assert service.notice is None
     for job_id, expected in version_1.items():
@@ -443,7 +453,7 @@ def test_a_store_of_the_first_version_is_brought_up_to_date(bench: Bench, versio
             check_nothing_lost(service, job)
 
 
-def test_the_first_version_is_backed_up_before_it_is_changed(bench: Bench, version_1: dict):
+def test_the_first_version_is_backed_up_before_it_is_changed(bench: JobsHarness, version_1: dict):
     bench.open()
     bench.close()
     stores = backup_paths(bench.outputs / ".gpen-webui" / "jobs.sqlite")
@@ -454,7 +464,7 @@ def test_the_first_version_is_backed_up_before_it_is_changed(bench: Bench, versi
     assert versions == [2, 1]
 
 
-def test_a_damaged_store_of_the_first_version_is_read_too(bench: Bench, version_1: dict):
+def test_a_damaged_store_of_the_first_version_is_read_too(bench: JobsHarness, version_1: dict):
     store = bench.outputs / ".gpen-webui" / "jobs.sqlite"
     truncate(store, store.stat().st_size - PAGE)
     service = bench.open()

@@ -18,7 +18,7 @@ from gpen_webui.files.placing import (
     is_placed,
     place,
     remove_placed,
-    stage,
+    write_staged,
 )
 from gpen_webui.jobs.naming import plan_results
 from gpen_webui.photo.formats import with_photo_suffix
@@ -116,7 +116,7 @@ def test_run_folders_made_in_the_same_second_differ(tmp_path: Path):
 def placed(folder: Path, name: PurePosixPath, data: bytes = b"x") -> Path:
     """Stage and place a file; where it lies."""
     staged = folder.parent / "staged"
-    stage(staged, data)
+    write_staged(staged, data)
     place(staged, folder, name)
     staged.unlink()
     return folder / name
@@ -200,7 +200,7 @@ def links(request, monkeypatch) -> None:
 @pytest.mark.usefixtures("links")
 def test_a_placed_file_is_known_as_ours_and_a_strangers_is_not(folder: Path, tmp_path: Path):
     staged, name = tmp_path / "staged", PurePosixPath("1950/a.jpg")
-    stage(staged, b"ours")
+    write_staged(staged, b"ours")
     place(staged, folder, name)
     assert (folder / name).read_bytes() == b"ours"
     assert is_placed(staged, folder / name)
@@ -215,7 +215,7 @@ def test_a_placed_file_is_known_as_ours_and_a_strangers_is_not(folder: Path, tmp
 @pytest.mark.usefixtures("links")
 def test_what_was_placed_can_be_undone(folder: Path, tmp_path: Path):
     staged, name = tmp_path / "staged", PurePosixPath("1950/summer/a.jpg")
-    stage(staged, b"ours")
+    write_staged(staged, b"ours")
     place(staged, folder, name)
     remove_placed(staged, folder, name)
     assert os.listdir(tmp_path) == ["results"]
@@ -227,7 +227,7 @@ def test_nothing_is_ever_overwritten(folder: Path, tmp_path: Path):
     (folder / "a.jpg").write_bytes(b"a stranger's")
     (folder / "b.jpg").mkdir()
     (folder / "c.jpg").symlink_to("nowhere")
-    stage(tmp_path / "staged", b"ours")
+    write_staged(tmp_path / "staged", b"ours")
     for name in ("a.jpg", "b.jpg", "c.jpg", "a.jpg/d.jpg"):
         with pytest.raises(NameRefusedError):
             place(tmp_path / "staged", folder, PurePosixPath(name))
@@ -236,7 +236,7 @@ def test_nothing_is_ever_overwritten(folder: Path, tmp_path: Path):
 
 
 def test_an_identical_file_of_a_stranger_is_not_taken_for_ours(folder: Path, tmp_path: Path):
-    stage(tmp_path / "staged", b"the same bytes")
+    write_staged(tmp_path / "staged", b"the same bytes")
     (folder / "a.jpg").write_bytes(b"the same bytes")
     remove_placed(tmp_path / "staged", folder, PurePosixPath("a.jpg"))
     assert os.listdir(folder) == ["a.jpg"]
@@ -246,7 +246,7 @@ def test_an_identical_file_of_a_stranger_is_not_taken_for_ours(folder: Path, tmp
 def test_a_name_that_the_file_system_refuses_is_told_as_such(
     folder: Path, tmp_path: Path, monkeypatch, code: int
 ):
-    stage(tmp_path / "staged", b"ours")
+    write_staged(tmp_path / "staged", b"ours")
     monkeypatch.setattr(os, "link", _raising(code))
     monkeypatch.setattr(placing, "create_file", _raising(code))
     with pytest.raises(NameRefusedError):
@@ -256,7 +256,7 @@ def test_a_name_that_the_file_system_refuses_is_told_as_such(
 def test_a_full_disk_is_not_taken_for_a_name_that_is_refused(
     folder: Path, tmp_path: Path, monkeypatch
 ):
-    stage(tmp_path / "staged", b"ours")
+    write_staged(tmp_path / "staged", b"ours")
     monkeypatch.setattr(os, "link", _raising(errno.ENOSPC))
     with pytest.raises(OSError, match="No space") as caught:
         place(tmp_path / "staged", folder, PurePosixPath("a.jpg"))
@@ -266,12 +266,12 @@ def test_a_full_disk_is_not_taken_for_a_name_that_is_refused(
 def test_a_full_disk_leaves_nothing_staged(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(os, "fsync", _raising(errno.ENOSPC))
     with pytest.raises(OSError, match="No space"):
-        stage(tmp_path / "staged", b"x")
+        write_staged(tmp_path / "staged", b"x")
     assert os.listdir(tmp_path) == []
 
 
 def test_a_folder_that_was_removed_is_not_made_again(tmp_path: Path):
-    stage(tmp_path / "staged", b"x")
+    write_staged(tmp_path / "staged", b"x")
     with pytest.raises(FileNotFoundError):
         place(tmp_path / "staged", tmp_path / "gone", PurePosixPath("t/a.jpg"))
 

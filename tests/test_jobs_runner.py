@@ -7,8 +7,8 @@ import pytest
 
 from gpen_webui.jobs.runner import foreman, saving
 from tests.jobs_kit import (
-    Bench,
     Gate,
+    JobsHarness,
     check_nothing_lost,
     files_in,
     start,
@@ -21,7 +21,7 @@ from tests.test_jobs_conformance_faults import killed
 
 @pytest.fixture
 def bench(tmp_path: Path):
-    bench = Bench(tmp_path / "outputs", workers=1)
+    bench = JobsHarness(tmp_path / "outputs", workers=1)
     yield bench
     bench.close()
 
@@ -39,7 +39,7 @@ def placed(monkeypatch: pytest.MonkeyPatch) -> Gate:
     return gate
 
 
-def test_cancelling_waits_for_a_result_that_is_being_saved(bench: Bench, placed: Gate):
+def test_cancelling_waits_for_a_result_that_is_being_saved(bench: JobsHarness, placed: Gate):
     service = bench.open()
     job = start(service, ["a.jpg", "b.jpg"])
     placed.wait_until_reached()
@@ -62,7 +62,7 @@ def test_a_result_that_comes_too_late_is_removed(bench, placed: Gate, monkeypatc
     check_nothing_lost(service, wait_for_state(service, start(service, ["c.jpg"]), "done"))
 
 
-def test_a_result_that_was_never_recorded_is_removed_when_its_photo_is_left_out(bench: Bench):
+def test_a_result_that_was_never_recorded_is_removed_when_its_photo_is_left_out(bench: JobsHarness):
     for _ in range(3):
         killed(bench.outputs, "placed", "2.jpg")
     service = bench.open()

@@ -19,7 +19,7 @@ from gpen_webui.jobs.store import database
 from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
 from tests.jobs_kit import (
-    Bench,
+    JobsHarness,
     check_nothing_lost,
     collect,
     files_in,
@@ -32,13 +32,13 @@ from tests.jobs_kit import (
 
 @pytest.fixture
 def bench(tmp_path: Path):
-    bench = Bench(tmp_path / "outputs")
+    bench = JobsHarness(tmp_path / "outputs")
     yield bench
     bench.close()
 
 
 @pytest.fixture
-def service(bench: Bench) -> JobService:
+def service(bench: JobsHarness) -> JobService:
     return bench.open()
 
 
@@ -62,7 +62,7 @@ def test_repeated_clicks_make_one_job(service: JobService):
     assert service.store.create_job("album", "Other", RestoreOptions(), key="k2").id not in made
 
 
-def test_an_upload_that_is_sent_again_is_taken_once(bench: Bench, service: JobService):
+def test_an_upload_that_is_sent_again_is_taken_once(bench: JobsHarness, service: JobService):
     job = service.store.create_job("album", "Again", RestoreOptions())
     first = service.store.add_item(job.id, "a.jpg", upload(service, b"1"), key="p1")
     again = service.store.add_item(job.id, "a.jpg", upload(service, b"1"), key="p1")
@@ -74,7 +74,7 @@ def test_an_upload_that_is_sent_again_is_taken_once(bench: Bench, service: JobSe
     assert service.store.add_item(job.id, "a.jpg", upload(service, b"1"), key="p1").n == 0
 
 
-def test_a_started_job_takes_no_further_photos(bench: Bench, service: JobService):
+def test_a_started_job_takes_no_further_photos(bench: JobsHarness, service: JobService):
     job = start(service, ["a.jpg"])
     with pytest.raises(JobConflictError, match="takes no further photos"):
         service.store.add_item(job.id, "b.jpg", upload(service))
@@ -129,7 +129,7 @@ def test_items_are_listed_in_order_in_pages(service: JobService):
     assert [item.name for item in first + rest] == [f"{n}.jpg" for n in range(5)]
 
 
-def test_disk_use_is_what_deleting_frees(bench: Bench, service: JobService):
+def test_disk_use_is_what_deleting_frees(bench: JobsHarness, service: JobService):
     jobs = [wait_for_state(service, start(service, ["a.jpg", "b.jpg"]), "done") for _ in range(2)]
     uploads = bench.outputs / ".gpen-webui" / "uploads"
     on_disk = [
@@ -155,7 +155,7 @@ def test_there_is_nothing_to_see_of_unknown_photos_and_jobs(service: JobService,
         service.store.items("0" * 16)
 
 
-def test_a_photo_has_no_result_before_it_is_restored(bench: Bench, service: JobService):
+def test_a_photo_has_no_result_before_it_is_restored(bench: JobsHarness, service: JobService):
     gate = bench.play.hold("a.jpg")
     job = start(service, ["a.jpg"])
     gate.wait_until_reached()
@@ -168,7 +168,9 @@ def test_a_photo_has_no_result_before_it_is_restored(bench: Bench, service: JobS
 # The files
 
 
-def test_a_second_server_for_the_same_folder_is_refused_with_words(bench: Bench, project: Path):
+def test_a_second_server_for_the_same_folder_is_refused_with_words(
+    bench: JobsHarness, project: Path
+):
     bench.open()
     code = (
         "import sys; from pathlib import Path; from gpen_webui.jobs.service import open_jobs\n"
@@ -183,13 +185,13 @@ def test_a_second_server_for_the_same_folder_is_refused_with_words(bench: Bench,
     assert "--outputs" in done.stdout
 
 
-def test_a_closed_folder_can_be_opened_again(bench: Bench):
+def test_a_closed_folder_can_be_opened_again(bench: JobsHarness):
     job = collect(bench.open(), ["a.jpg"])
     bench.close()
     assert bench.open().store.job(job.id).counts["total"] == 1
 
 
-def test_what_a_dead_process_left_half_done_is_removed(bench: Bench):
+def test_what_a_dead_process_left_half_done_is_removed(bench: JobsHarness):
     service = bench.open()
     job = collect(service, ["a.jpg"])
     bench.close()
@@ -225,7 +227,7 @@ def test_a_locked_store_is_told_in_words_and_work_goes_on_when_it_is_free(bench,
     wait_for(lambda: service.pool.status()["state"] == "ready")
 
 
-def test_a_removed_store_is_told_in_words_and_nothing_is_reported_as_done(bench: Bench):
+def test_a_removed_store_is_told_in_words_and_nothing_is_reported_as_done(bench: JobsHarness):
     service = bench.open()
     gate = bench.play.hold("a.jpg")
     job = start(service, ["a.jpg"])
@@ -243,7 +245,7 @@ def test_a_removed_store_is_told_in_words_and_nothing_is_reported_as_done(bench:
     check_nothing_lost(service, wait_for_state(service, job, "done"))
 
 
-def test_a_store_of_a_newer_version_is_left_alone(bench: Bench):
+def test_a_store_of_a_newer_version_is_left_alone(bench: JobsHarness):
     bench.open()
     bench.close()
     database = sqlite3.connect(bench.outputs / ".gpen-webui" / "jobs.sqlite")
@@ -256,4 +258,4 @@ def test_a_store_of_a_newer_version_is_left_alone(bench: Bench):
 def test_a_folder_that_cannot_be_made_is_told_in_words(tmp_path: Path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StoreError, match="cannot be written"):
-        Bench(tmp_path / "file" / "outputs").open()
+        JobsHarness(tmp_path / "file" / "outputs").open()

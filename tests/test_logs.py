@@ -13,7 +13,7 @@ from gpen_webui.jobs.service import JobService
 from gpen_webui.logs import about, log_to_file
 from gpen_webui.pipeline import StageError
 from gpen_webui.settings import Settings, SettingsError
-from tests.jobs_kit import Bench, start, wait_for, wait_for_state
+from tests.jobs_kit import JobsHarness, start, wait_for, wait_for_state
 
 pytest_plugins = ["tests.jobs_fixtures"]
 
@@ -88,12 +88,12 @@ def test_an_unknown_level_or_format_is_refused_with_words(wrong: dict):
 # What is told of a photo
 
 
-def records_of(bench: Bench, service: JobService) -> list[dict]:
+def records_of(bench: JobsHarness, service: JobService) -> list[dict]:
     path = bench.outputs / ".gpen-webui" / "gpen-webui.log"
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def test_the_log_tells_the_way_of_each_photo(bench: Bench):
+def test_the_log_tells_the_way_of_each_photo(bench: JobsHarness):
     log_to_file(bench.outputs, format="json")
     service = bench.open()
     error = StageError("detect", "torn.jpg is no photo.")
@@ -122,7 +122,7 @@ def test_the_log_tells_the_way_of_each_photo(bench: Bench):
     assert "ValueError: the cause of it" in failed["traceback"]
 
 
-def test_the_log_tells_what_was_stopped_and_what_users_asked(bench: Bench):
+def test_the_log_tells_what_was_stopped_and_what_users_asked(bench: JobsHarness):
     log_to_file(bench.outputs, format="json")
     service = bench.open()
     gate = bench.play.hold("a.jpg", "network")

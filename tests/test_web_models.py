@@ -144,7 +144,7 @@ def test_what_cannot_be_downloaded_is_said(server: Server, name: str, status: in
 
 
 class Shop:
-    """A web server that hands out one file, slowly if wished, and what fetches from it."""
+    """A web server that hands out one file, slowly if asked to, and what fetches from it."""
 
     def __init__(self, folder: Path, content: bytes):
         self.go_on = threading.Event()

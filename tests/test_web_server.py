@@ -127,6 +127,19 @@ def test_a_crash_of_the_working_process_goes_by_unattended(tmp_path: Path):
         assert server.wait_for(job)["counts"]["done"] == 5
 
 
+def test_the_history_says_that_a_damaged_store_was_put_together_again(tmp_path: Path):
+    with Server(tmp_path) as server:
+        server.new_album([("p.jpg", small_photo(1))], start=False)
+        assert "was damaged" not in server.get("/jobs").text
+    with open(tmp_path / ".gpen-webui" / "jobs.sqlite", "r+b") as store:
+        store.write(b"\xff" * 100)
+    with Server(tmp_path) as server:
+        page = server.get("/jobs").text
+        [kept] = (tmp_path / ".gpen-webui").glob("jobs.damaged-*.sqlite")
+        assert f"was damaged; it is kept as {kept.name}" in page
+        assert [job["name"] for job in server.get("/api/jobs").json()["jobs"]] == ["Album"]
+
+
 def test_without_gunicorn_it_serves_as_well(tmp_path: Path):
     without = (
         "import importlib.util as u, sys; found = u.find_spec; "

@@ -55,7 +55,7 @@ def _restore_command(album: Path, results: Path) -> list[str]:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    wishes = {
+    requested = {
         "PYTHONPATH": str(IMPORTED_FROM),
         "GPEN_WEBUI_OUTPUTS": str(settings.outputs),
         "GPEN_WEBUI_MODELS": str(settings.models),
@@ -63,8 +63,8 @@ def _environment(settings: Settings) -> dict[str, str]:
         "GPEN_WEBUI_PRECISION": settings.precision,
     }
     if settings.model:
-        wishes["GPEN_WEBUI_MODEL"] = settings.model
-    return {**os.environ, **wishes}
+        requested["GPEN_WEBUI_MODEL"] = settings.model
+    return {**os.environ, **requested}
 
 
 def _peak_of(command: list[str], environment: dict[str, str]) -> int:

@@ -1,4 +1,4 @@
-"""Models with drawn weights: the work of the published ones, with nothing to download."""
+"""Models with random weights: the work of the published ones, with nothing to download."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHAPES = {
 }
 
 
-def draw_model(shape: str, folder: Path) -> InstalledModel:
+def write_random_model(shape: str, folder: Path) -> InstalledModel:
     """Write a network of one of `SHAPES` with random weights into `folder`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

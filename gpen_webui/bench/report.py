@@ -15,7 +15,7 @@ from gpen_webui.bench.machine import describe_machine
 from gpen_webui.bench.memory import MemoryUse, measure_memory
 from gpen_webui.bench.network import NetworkResult, measure_network, network_sides
 from gpen_webui.bench.photos import make_photos
-from gpen_webui.bench.random_model import draw_model
+from gpen_webui.bench.random_model import write_random_model
 from gpen_webui.models.installed import find_model
 from gpen_webui.settings import Settings
 
@@ -64,7 +64,7 @@ class Benchmark:
 def run_benchmark(settings: Settings, shape: str, plan: Plan) -> Benchmark:
     """Measure everything, and show on a terminal how far it is.
 
-    shape: "default" for the installed model, or one of drawn weights. Raises UserError where
+    shape: "default" for the installed model, or one of random weights. Raises UserError where
     the model cannot be used.
     """
     with (
@@ -81,7 +81,7 @@ def run_benchmark(settings: Settings, shape: str, plan: Plan) -> Benchmark:
         if shape == "default":
             model = find_model(settings.model, settings.models)
         else:
-            model = draw_model(shape, scratch / "models")
+            model = write_random_model(shape, scratch / "models")
             settings = replace(settings, models=scratch / "models", model=str(model.path))
         settings = replace(settings, outputs=scratch / "outputs")
         photos = make_photos(scratch / "photos", plan.photos)

@@ -35,7 +35,7 @@ def add_bench_parser(commands: argparse._SubParsersAction) -> None:
         "--shape",
         choices=("default", "512", "256"),
         default="default",
-        help="the installed default model, or drawn weights in the shape of GPEN-BFR-512 or -256",
+        help="the installed default model, or random weights in the shape of GPEN-BFR-512 or -256",
     )
     parser.add_argument("--photos", type=_photo_count, metavar="N", help="in the album (20)")
     parser.add_argument(

@@ -81,7 +81,7 @@ def _import(arguments: argparse.Namespace) -> int:
 def _verify(arguments: argparse.Namespace) -> int:
     from gpen_webui.models.installed import verify_models
 
-    verdicts = verify_models(Settings.from_environment().models)
-    for name, problem in verdicts.items():
+    problems = verify_models(Settings.from_environment().models)
+    for name, problem in problems.items():
         print(f"{name}: {problem or 'whole and unchanged'}")
-    return 1 if any(verdicts.values()) else 0
+    return 1 if any(problems.values()) else 0

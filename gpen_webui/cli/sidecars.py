@@ -11,7 +11,7 @@ import numpy as np
 from gpen_webui.files.atomic import temporary_name
 from gpen_webui.files.names import numbered_paths, safe_path
 from gpen_webui.files.originals import Original
-from gpen_webui.files.placing import is_there, place, stage
+from gpen_webui.files.placing import is_there, place, write_staged
 from gpen_webui.jobs.runner.saving import CannotSaveError
 from gpen_webui.photo.formats import with_photo_suffix
 from gpen_webui.pipeline import RestoredFile
@@ -78,7 +78,7 @@ class Sidecars:
         """Write a file, unless an earlier try has; one of another kind keeps its name."""
         staged = self._staging / temporary_name()
         try:
-            stage(staged, data)
+            write_staged(staged, data)
             for name in numbered_paths(wanted):
                 path = self._folder / name
                 if path.is_file() and path.read_bytes() == data:

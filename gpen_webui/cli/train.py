@@ -73,7 +73,7 @@ def _add_run(actions: argparse._SubParsersAction) -> None:
     )
     run.add_argument("--device", default="auto", help="cpu, cuda, mps")
     run.add_argument("--threads", type=int, help="of the CPU; all where not given")
-    run.add_argument("--seed", type=int, default=0, help="of everything that is drawn")
+    run.add_argument("--seed", type=int, default=0, help="of all that is random")
     run.add_argument(
         "--compile", action="store_true", help="a third faster; on a CPU this needs a C++ compiler"
     )

@@ -1,4 +1,4 @@
-"""Checks of a reduced precision against float32, on real crops, with remembered verdicts."""
+"""Checks of a reduced precision against float32, on real crops, with remembered measurements."""
 
 from __future__ import annotations
 

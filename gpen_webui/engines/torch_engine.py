@@ -114,12 +114,14 @@ class TorchEngine(Engine):
         self._batches = tuple(size for size in self._batches if size < batch)
         log.warning("Out of memory with %d faces at a time, going on with fewer.", batch)
 
-    def _choose_precision(self, verdicts: MeasurementCache) -> str:
+    def _choose_precision(self, measurements: MeasurementCache) -> str:
         """Take the first 16-bit type that passes the check; say what came of it."""
         known = f"{self._device.type}-{_device_name(self._device)}-torch-{torch.__version__}"
         for dtype in (torch.float16, torch.bfloat16):
             name = str(dtype).removeprefix("torch.")
-            measured = verdicts.recall(f"{known}-{name}", partial(self._half_precision_psnr, dtype))
+            measured = measurements.recall(
+                f"{known}-{name}", partial(self._half_precision_psnr, dtype)
+            )
             if measured >= HALF_PRECISION_PSNR:
                 self._dtype = dtype
                 return f"{name} ({measured:.0f} dB from float32)"

@@ -58,16 +58,6 @@ class Band:
     is_last_of: list[int]
 
 
-def blend_faces(pixels: np.ndarray, patches: list[Patch]) -> np.ndarray:
-    """A copy of the photo (H,W,3) uint8 with the patches in it."""
-    result = pixels.copy()
-    sides = {patch.crop.shape[0] for patch in patches}
-    matrices = [patch.matrix for patch in patches]
-    for band in plan_bands(pixels.shape, matrices, *sides) if patches else []:
-        blend_band(pixels, result, [patches[i] for i in band.faces], band)
-    return result
-
-
 def plan_bands(
     shape: tuple[int, ...], matrices: list[np.ndarray], side: int, most_faces: int | None = None
 ) -> list[Band]:

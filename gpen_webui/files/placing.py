@@ -44,7 +44,7 @@ class NameRefusedError(OSError):
     """The folder cannot hold a file of this name, or something else has the name by now."""
 
 
-def stage(path: Path, data: bytes | BinaryIO, modified_ns: int | None = None) -> int:
+def write_staged(path: Path, data: bytes | BinaryIO, modified_ns: int | None = None) -> int:
     """Write a file under a name that is ours alone, over what an earlier try left there.
 
     data: see atomic.write_content. modified_ns: the date that it gets where the file system

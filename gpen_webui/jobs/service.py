@@ -16,6 +16,7 @@ from gpen_webui.files.lock import FileLock
 from gpen_webui.jobs.outputs_lock import lock_outputs
 from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.runner.foreman import Foreman
+from gpen_webui.jobs.runner.interface import JobRunner, WorkerPool
 from gpen_webui.jobs.runner.loading_record import LoadingRecord
 from gpen_webui.jobs.runner.local_pool import LocalPool, RestoreStages
 from gpen_webui.jobs.runner.saving import Saver
@@ -65,24 +66,26 @@ class JobService:
             remover = Remover(files, database)
             self.store = Store(files, database)
             self.events = Events(self.store, notifier)
-            self.runner = Foreman(
+            foreman = Foreman(
                 self.store,
                 JobCommands(files, database, remover),
                 ClaimQueue(files, database),
                 Saver(files, database, self.store),
             )
             loading = LoadingRecord(files.root / "loading", _load_settings(settings))
-            self.pool = LocalPool(
-                self.runner,
+            pool = LocalPool(
+                foreman,
                 load_restorer,
                 restore_stages,
                 settings.max_photo_seconds,
                 loading,
             )
-            self.runner.recover(photos_are_blamed=not loading.is_left_over)
+            foreman.recover(photos_are_blamed=not loading.is_left_over)
             opened.callback(Maintenance(files.database, remover).close)
-            self.pool.start()
-            opened.callback(self.pool.close)
+            pool.start()
+            opened.callback(pool.close)
+            self.runner: JobRunner = foreman
+            self.pool: WorkerPool = pool
             self._opened = opened.pop_all()
 
     def close(self) -> None:

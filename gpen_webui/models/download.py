@@ -53,7 +53,7 @@ class DownloadError(ModelError):
     """A model could not be fetched; what has arrived is kept for the next try."""
 
 
-class DownloadCancelled(DownloadError):  # noqa: N818 - the user's wish, not a failure
+class DownloadCancelled(DownloadError):  # noqa: N818 - requested by the user, not a failure
     """The user stopped the download."""
 
 

@@ -122,18 +122,18 @@ def list_models(models: Path) -> list[ModelState]:
 
 def verify_models(models: Path) -> dict[str, str | None]:
     """Read every installed file anew: per model None where all is well, else a sentence."""
-    verdicts: dict[str, str | None] = {}
+    problems: dict[str, str | None] = {}
     for state in list_models(models):
         if state.installed is None:
             continue
         try:
             verify(state.installed, models)
-            verdicts[state.name] = None
+            problems[state.name] = None
         except UserError as error:
-            verdicts[state.name] = str(error)
+            problems[state.name] = str(error)
         except OSError as error:
-            verdicts[state.name] = _cannot_be_read(state.installed, error)
-    return verdicts
+            problems[state.name] = _cannot_be_read(state.installed, error)
+    return problems
 
 
 def _state_of_own(path: Path, models: Path) -> ModelState:
@@ -168,7 +168,7 @@ def _state_of(entry: PublishedModel, models: Path, default: str) -> ModelState:
 
 
 def _crop_of(path: Path, models: Path) -> tuple[int | None, str | None]:
-    """Crop size and trouble of an installed file, as far as they are known without loading it."""
+    """Crop size and problem of an installed file, as far as they are known without loading it."""
     try:
         known = recall(path, models)
         return (known.crop if known else remembered(path, _crop_of_new)), None

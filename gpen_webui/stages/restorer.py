@@ -22,7 +22,7 @@ from gpen_webui.faces.detect import Face, FaceDetector
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.stages.adjust import finish
-from gpen_webui.stages.face_tasks import task_of
+from gpen_webui.stages.face_purposes import purpose_of
 from gpen_webui.stages.small_faces import SmallFaces
 from gpen_webui.states import ItemState
 
@@ -119,7 +119,7 @@ class Restorer:
         self.detector = detector
         self.model = model
         self.small_faces = small_faces
-        self.task = task_of(model.name)
+        self.face_purpose = purpose_of(model.name)
 
     def restore(
         self, photo: Photo, options: RestoreOptions, *, reuse: NetworkResult | None = None
@@ -146,7 +146,7 @@ class Restorer:
         Raises NetworkError where the network's answer is no picture.
         """
         clock = _StageClock()
-        has_colours = photo.grey and self.task.colours
+        has_colours = photo.grey and self.face_purpose.colours
         warnings = list(photo.warnings)
         if has_colours and photo.icc:
             warnings.append("Its profile for grey pictures is left out, as it has colours now.")
@@ -173,11 +173,11 @@ class Restorer:
                 ItemState.NO_FACE, photo.pixels, reports, network, warnings, clock.seconds
             )
         pixels = yield from self._blend(photo, options, found, network, clock)
-        pixels = self.task.finished(photo.pixels, pixels)
+        pixels = self.face_purpose.finished(photo.pixels, pixels)
         yield "adjust"
         with clock.stage("adjust"):
             pixels = finish(pixels, options)
-        if warning := self.task.warning():
+        if warning := self.face_purpose.warning():
             warnings.append(warning)
         return Restoration(
             ItemState.DONE,
@@ -266,8 +266,8 @@ class Restorer:
     def _patch(
         self, crop: np.ndarray, restored: np.ndarray, matrix: np.ndarray, options: RestoreOptions
     ) -> Patch:
-        face = self.task.adjusted(crop, restored, options)
-        return Patch(crop, face, matrix, keep_fine=self.task.keep_fine(options))
+        face = self.face_purpose.adjusted(crop, restored, options)
+        return Patch(crop, face, matrix, keep_fine=self.face_purpose.keep_fine(options))
 
     def _model_of(self, matrix: np.ndarray) -> str:
         """The name of the model that restores a face."""
@@ -321,7 +321,7 @@ class Restorer:
         crops: list[np.ndarray],
         photo: Photo,
     ) -> list[np.ndarray]:
-        shown = [self.task.shown(crop) for crop in crops]
+        shown = [self.face_purpose.shown(crop) for crop in crops]
         batch = np.stack(shown).transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
         restored = run(np.ascontiguousarray(batch))
         faces = []
@@ -332,7 +332,7 @@ class Restorer:
                     f"{photo.name}: the model {model.name} returned no picture; choose "
                     "another model, or --precision exact."
                 )
-            faces.append(self.task.taken(crop, np.clip(face, 0, 255)))
+            faces.append(self.face_purpose.taken(crop, np.clip(face, 0, 255)))
         return faces
 
 

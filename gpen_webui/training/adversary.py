@@ -133,6 +133,6 @@ class Adversary:
 
     def _slope(self, textures: Tensor) -> Tensor:
         textures = textures.detach().requires_grad_()
-        verdict = self._network(textures).sum()
-        (gradient,) = torch.autograd.grad(verdict, textures, create_graph=True)
+        rating = self._network(textures).sum()
+        (gradient,) = torch.autograd.grad(rating, textures, create_graph=True)
         return gradient.square().sum(dim=(1, 2, 3)).mean()

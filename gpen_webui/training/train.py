@@ -350,10 +350,10 @@ class Training:
         self._stop = True
 
 
-def choose_device(wish: str) -> torch.device:
+def choose_device(requested: str) -> torch.device:
     """`auto` takes an NVIDIA or Apple GPU where there is one."""
-    if wish != "auto":
-        return torch.device(wish)
+    if requested != "auto":
+        return torch.device(requested)
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -1,6 +1,6 @@
 """A trained network in another width: channels are added, or the least used ones left out.
 
-Added channels begin with drawn weights, and nothing listens to them: a wider network draws the
+Added channels begin with random weights, and nothing listens to them: a wider network draws the
 same faces until it is trained on (Chen et al., "Net2Net", ICLR 2016).
 """
 
@@ -49,11 +49,11 @@ def widened(state: dict[str, Tensor], old: NetworkConfig, network: GPEN) -> dict
     state = {name: _by_channel(name, tensor) for name, tensor in state.items()}
     kept = _kept_channels(state, layouts, old, network.config)
     tensors = {}
-    for name, drawn in network.state_dict().items():
+    for name, random in network.state_dict().items():
         tensors[name] = state[name]
         if name in layouts:
-            resized = _resized(state[name], _by_channel(name, drawn), layouts[name], kept)
-            tensors[name] = resized.reshape(drawn.shape)
+            resized = _resized(state[name], _by_channel(name, random), layouts[name], kept)
+            tensors[name] = resized.reshape(random.shape)
     return tensors
 
 
@@ -121,20 +121,20 @@ def _kept_channels(
     return kept
 
 
-def _resized(old: Tensor, drawn: Tensor, layout: Layout, kept: dict[str, Kept]) -> Tensor:
-    """`drawn`, with the old values wherever both have the channels."""
+def _resized(old: Tensor, random: Tensor, layout: Layout, kept: dict[str, Kept]) -> Tensor:
+    """`random`, with the old values wherever both have the channels."""
     values, places = old, []
     for dimension, groups in enumerate(layout.along):
         source, place = _matched(groups, old.shape[dimension], kept)
         values = values.index_select(dimension, source)
         places.append(place)
     if layout.reads is None:
-        resized = drawn.clone()
+        resized = random.clone()
     else:
         # Weights are stored with unit variance, to be scaled by the number of inputs.
-        values = values * math.sqrt(drawn.shape[layout.reads] / old.shape[layout.reads])
+        values = values * math.sqrt(random.shape[layout.reads] / old.shape[layout.reads])
         outputs = layout.reads - 1
-        resized = drawn.index_fill(outputs, places[outputs], 0.0)
+        resized = random.index_fill(outputs, places[outputs], 0.0)
     resized[torch.meshgrid(*places, indexing="ij")] = values
     return resized
 

@@ -8,8 +8,6 @@ from pathlib import Path, PurePosixPath
 from flask import Response
 from zipstream import ZipStream
 
-FILE_MODE = 0o644
-
 
 def stream_zip(folder: Path, names: Iterable[str]) -> Response:
     """The files of `folder` with these relative names, as far as they are there.

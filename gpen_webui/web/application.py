@@ -56,6 +56,6 @@ def build_app(settings: Settings) -> Flask:
 
 def close_app(app: Flask) -> None:
     """End the sockets, downloads and jobs; unfinished photos go back to waiting."""
-    app.extensions["watchers"].close_all()
+    app.extensions["web_sockets"].close_all()
     app.extensions["models"].close()
     app.extensions["jobs"].close()

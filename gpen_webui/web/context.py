@@ -35,9 +35,9 @@ def model_manager() -> ModelManager:
     return current_app.extensions["models"]
 
 
-def watchers() -> WebSocketRegistry:
+def web_sockets() -> WebSocketRegistry:
     """The open WebSockets of this application."""
-    return current_app.extensions["watchers"]
+    return current_app.extensions["web_sockets"]
 
 
 def job_json(job: Job) -> dict:

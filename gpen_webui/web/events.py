@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, Response, g, jsonify, request
 from flask_sock import Sock
 from simple_websocket import Server
 
-from gpen_webui.web.context import job_service, model_manager, watchers, whole_number
+from gpen_webui.web.context import job_service, model_manager, web_sockets, whole_number
 from gpen_webui.web.errors import BadRequestError
 from gpen_webui.web.websockets import OPTIONS, WebSocketRegistry
 
@@ -26,7 +26,7 @@ sock = Sock()
 def init_app(app: Flask) -> None:
     """Prepare the application for its sockets."""
     app.config["SOCK_SERVER_OPTIONS"] = OPTIONS
-    app.extensions["watchers"] = WebSocketRegistry()
+    app.extensions["web_sockets"] = WebSocketRegistry()
 
 
 @blueprint.get("/api/jobs/<job_id>/events")
@@ -45,8 +45,8 @@ def admit() -> None:
     if job_id := (request.view_args or {}).get("job_id"):
         job_service().store.job(job_id)
         whole_number("after")
-    watchers().admit()
-    g.watcher = watchers()
+    web_sockets().admit()
+    g.web_sockets = web_sockets()
 
 
 def _is_handshake() -> bool:
@@ -71,16 +71,16 @@ def _is_key(text: str) -> bool:
 @sockets.teardown_request
 def leave(error: BaseException | None) -> None:
     """Let the next one in."""
-    if admitted := g.pop("watcher", None):
+    if admitted := g.pop("web_sockets", None):
         admitted.leave()
 
 
 @sock.route("/jobs/<job_id>", bp=sockets)
 def job_events(ws: Server, job_id: str) -> None:
     """All events of a job with a higher seq than `after`, then live, to its last."""
-    with watchers().serving(ws):
+    with web_sockets().serving(ws):
         for event in job_service().events.follow(job_id, whole_number("after", 0), HEARTBEAT):
-            watchers().check(ws)
+            web_sockets().check(ws)
             if event is not None:
                 ws.send(json.dumps(event))
 
@@ -88,10 +88,10 @@ def job_events(ws: Server, job_id: str) -> None:
 @sock.route("/models", bp=sockets)
 def model_changes(ws: Server) -> None:
     """The models and the engine, now and whenever they change."""
-    with watchers().serving(ws):
+    with web_sockets().serving(ws):
         told = None
         while True:
-            watchers().check(ws)
+            web_sockets().check(ws)
             state = model_manager().recent_state()
             if state != told:
                 ws.send(state)

@@ -90,10 +90,10 @@ class Application(BaseApplication):
         """The server stops; sockets would otherwise last as long as their jobs."""
         if self._app is None:
             return
-        watchers = self._app.extensions["watchers"]
-        if not watchers.stopping:
-            watchers.stopping = True
-            Thread(target=watchers.close_all, daemon=True).start()
+        web_sockets = self._app.extensions["web_sockets"]
+        if not web_sockets.stopping:
+            web_sockets.stopping = True
+            Thread(target=web_sockets.close_all, daemon=True).start()
 
     def _begin(self, worker: ThreadWorker) -> None:
         if self._app is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from gpen_webui.web.context import job_service, model_manager, watchers
+from gpen_webui.web.context import job_service, model_manager, web_sockets
 
 blueprint = Blueprint("health", __name__, url_prefix="/api/health")
 
@@ -33,5 +33,5 @@ def _health() -> dict:
         "ready": state == "ready",
         **status,
         "model": model,
-        "watchers": watchers().count,
+        "watchers": web_sockets().count,
     }

@@ -76,7 +76,7 @@ def batch() -> AnyResponse | str:
 @blueprint.get("/jobs")
 def jobs() -> str:
     """The history."""
-    return render_template("jobs.html")
+    return render_template("jobs.html", notice=current_app.extensions["jobs"].notice)
 
 
 @blueprint.get("/jobs/<job_id>")
@@ -141,10 +141,16 @@ def _for_all_templates() -> dict[str, object]:
         "descriptors": OPTIONS,
         "defaults": DEFAULTS,
         "groups": Group,
+        "touches": [name for name in OPTIONS if _is_touch(name)],
         "max_file_mb": settings().max_file_mb,
         "photo_types": photo_types(),
         "command": COMMAND,
     }
+
+
+def _is_touch(name: str) -> bool:
+    """Whether an option is a finishing touch that is off unless asked for."""
+    return OPTIONS[name].group is Group.TOUCHES and not DEFAULTS[name]
 
 
 def _store():

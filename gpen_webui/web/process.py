@@ -20,7 +20,7 @@ ANYWHERE = ("0.0.0.0", "::", "")
 
 
 def open_page(settings: Settings) -> None:
-    """Show the page in the user's browser, if wished and if there is a screen to show it on."""
+    """Show the page in the user's browser, if requested and if there is a screen to show it on."""
     if settings.open_browser and has_screen():
         Thread(target=webbrowser.open, args=(page_address(settings),), daemon=True).start()
 

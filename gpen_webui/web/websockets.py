@@ -18,7 +18,7 @@ from gpen_webui.web.errors import TooBusyError
 
 log = logging.getLogger(__name__)
 
-MAX_WATCHERS = 128
+MAX_WEB_SOCKETS = 128
 PING_SECONDS = 15  # a client that has not answered one ping by the next is cut off
 SEND_SECONDS = 10.0  # for a client that does not read
 GOODBYE_SECONDS = 2.0  # for the answer to our closing
@@ -31,7 +31,7 @@ OPTIONS = {"ping_interval": PING_SECONDS, "max_message_size": MAX_MESSAGE_BYTES}
 class WebSocketRegistry:
     """Counts the sockets, and ends them all when the server stops."""
 
-    def __init__(self, most: int = MAX_WATCHERS):
+    def __init__(self, most: int = MAX_WEB_SOCKETS):
         self._most = most
         self._lock = Lock()
         self._admitted = 0

@@ -25,8 +25,8 @@ from tests.server import Server
 STAGES = ("open", "detect", "align", "network", "blend", "adjust", "save")
 MIDDLE = ("running", *STAGES, "done")
 KILLS_AT_THE_START, KILLS_AT_THE_END = ("upload", "waiting"), ("end",)
-# A photo that is in hand at three deaths is taken for their cause and left out. Those that
-# were in hand come last, so the killing in the middle ends while there are others.
+# A photo that is in progress at three deaths is taken for their cause and left out. Those that
+# were in progress come last, so the killing in the middle ends while there are others.
 UNTOUCHED = 0.4
 
 

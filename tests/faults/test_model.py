@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from gpen_webui.models.download import download_model
-from tests.drawn_checkpoint import ReferenceCase
 from tests.faults.album import album, contents_of
 from tests.faults.test_disk import COUNT, check_all_done, wait_for_some
 from tests.faults.test_poison import wait_through_crashes
 from tests.file_server import FileServer
+from tests.reference_case import ReferenceCase
 from tests.server import Server
 
 NAME = "gpen-bfr-256"

@@ -83,10 +83,10 @@ def _if_good(opener: VariantOpener, variant: GraphVariant) -> Choice | None:
     """The variant, if it passes the check, or passed it at an earlier start."""
     opened = remember(lambda: opener.open(variant))
     measure = remember(lambda: compare(opened(), opener.open(FLOAT32), opener.model.size))
-    verdicts = MeasurementCache(opener.cache, opener.model.sha256)
+    measurements = MeasurementCache(opener.cache, opener.model.sha256)
     check = f"cpu-{variant.name}-{FLOAT32.name}-openvino-{ov.__version__}"
-    closeness = verdicts.recall(f"{check}-psnr", lambda: measure()[0])
-    moved = verdicts.recall(f"{check}-distance", lambda: measure()[1])
+    closeness = measurements.recall(f"{check}-psnr", lambda: measure()[0])
+    moved = measurements.recall(f"{check}-distance", lambda: measure()[1])
     if closeness >= FAST_PSNR and moved <= FAST_DISTANCE:
         return Choice(opened(), variant, f" It is {closeness:.0f} dB close to float32.")
     log.info("%s: %.1f dB, perceptual distance %+.4f", variant.numbers, closeness, moved)

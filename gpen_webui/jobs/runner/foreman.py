@@ -184,7 +184,7 @@ class Foreman:
         task.check()
         task.stage = stage
         try:
-            self._claims.stage(task.claim, stage)
+            self._claims.record_stage(task.claim, stage)
         except StoreError as error:
             self.store_error = str(error)
         except Exception:  # no reason to give the photo up
@@ -197,7 +197,7 @@ class Foreman:
         """
         task.settle()
         started = time.perf_counter()
-        task.result_size = self._saver.stage(task.claim, restored.data, restored.modified_ns)
+        task.result_size = self._saver.write_staged(task.claim, restored.data, restored.modified_ns)
         report = restored.report
         self._place(task, restored)
         saving = time.perf_counter() - started

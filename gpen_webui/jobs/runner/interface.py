@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from gpen_webui.jobs.records import Job
+from gpen_webui.jobs.runner.statistics import Statistics
 from gpen_webui.options import RestoreOptions
 
 
@@ -46,6 +47,9 @@ class JobRunner(Protocol):
         key: as in Store.create_job; a second call with it returns the job that the first made.
         """
 
+    def waiting(self) -> int:
+        """How many items of started jobs wait. Raises StoreError."""
+
     def delete(self, job_id: str) -> None:
         """Cancel the job if need be, then remove our copies of its photos and its results.
 
@@ -55,7 +59,12 @@ class JobRunner(Protocol):
 
 
 class WorkerPool(Protocol):
-    """Restores the photos of started jobs. Thread-safe."""
+    """Restores the photos of started jobs. Thread-safe.
+
+    statistics: of the photos that its workers have begun.
+    """
+
+    statistics: Statistics
 
     def warm_up(self) -> None:
         """Load the model in the background, before the first photo needs it."""

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import write_report
-from gpen_webui.files.placing import NameRefusedError, place, remove_placed, stage
+from gpen_webui.files.placing import NameRefusedError, place, remove_placed, write_staged
 from gpen_webui.jobs.store.claims import Claim
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles, remove_if_empty
@@ -41,7 +41,9 @@ class Saver:
         self._database = database
         self._store = store
 
-    def stage(self, claim: Claim, data: bytes | BinaryIO, modified_ns: int | None = None) -> int:
+    def write_staged(
+        self, claim: Claim, data: bytes | BinaryIO, modified_ns: int | None = None
+    ) -> int:
         """Write a result whole, out of sight, with this date; its size in bytes.
 
         Raises CannotSaveError.
@@ -49,7 +51,7 @@ class Saver:
         folder = self._folder(claim)
         try:
             self._make(folder, claim.job_id)
-            return stage(self._files.staged(claim.job_id, claim.n), data, modified_ns)
+            return write_staged(self._files.staged(claim.job_id, claim.n), data, modified_ns)
         except OSError as error:
             raise CannotSaveError(_in_words(error, folder)) from error
 

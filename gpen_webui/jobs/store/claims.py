@@ -43,7 +43,7 @@ WITH_WAITING_ITEMS = """
 class Claim:
     """An item in a worker's hands; it stays valid until the item gets another state.
 
-    crashed_before: the process died with it in hand before, so it must be run alone, lest an
+    crashed_before: the process died with it in progress before, so it must be run alone, lest an
     innocent neighbour is blamed for the next death.
     """
 
@@ -67,7 +67,7 @@ class ClaimQueue:
         self._database = database
 
     def claim(self, alone: bool) -> Claim | None:
-        """Take the next item; None where there is none. alone: no other item is in hand."""
+        """Take the next item; None where there is none. alone: no other item is in progress."""
         with self._database.changing(durable=False) as change:
             found = change.sql.execute(NEXT_JOB).fetchone()
             if found is None:
@@ -110,11 +110,11 @@ class ClaimQueue:
         with self._database.reading() as connection:
             return connection.execute(query).fetchone()[0]
 
-    def stage(self, claim: Claim, stage: str) -> None:
-        """Tell the stage that an item has entered."""
+    def record_stage(self, claim: Claim, stage: str) -> None:
+        """Record the stage that an item has entered."""
         with self._database.changing(durable=False) as change:
             if _is_valid(change, claim):
-                change.stage(claim.job_id, claim.n, stage)
+                change.record_stage(claim.job_id, claim.n, stage)
 
     def place_for(self, claim: Claim, suffix: str, portable: bool = False) -> PurePosixPath | None:
         """Where this item's result goes: its planned name, or the next one that nothing has.

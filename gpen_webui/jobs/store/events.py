@@ -58,13 +58,13 @@ class Subscription:
         self._seen = -1  # look first, then wait
 
     def wait(self, seconds: float) -> bool:
-        """Whether there was news since the last call, or does so within this time."""
+        """Whether there were new events since the last call, or are within this time."""
         with self._condition:
-            news = self._condition.wait_for(self._has_news, seconds)
+            has_new = self._condition.wait_for(self._has_new_events, seconds)
             self._seen = self._notified[self._job_id]
-            return news
+            return has_new
 
-    def _has_news(self) -> bool:
+    def _has_new_events(self) -> bool:
         return self._notified[self._job_id] != self._seen
 
 

@@ -96,11 +96,6 @@ class Store(Lookup):
             for upload in uploads:
                 upload.path.unlink(missing_ok=True)
 
-    def add_original(self, job_id: str, name: str, path: Path, key: str | None = None) -> Item:
-        """Add a photo that stays where it is: it is never copied, moved or deleted."""
-        [n] = self.add_originals(job_id, [NewPhoto(path, name, key)])
-        return self.item(job_id, n)
-
     def add_originals(self, job_id: str, photos: Sequence[NewPhoto]) -> list[int]:
         """Add photos that stay where they are; in the rest as `add_items`.
 

@@ -53,7 +53,7 @@ class Change:
         self.set_job(job_id, **values)
         row = self.job_row(job_id)
         error = {"stage": None, "message": row["reason"]} if row["reason"] else None
-        self._tell(row, None, "job", row["state"], name=row["name"], error=error)
+        self._record_event(row, None, "job", row["state"], name=row["name"], error=error)
 
     def set_job(self, job_id: str, **values: object) -> None:
         """Set columns of a job that nobody watches."""
@@ -64,8 +64,8 @@ class Change:
         """Set columns of an item, and tell."""
         self._change_item(job_id, n, "item", values)
 
-    def stage(self, job_id: str, n: int, stage: str) -> None:
-        """Note the stage that an item has entered, and tell."""
+    def record_stage(self, job_id: str, n: int, stage: str) -> None:
+        """Record the stage that an item has entered, and tell."""
         self._change_item(job_id, n, "stage", {"stage": stage})
 
     def set_item(self, job_id: str, n: int, **values: object) -> None:
@@ -132,7 +132,7 @@ class Change:
         job[before["state"]] -= 1
         job[after["state"]] += 1
         job["bytes"] += after["result_size"] - before["result_size"]
-        self._tell(
+        self._record_event(
             job,
             n,
             type,
@@ -142,7 +142,7 @@ class Change:
             **{name: after[name] for name in ("faces", "seconds", "result")},
         )
 
-    def _tell(
+    def _record_event(
         self,
         job: dict,
         n: int | None,

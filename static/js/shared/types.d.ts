@@ -10,18 +10,12 @@ export type Counts = {
   cancelled: number;
 };
 
+/** All options by name; those that scripts name have their own types. */
 export type Options = {
   strength: number;
   mode: string;
-  denoise: number;
-  sharpen: number;
-  contrast: number;
-  brightness: number;
-  protect_skin: boolean;
-  enhance_detail: boolean;
-  min_face: number;
   format: string;
-  quality: number;
+  [name: string]: number | string | boolean;
 };
 
 export type Face = {

@@ -4,6 +4,8 @@
 
 /** @type {Record<string, string>} */
 const words = JSON.parse(document.getElementById("words")?.textContent ?? "{}");
+/** Options by name: finishing touches that are off unless asked for. @type {string[]} */
+const touches = JSON.parse(document.getElementById("touches")?.textContent ?? "[]");
 const language = document.documentElement.lang;
 const number = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
 const whole = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
@@ -49,11 +51,8 @@ export const date = (seconds) => clock.format(new Date(seconds * 1000));
 
 /** The settings of a job in a few words. @param {Options} options */
 export function settings(options) {
-  const { denoise, sharpen, contrast, brightness, enhance_detail } = options;
   const parts = [say("settings.strength", { n: options.strength }), say(`mode.${options.mode}`)];
-  if (denoise || sharpen || contrast || brightness || enhance_detail) {
-    parts.push(say("settings.touched"));
-  }
+  if (touches.some((name) => options[name])) parts.push(say("settings.touched"));
   if (options.format !== "same") parts.push(options.format.toUpperCase());
   return parts.join(" · ");
 }

@@ -23,7 +23,7 @@ HOLE_PARTS = 2000  # a hole covers more than one part in so many of the crop
 HOLE_EDGE, HOLE_FEATHER = 1 / 256, 1 / 128
 
 
-class FaceTask(ABC):
+class FacePurpose(ABC):
     """Crops are (S,S,3) uint8 RGB; restored ones float32, 0-255.
 
     colours: whether a grey photo's result has colours.
@@ -60,7 +60,7 @@ class FaceTask(ABC):
         return None
 
 
-class Restore(FaceTask):
+class Restore(FacePurpose):
     """The network's face; light, colours and texture as the options say."""
 
     def taken(self, crop: np.ndarray, restored: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ class Restore(FaceTask):
         return 1 - options.strength / 100 if options.mode == "strong" else 1.0
 
 
-class Colorize(FaceTask):
+class Colorize(FacePurpose):
     """The photo's brightness with the network's two colours (U and V of BT.601)."""
 
     colours = True
@@ -105,7 +105,7 @@ class Colorize(FaceTask):
         return "Only the faces were coloured; the rest of the photo stays as it was."
 
 
-class Inpaint(FaceTask):
+class Inpaint(FacePurpose):
     """Holes, which are painted white, are filled; every other pixel stays."""
 
     def shown(self, crop: np.ndarray) -> np.ndarray:
@@ -140,13 +140,13 @@ def find_holes(crop: np.ndarray) -> np.ndarray:
     return cv2.dilate(holes, np.ones((reach, reach), np.uint8)).astype(bool)
 
 
-def task_of(model_name: str) -> FaceTask:
+def purpose_of(model_name: str) -> FacePurpose:
     """What a model is for; one that is not of the catalog restores."""
     entry = published_model(model_name)
-    return TASKS[entry.task if entry else "restore"]
+    return PURPOSES[entry.task if entry else "restore"]
 
 
-TASKS: dict[str, FaceTask] = {
+PURPOSES: dict[str, FacePurpose] = {
     "restore": Restore(),
     "colorize": Colorize(),
     "inpaint": Inpaint(),

@@ -1,4 +1,4 @@
-"""Weights drawn as `shared/reference/README.md` says, for networks whose output is known."""
+"""Random weights made as `shared/reference/README.md` says, for networks whose output is known."""
 
 import json
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from gpen_webui.gpen.network import GPEN, NetworkConfig
 
 
 class ReferenceCase:
-    """A network with drawn weights, an input, and what the reference makes of it."""
+    """A network with random weights, an input, and what the reference makes of it."""
 
     def __init__(self, file: Path):
         data = np.load(file)
@@ -23,8 +23,8 @@ class ReferenceCase:
         )
 
     def state(self) -> dict[str, torch.Tensor]:
-        drawn = draw(self.meta["seed"], self.meta["parameters"])
-        return {**GPEN(self.config).state_dict(), **drawn}
+        random = random_weights(self.meta["seed"], self.meta["parameters"])
+        return {**GPEN(self.config).state_dict(), **random}
 
     def crops(self) -> np.ndarray:
         rng = np.random.Generator(np.random.PCG64(self.meta["input_seed"]))
@@ -42,7 +42,9 @@ class ReferenceCase:
         return float(worst / self.meta["std"])
 
 
-def draw(seed: int, parameters: Iterable[tuple[str, list[int]]]) -> dict[str, torch.Tensor]:
+def random_weights(
+    seed: int, parameters: Iterable[tuple[str, list[int]]]
+) -> dict[str, torch.Tensor]:
     rng = np.random.Generator(np.random.PCG64(seed))
     state = {}
     for name, shape in parameters:

@@ -15,7 +15,7 @@ from gpen_webui.models.published import CATALOG
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.pipeline import restore_file
-from gpen_webui.stages.face_tasks import TASKS, find_holes, task_of
+from gpen_webui.stages.face_purposes import PURPOSES, find_holes, purpose_of
 from gpen_webui.stages.restorer import Restorer
 from tests.test_restore import SIZE, OneLineEngine
 
@@ -54,8 +54,8 @@ def chroma(pixels: np.ndarray) -> np.ndarray:
 
 
 def test_every_model_of_the_catalog_has_a_task():
-    assert {entry.task for entry in CATALOG} == set(TASKS)
-    assert task_of("somebody's own") is TASKS["restore"]
+    assert {entry.task for entry in CATALOG} == set(PURPOSES)
+    assert purpose_of("somebody's own") is PURPOSES["restore"]
 
 
 def test_colouring_shows_the_network_equal_colours(astronaut: Photo):
