@@ -66,7 +66,7 @@ def rgb_of_grey(profile: bytes) -> bytes | None:
     if curve is None:
         return None
     srgb = rgb_profile("", SRGB_PRIMARIES, D65, SRGB_CURVE)
-    tags = {tag: _tag(srgb, tag) for tag in (b"rXYZ", b"gXYZ", b"bXYZ", b"chad")}
+    tags = {tag: _tag(srgb, tag) or b"" for tag in (b"rXYZ", b"gXYZ", b"bXYZ", b"chad")}
     tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
     return _profile(b"RGB ", "grey as RGB", tags)
 

@@ -61,10 +61,8 @@ def opened(
         on_size(webp.size[0] * webp.size[1])
     # Not by its path: Pillow would map the file into memory, and read turned TIFFs wrongly.
     classic = as_classic(path)
-    with (
-        io.BytesIO(classic) if classic else path.open("rb") as file,
-        _pillow_open(file, name, path) as image,
-    ):
+    content: BinaryIO = io.BytesIO(classic) if classic else path.open("rb")
+    with content, _pillow_open(content, name, path) as image:
         check_again = _checker(image, path, name, max_megapixels)
         check_again()
         on_size(image.width * image.height)
