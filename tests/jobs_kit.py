@@ -118,7 +118,13 @@ class PlayedRestoration:
         )
         network = SimpleNamespace(crops=[], restored=[])
         restoration = SimpleNamespace(network=network)
-        return SimpleNamespace(data=data, suffix=suffix, report=report, restoration=restoration)
+        return SimpleNamespace(
+            data=data,
+            suffix=suffix,
+            report=report,
+            restoration=restoration,
+            modified_ns=None,
+        )
 
 
 def restored_text(original: bytes, options: RestoreOptions) -> bytes:
