@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Set
 from pathlib import Path, PurePosixPath
 
@@ -41,17 +42,17 @@ class Sidecars:
         path = source if isinstance(source, Path) else source.path
         result = with_photo_suffix(safe_path(restored.report.name), restored.suffix)
         for suffix in XMP:
-            self._carry(path.with_suffix(suffix), with_photo_suffix(result, ""))
-            self._carry(path.with_name(path.name + suffix), result)
-
-    def _carry(self, beside: Path, result: PurePosixPath) -> None:
-        try:
-            if not beside.is_file() or beside.stat().st_size > MOST_XMP:
-                return
-            data = beside.read_bytes()
-        except OSError:  # it may not be read, or its name is too long
-            return
-        self._keep(result.with_name(result.name + XMP[0]), data)
+            for beside, stem in (
+                (path.with_suffix(suffix), with_photo_suffix(result, "")),
+                (path.with_name(path.name + suffix), result),
+            ):
+                if not os.path.isfile(beside):  # also where its name would be too long
+                    continue
+                if beside.stat().st_size > MOST_XMP or not os.access(beside, os.R_OK):
+                    words = f"{beside.name} is too large or may not be read; it is left out."
+                    restored.report.warnings.append(words)
+                else:
+                    self._keep(stem.with_name(stem.name + XMP[0]), beside.read_bytes())
 
     def _save_faces(self, restored: RestoredFile) -> None:
         """Each restored face as faces/NAME_face1_before.png and ..._after.png."""

@@ -116,9 +116,9 @@ def space_of_png(chunks: dict[bytes, bytes]) -> ColourSpace | None:
         return None
     corners, white = SRGB_PRIMARIES, D65
     if len(places := chunks.get(b"cHRM", b"")) == 32:
-        along = [number / 100_000 for number in struct.unpack(">8I", places)]
-        white, red, green, blue = zip(along[::2], along[1::2], strict=True)
-        corners = (red, green, blue)
+        x = [number / 100_000 for number in struct.unpack(">8I", places)]
+        white = (x[0], x[1])
+        corners = ((x[2], x[3]), (x[4], x[5]), (x[6], x[7]))
     is_like_srgb = np.allclose((*corners, white), (*SRGB_PRIMARIES, D65), atol=0.002)
     if is_like_srgb and abs(gamma - USUAL_GAMMA) < 500:
         return None

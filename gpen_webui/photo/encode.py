@@ -11,8 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image
-from PIL.JpegImagePlugin import JpegImageFile
+from PIL import ExifTags, Image, JpegImagePlugin
 from PIL.PngImagePlugin import PngInfo
 
 from gpen_webui.photo import exif, icc
@@ -54,8 +53,8 @@ def encode_photo(
     """
     target = _target(photo, format)
     image = _to_image(photo, pixels, target)
-    left_out: dict[str, Any] = dict.fromkeys(_too_large(photo, target))
-    photo = replace(photo, **left_out)
+    too_large: dict[str, Any] = dict.fromkeys(_too_large(photo, target))
+    photo = replace(photo, **too_large)
     options: dict[str, object] = {"icc_profile": _profile(photo, image), "dpi": photo.dpi}
     if target != "tiff":
         options |= {"exif": _exif(photo, image, target), "xmp": photo.xmp}
@@ -74,7 +73,7 @@ def encode_photo(
         packing = "tiff_lzw" if photo.coding.get("lzw") else "tiff_deflate"
         options |= {"compression": packing, "tiffinfo": {TIFF_PREDICTOR: HORIZONTAL}}
     elif target == "png":
-        options |= {"compress_level": 4, **_png_chunks(photo)}
+        options |= {"compress_level": 4, "pnginfo": _png_chunks(photo)}
         if photo.png_colour:
             options["icc_profile"] = None
     options = {key: value for key, value in options.items() if value is not None}
@@ -199,8 +198,8 @@ def _coarseness(quality: int) -> int:
     """The sum of the table of luminance that libjpeg makes of a quality."""
     buffer = io.BytesIO()
     Image.new("L", (8, 8)).save(buffer, "JPEG", quality=quality)
-    with Image.open(buffer) as image:
-        assert isinstance(image, JpegImageFile)
+    buffer.seek(0)
+    with JpegImagePlugin.JpegImageFile(buffer) as image:
         return sum(image.quantization[0])
 
 
@@ -215,20 +214,20 @@ def _comment(photo: Photo) -> bytes | None:
     return None
 
 
-def _png_chunks(photo: Photo) -> dict[str, PngInfo]:
+def _png_chunks(photo: Photo) -> PngInfo | None:
     chunks = unpacked(photo.png_colour) + unpacked(photo.texts)
     if photo.comment:
         chunks.append(comment_text(photo.comment))
     if photo.photoshop:
         chunks.append(profile_text("iptc", photo.photoshop))
     if not chunks and not photo.xmp:
-        return {}
+        return None
     info = PngInfo()
     for kind, content in chunks:
         info.add(kind, content, after_idat=False)
     if photo.xmp:
         info.add_itxt("XML:com.adobe.xmp", photo.xmp.decode())
-    return {"pnginfo": info}
+    return info
 
 
 def _with_tags(photo: Photo, data: bytes) -> bytes:

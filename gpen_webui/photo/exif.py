@@ -8,6 +8,7 @@ thumbnail. Source: TIFF 6.0, section 2; Exif 3.0 (CIPA DC-008), section 4.
 
 from __future__ import annotations
 
+import mmap
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,12 +25,18 @@ PIXEL_WIDTH, PIXEL_HEIGHT = 0xA002, 0xA003  # of the Exif directory
 RELATED_WIDTH, RELATED_HEIGHT = 0x1001, 0x1002  # of the Interop directory
 
 
+Buffer = bytes | bytearray | mmap.mmap
+
+
 class Entry(NamedTuple):
-    """A tag of a directory. at: where its entry lies; value: where its value does."""
+    """A tag of a directory. at: where its entry lies; value: where its value does.
+
+    values: how many of its type.
+    """
 
     tag: int
     type: int
-    count: int  # type: ignore[assignment]  # TIFF's word, which hides a method of tuples
+    values: int
     at: int
     value: int
     length: int
@@ -42,14 +49,14 @@ class Layout:
     order: str
     is_big: bool = False
 
-    def unpack(self, form: str, data: bytes | bytearray, at: int) -> tuple[int, ...]:
+    def unpack(self, form: str, data: Buffer, at: int) -> tuple[int, ...]:
         """Numbers at a place. Raises ValueError beyond the end."""
         try:
             return struct.unpack_from(self.order + form, data, at)
         except struct.error as error:
             raise ValueError("beyond the end of the block") from error
 
-    def directory(self, data: bytes | bytearray, at: int) -> tuple[list[Entry], int]:
+    def directory(self, data: Buffer, at: int) -> tuple[list[Entry], int]:
         """The tags of the directory at a place, and where the place of the next one stands.
 
         Raises ValueError where it does not lie within the data.
@@ -70,15 +77,15 @@ class Layout:
             entries.append(Entry(tag, kind, number, place, value, length))
         return entries, end
 
-    def number(self, data: bytes | bytearray, entry: Entry) -> int | None:
+    def number(self, data: Buffer, entry: Entry) -> int | None:
         """The value of a tag that is one whole number."""
         form = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(entry.type)
-        if form is None or entry.count != 1:
+        if form is None or entry.values != 1:
             return None
         return self.unpack(form, data, entry.value)[0]
 
 
-def layout_of(data: bytes | bytearray) -> tuple[Layout, int]:
+def layout_of(data: Buffer) -> tuple[Layout, int]:
     """How a TIFF structure is written, and where its first directory lies. Raises ValueError."""
     order = {b"II": "<", b"MM": ">"}.get(bytes(data[:2]))
     if order is None:
@@ -161,7 +168,7 @@ def belongs_to_live_photo(block: bytes) -> bool:
 
 
 def _directory_at(
-    layout: Layout, data: bytes | bytearray, entries: list[Entry], pointer: int
+    layout: Layout, data: Buffer, entries: list[Entry], pointer: int
 ) -> Iterator[list[Entry]]:
     """The tags of the directory to which a tag points, if they are whole."""
     for entry in entries:
@@ -182,7 +189,7 @@ def _set_size(
     wanted = dict(zip(tags, size, strict=True))
     for entry in entries:
         value = wanted.get(entry.tag)
-        if value is None or entry.count != 1 or entry.type not in (SHORT, LONG):
+        if value is None or entry.values != 1 or entry.type not in (SHORT, LONG):
             continue
         form = "HH" if entry.type == SHORT else "I"
         numbers = (value, 0) if entry.type == SHORT else (value,)

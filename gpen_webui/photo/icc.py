@@ -66,10 +66,8 @@ def rgb_of_grey(profile: bytes) -> bytes | None:
     if curve is None:
         return None
     srgb = rgb_profile("", SRGB_PRIMARIES, D65, SRGB_CURVE)
-    tags = dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
-    for tag in (b"rXYZ", b"gXYZ", b"bXYZ", b"chad"):
-        if (content := _tag(srgb, tag)) is not None:
-            tags[tag] = content
+    tags = {tag: _tag(srgb, tag) or b"" for tag in (b"rXYZ", b"gXYZ", b"bXYZ", b"chad")}
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
     return _profile(b"RGB ", "grey as RGB", tags)
 
 

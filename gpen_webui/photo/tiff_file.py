@@ -51,8 +51,8 @@ class TiffTags:
             return True
         directories = [self._entries]
         for entry in self._entries:
-            if entry.tag == SUB_PICTURES and entry.count <= 16:
-                form = f"{entry.count}{'Q' if SIZES.get(entry.type) == 8 else 'I'}"
+            if entry.tag == SUB_PICTURES and entry.values <= 16:
+                form = f"{entry.values}{'Q' if SIZES.get(entry.type) == 8 else 'I'}"
                 directories += map(self._inner, self.layout.unpack(form, self._data, entry.value))
         return any(
             entry.tag == PHOTOMETRIC and self.layout.number(self._data, entry) in SENSOR
@@ -92,11 +92,11 @@ class TiffTags:
         if value is None or entry.type not in SIZES:
             return None
         if entry.type in CLASSIC_TYPES:
-            numbers = struct.unpack(f"{self.layout.order}{entry.count}Q", value)
+            numbers = struct.unpack(f"{self.layout.order}{entry.values}Q", value)
             if max(numbers, default=0) >= 1 << 32:
                 return None
-            value = struct.pack(f"{self.layout.order}{entry.count}I", *numbers)
-        return CLASSIC_TYPES.get(entry.type, entry.type), entry.count, value
+            value = struct.pack(f"{self.layout.order}{entry.values}I", *numbers)
+        return CLASSIC_TYPES.get(entry.type, entry.type), entry.values, value
 
     def _value(self, entry: Entry) -> bytes | None:
         if entry.length > MOST_BYTES:
@@ -139,14 +139,14 @@ def around_pixels(encoded: bytes, block: bytes | None, more: dict[int, tuple[int
     tags: Directory = {}
     for entry in source.directory(encoded, first)[0]:
         raw = encoded[entry.value : entry.value + entry.length]
-        tags[entry.tag] = (entry.type, entry.count, _swapped(raw, entry, source.order, order))
+        tags[entry.tag] = (entry.type, entry.values, _swapped(raw, entry, source.order, order))
     strips = _strips(source, encoded, first)
     if block:
         layout, at = layout_of(block)
         for entry in layout.directory(block, at)[0]:
             if entry.tag not in OF_THE_PIXELS and entry.tag not in APART:
                 raw = bytes(block[entry.value : entry.value + entry.length])
-                tags[entry.tag] = (entry.type, entry.count, raw)
+                tags[entry.tag] = (entry.type, entry.values, raw)
     tags |= {tag: (kind, len(value), value) for tag, (kind, value) in more.items()}
     result = bytearray(block or _header(order, 8))
     places = []
@@ -161,9 +161,9 @@ def around_pixels(encoded: bytes, block: bytes | None, more: dict[int, tuple[int
     return bytes(result)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path) -> mmap.mmap:
     with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # type: ignore[return-value]
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _header(order: str, first: int) -> bytes:
@@ -193,7 +193,7 @@ def _strips(layout: Layout, encoded: bytes, first: int) -> list[bytes]:
     found = {}
     for entry in layout.directory(encoded, first)[0]:
         if entry.tag in (STRIP_OFFSETS, STRIP_LENGTHS):
-            form = f"{entry.count}{'H' if SIZES[entry.type] == 2 else 'I'}"
+            form = f"{entry.values}{'H' if SIZES[entry.type] == 2 else 'I'}"
             found[entry.tag] = layout.unpack(form, encoded, entry.value)
     pairs = zip(found[STRIP_OFFSETS], found[STRIP_LENGTHS], strict=True)
     return [encoded[at : at + length] for at, length in pairs]
