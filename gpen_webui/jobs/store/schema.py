@@ -60,7 +60,8 @@ CREATE TABLE items (
     stage TEXT,
     attempt INTEGER NOT NULL DEFAULT 0,
     crashes INTEGER NOT NULL DEFAULT 0,  -- how often the process died while it was restored
-    source TEXT NOT NULL,     -- the original: a path, relative to the store where it is our copy
+    source TEXT NOT NULL      -- the original: a path, relative to the store where it is our copy
+        CHECK (NOT owned OR source GLOB 'uploads/*/*'),
     owned INTEGER NOT NULL CHECK (owned IN (0, 1)),  -- whether it is our copy
     size INTEGER NOT NULL,
     sha256 TEXT NOT NULL,
