@@ -183,16 +183,26 @@ def test_a_share_without_hard_links_and_shared_memory_takes_results(restore, tmp
         assert results_of(out) == {name: name for name in photos}
 
 
-@pytest.mark.parametrize("moment", ["place_for", "stage", "place"])
-def test_a_death_on_a_share_without_hard_links_removes_no_original(restore, tmp_path, moment):
+@pytest.mark.parametrize(
+    ("moment", "faults", "more"),
+    [
+        ("place_for", [NO_HARD_LINKS], []),
+        ("stage", [NO_HARD_LINKS], []),
+        ("place", [NO_HARD_LINKS], []),
+        ("place", [], ["--skip-existing"]),
+    ],
+)
+def test_a_death_while_a_result_is_saved_removes_no_original(
+    restore, tmp_path, moment: str, faults: list[str], more: list[str]
+):
     album = tmp_path / "album"
     album.mkdir()
     Image.new("RGB", (64, 64)).save(album / "tree.jpg")  # without a face: saved unchanged
     original = (album / "tree.jpg").read_bytes()
-    share = preloaded(tmp_path, NO_HARD_LINKS)
+    share = preloaded(tmp_path, *faults)
     died = restore(album, "-o", album, command=(sys.executable, "-c", DIES, moment), **share)
     assert died.returncode == -signal.SIGKILL, died.stderr
-    done = restore(album, "-o", album, **share)
+    done = restore(album, "-o", album, *more, **share)
     assert done.returncode == 0, done.stderr
     assert (album / "tree.jpg").read_bytes() == original
     assert files_in(album) == {"tree.jpg", "tree (2).jpg", "report.json"}
