@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gpen_webui.jobs.store.database import Database
 from tests.server import small_photo
+from tests.shims import NO_HARD_LINKS, NO_SHARED_MEMORY, preloaded
 
 APP = (sys.executable, "app.py")
 PLAIN_USER = (sys.executable, "-m", "tests.faults.plain_user")
@@ -26,17 +29,38 @@ fcntl.flock = flock
 from gpen_webui.cli import main
 sys.exit(main(sys.argv[1:]))
 """
+DIES = """
+import os, signal, sys
+from gpen_webui.jobs.runner import saving
+from gpen_webui.jobs.store import claims
+from gpen_webui.cli import main
+name = sys.argv.pop(1)
+where = claims.ClaimQueue if name == "place_for" else saving
+real = getattr(where, name)
+def dies(*arguments):
+    if name != "place_for":
+        real(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(where, name, dies)
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 @pytest.fixture
 def restore(project: Path, tmp_path: Path):
     """Runs `restore`, in another way than by app.py where that is given."""
 
-    def run(*arguments: object, command: tuple[str, ...] = APP) -> subprocess.CompletedProcess:
+    def run(
+        *arguments: object, command: tuple[str, ...] = APP, **environment: str
+    ) -> subprocess.CompletedProcess:
         return subprocess.run(
             [*command, "restore", *map(str, arguments)],
             cwd=project,
-            env={**os.environ, "GPEN_WEBUI_OUTPUTS": str(tmp_path / "outputs")},
+            env={
+                **os.environ,
+                "GPEN_WEBUI_OUTPUTS": str(tmp_path / "outputs"),
+                **environment,
+            },
             capture_output=True,
             text=True,
             timeout=240,
@@ -144,6 +168,84 @@ def test_a_file_system_without_locks_is_not_taken_for_another_run(restore, tmp_p
     assert "on a file system without locks" in done.stderr
     assert "Another run" not in done.stderr
     assert os.listdir(out) == []
+
+
+def test_a_share_without_hard_links_and_shared_memory_takes_results(restore, tmp_path):
+    share = preloaded(tmp_path, NO_HARD_LINKS, NO_SHARED_MEMORY)
+    album, out = tmp_path / "album", tmp_path / "out"
+    photos = {f"{n}.jpg" for n in range(3)}
+    for number, name in enumerate(sorted(photos)):
+        write_photo(album / name, number)
+    for more in ((), ("--skip-existing",)):
+        done = restore(album, "-o", out, *more, **share)
+        assert done.returncode == 0, done.stderr
+        assert files_in(out) == {*photos, "report.json"}
+        assert results_of(out) == {name: name for name in photos}
+
+
+@pytest.mark.parametrize(
+    ("moment", "faults", "more"),
+    [
+        ("place_for", [NO_HARD_LINKS], []),
+        ("stage", [NO_HARD_LINKS], []),
+        ("place", [NO_HARD_LINKS], []),
+        ("place", [], ["--skip-existing"]),
+    ],
+)
+def test_a_death_while_a_result_is_saved_removes_no_original(
+    restore, tmp_path, moment: str, faults: list[str], more: list[str]
+):
+    album = tmp_path / "album"
+    album.mkdir()
+    Image.new("RGB", (64, 64)).save(album / "tree.jpg")  # without a face: saved unchanged
+    original = (album / "tree.jpg").read_bytes()
+    share = preloaded(tmp_path, *faults)
+    died = restore(album, "-o", album, command=(sys.executable, "-c", DIES, moment), **share)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    done = restore(album, "-o", album, *more, **share)
+    assert done.returncode == 0, done.stderr
+    assert (album / "tree.jpg").read_bytes() == original
+    assert files_in(album) == {"tree.jpg", "tree (2).jpg", "report.json"}
+
+
+def test_files_taken_for_results_by_their_names_alone_are_told(restore, tmp_path):
+    album, out = tmp_path / "album", tmp_path / "out"
+    for number in range(3):
+        write_photo(album / f"{number}.jpg", number)
+    out.mkdir()
+    (out / "0.jpg").write_text("a file of the user")
+    done = restore(album, "-o", out, "--skip-existing")
+    assert "1 was not looked at" in done.stderr
+    assert "without --skip-existing" in done.stderr
+    done = restore(album, "-o", out, "--skip-existing")  # its own results it knows
+    assert "1 was not looked at" in done.stderr
+    assert (out / "0.jpg").read_text() == "a file of the user"
+    done = restore(album, "-o", out)
+    assert "not looked at" not in done.stderr
+    assert results_of(out)["0.jpg"] == "0 (2).jpg"
+
+
+@pytest.mark.parametrize("planted", [".gpen-webui-run", ".gpen-webui-run/staging"])
+def test_a_link_planted_in_a_strangers_album_gives_no_file_elsewhere_away(
+    restore, tmp_path, planted
+):
+    album, private = tmp_path / "album", tmp_path / "private"
+    write_photo(album / "a.jpg")
+    private.mkdir()
+    for name in ("letter.txt", "jobs.sqlite"):
+        (private / name).write_text("mine")
+    (album / planted).parent.mkdir(exist_ok=True)
+    if planted != ".gpen-webui-run":
+        Database(album / ".gpen-webui-run" / "jobs.sqlite").close()
+    (album / planted).symlink_to(private)
+    done = restore(album, "-o", album)
+    assert done.returncode == 2
+    assert ".gpen-webui-run" in done.stderr
+    assert "remove it" in done.stderr
+    assert {path.name: path.read_text() for path in private.iterdir()} == {
+        "letter.txt": "mine",
+        "jobs.sqlite": "mine",
+    }
 
 
 def test_odd_notes_of_a_dead_run_do_no_harm(restore, tmp_path):

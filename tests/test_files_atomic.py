@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gpen_webui.files.atomic import write_atomically, writing_atomically
+from tests.shims import NO_HARD_LINKS, preloaded
 
 WRITE = (
     "import os, sys, pathlib\n"
@@ -78,14 +78,6 @@ def test_a_secret_can_be_kept_to_its_owner(tmp_path: Path):
     assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
 
 
-def compiled(source: Path, folder: Path) -> Path:
-    if shutil.which("cc") is None:
-        pytest.skip("a C compiler is needed to play a file system's faults")
-    library = folder / f"{source.stem}.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    return library
-
-
 FOLDERS_CANNOT_BE_FLUSHED = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -107,12 +99,6 @@ int fchmod(int handle, mode_t mode) { errno = EPERM; return -1; }
 int fchmodat(int folder, const char *path, mode_t mode, int flags) { errno = EPERM; return -1; }
 """
 
-NO_HARD_LINKS = """
-#include <errno.h>
-int link(const char *from, const char *to) { errno = EPERM; return -1; }
-int linkat(int a, const char *from, int b, const char *to, int flags) { errno = EPERM; return -1; }
-"""
-
 FILE_SYSTEMS = {
     **{
         f"folders cannot be flushed ({name})": FOLDERS_CANNOT_BE_FLUSHED.replace("CODE", name)
@@ -125,10 +111,9 @@ FILE_SYSTEMS = {
 
 @pytest.mark.parametrize("file_system", FILE_SYSTEMS)
 def test_files_are_written_where(project: Path, tmp_path: Path, file_system: str):
-    source, folder = tmp_path / "shim.c", tmp_path / "folder"
-    source.write_text(FILE_SYSTEMS[file_system])
+    folder = tmp_path / "folder"
     folder.mkdir()
-    environment = {**os.environ, "LD_PRELOAD": str(compiled(source, tmp_path))}
+    environment = {**os.environ, **preloaded(tmp_path, FILE_SYSTEMS[file_system])}
     command = [sys.executable, "-c", WRITE, folder, "022"]
     subprocess.run(command, cwd=project, env=environment, check=True)
     assert (folder / "note.json").read_bytes() == b"whole"

@@ -16,6 +16,7 @@ import pytest
 from gpen_webui.photo import decoder_pool
 from gpen_webui.photo.errors import PhotoError
 from gpen_webui.photo.photo import open_photo
+from gpen_webui.shortage import ShortageError
 from tests.hostile.card import CARD, encode
 
 # A JPEG that is searched for its next marker until time is up.
@@ -100,6 +101,13 @@ def test_a_child_that_cannot_be_started_is_the_machines_fault(good: Path, projec
     command = [sys.executable, "-c", code, good]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True)
     assert done.stdout.startswith("ShortageError This program may not open more files"), done
+
+
+def test_a_python_that_has_gone_meanwhile_is_the_machines_fault(good: Path, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "gone" / "python"))
+    pool = decoder_pool.DecoderPool(children=1)
+    with pytest.raises(ShortageError, match=r"cannot be started .*gone/python: No such file"):
+        pool.ask(good, good.name, 100)
 
 
 def test_what_takes_too_long_is_given_up_within_its_processor_time(slow: Path, good: Path):

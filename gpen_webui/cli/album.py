@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from gpen_webui.cli.progress import Progress
+from gpen_webui.cli.progress import WAS_THERE, Progress
 from gpen_webui.cli.sidecars import Sidecars
 from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import write_report
@@ -119,9 +119,8 @@ class Album:
         if not there.exists() or os.path.realpath(there) in sources:
             return None
         options = self._settings.options.as_dict()
-        warning = "The result was there before this run and was left as it was."
         found = ItemReport(
-            name, ItemState.DONE, options, result=result.as_posix(), warnings=[warning]
+            name, ItemState.DONE, options, result=result.as_posix(), warnings=[WAS_THERE]
         )
         self._record.photos[name] = found.as_dict()
         return self._record.photos[name]

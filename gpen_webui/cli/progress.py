@@ -22,6 +22,7 @@ LEFT_OUT_WORDS = {
     Why.LINK: "links to folders",
     Why.UNREADABLE: "unreadable",
 }
+WAS_THERE = "The result was there before this run and was left as it was."
 
 
 class Progress:
@@ -29,6 +30,7 @@ class Progress:
 
     def __init__(self, total: int, as_json: bool):
         self._as_json = as_json
+        self._taken_for_results = 0
         self._bar = tqdm(total=total, unit="photo", disable=as_json or not sys.stderr.isatty())
 
     def say(self, sentence: str) -> None:
@@ -56,8 +58,9 @@ class Progress:
             self.say(f"{report['name']}: {_outcome(report)}")
 
     def skipped(self, report: dict) -> None:
-        """Count a photo whose result was there already."""
+        """Count a photo whose result, or a file of that name, was there already."""
         self._bar.update()
+        self._taken_for_results += WAS_THERE in report["warnings"]
         if self._as_json:
             print(json.dumps({**report, "skipped": True}), flush=True)
 
@@ -75,6 +78,12 @@ class Progress:
         if counts["failed"]:
             parts.append(f"{counts['failed']} failed")
         self.say(f"{', '.join(parts)}. Results: {folder}")
+        if number := self._taken_for_results:
+            self.say(
+                f"Of these {number} {'was' if number == 1 else 'were'} not looked at, as files of "
+                "the results' names were there; if they are no results, start again without "
+                "--skip-existing."
+            )
 
 
 def _outcome(report: dict) -> str:

@@ -7,6 +7,7 @@ import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from gpen_webui.cli.album import Album, AlbumSettings, AlbumStoppedError
@@ -46,13 +47,16 @@ def restore(arguments: argparse.Namespace) -> int:
         log_format=arguments.log_format,
     )
     exclude = arguments.output or settings.outputs
-    photos, left_out = find_photos(arguments.paths, PHOTO_SUFFIXES, exclude=exclude)
+    find = partial(find_photos, arguments.paths, PHOTO_SUFFIXES, exclude=exclude)
+    photos, left_out = find()
     workers = min(len(photos), choose_workers(settings))
     log_to_file(settings.outputs, settings.log_level, settings.log_format)
     restorer = open_restorer(settings, workers)  # closed by the workers that use it
     folder = _results_folder(arguments.output, settings.outputs)
     going_on = _going_on(arguments, folder)
     with _record_of(folder, going_on) as record:
+        if record.follows_death:  # what it found then may be gone now
+            photos, left_out = find()
         photos = _without_results(photos, arguments.paths, record)
         left_out = [some for some in left_out if not record.is_own_file(some.path)]
         progress = Progress(len(photos), as_json=arguments.json)

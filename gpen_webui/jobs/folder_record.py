@@ -40,19 +40,22 @@ class FolderRecord:
     """The record of one results folder, which is locked from the making of the object to close().
 
     photos: the reports of its photos by their names. crashes: how often the process died while
-    it restored a photo, by the photo's name. Raises FolderInUseError where another run works
-    there and rather than overwrite a report.json that this program did not write, OSError
-    where the folder cannot be written.
+    it restored a photo, by the photo's name. follows_death: whether the last run died here; what
+    it had placed, but not recorded, is gone. Raises FolderInUseError where another run works
+    there and rather than touch a report.json or a hidden folder that this program did not
+    make, OSError where the folder cannot be written.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.photos: dict[str, dict] = {}
         self.crashes: dict[str, int] = {}
+        self.follows_death = False
         self._left_out: list[dict] = []
         self._superseded: set[str] = set()  # results of photos that were restored once more
         self._read_report()
         self._hidden = folder / HIDDEN
+        self._refuse_links()
         self._hidden.mkdir(exist_ok=True)
         try:
             self._lock = FileLock(self._hidden / "lock")
@@ -136,6 +139,16 @@ class FolderRecord:
             shutil.rmtree(self._hidden, ignore_errors=True)
         self._lock.close()
 
+    def _refuse_links(self) -> None:
+        """An album from a stranger may bring such a folder along, with links that lead out of it:
+        what lies behind them would be taken for ours and removed."""
+        there = self._hidden.iterdir() if self._hidden.is_dir() else ()
+        if any(path.is_symlink() for path in (self._hidden, *there)):
+            raise FolderInUseError(
+                f"{self._hidden} is a link or holds one, which no run of this program has made; "
+                "remove it, or choose another results folder with -o."
+            )
+
     def _remove_lock_file(self) -> None:
         with suppress(OSError):
             (self._hidden / "lock").unlink()
@@ -161,7 +174,8 @@ class FolderRecord:
             pass  # the last run came to its end
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             log.warning("%s cannot be read and is not used", self._hidden / EARLIER)
-        if (self._hidden / "jobs.sqlite").exists():
+        self.follows_death = (self._hidden / "jobs.sqlite").exists()
+        if self.follows_death:
             try:
                 self._take_up_store()
             except StoreError as error:  # photos that it knew as done are done again

@@ -214,12 +214,18 @@ class DecoderPool:
                 try:
                     return Child()
                 except OSError as error:
-                    if shortage := shortage_of(error):
-                        raise shortage from error
-                    raise
+                    raise shortage_of(error) or _cannot_start(error) from error
             if child.lives():
                 return child
             child.close()  # it died at rest, through no fault of the next photo
+
+
+def _cannot_start(error: OSError) -> ShortageError:
+    """The Python that this program was started with may have been replaced meanwhile."""
+    return ShortageError(
+        f"The process that opens photos cannot be started ({sys.executable}: {error.strerror}); "
+        "start the program again."
+    )
 
 
 def _check_is_file(path: Path, name: str) -> None:

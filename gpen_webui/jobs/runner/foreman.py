@@ -197,14 +197,17 @@ class Foreman:
         """
         task.settle()
         started = time.perf_counter()
-        task.result_size = self._saver.write_staged(task.claim, restored.data, restored.modified_ns)
         report = restored.report
         self._place(task, restored)
         saving = time.perf_counter() - started
         report.seconds["save"] = round(report.seconds.get("save", 0) + saving, 4)
 
     def _place(self, task: Task, restored: RestoredFile) -> None:
-        """Put the staged result in its place, and say where that is. Raises as `save`."""
+        """Write a result, put it in its place and say where that is. Raises as `save`.
+
+        Nothing is written before its place is on record: after a death, what lies at the
+        recorded place is compared with what was written (see ClaimQueue.recover).
+        """
         claim, refused = task.claim, ""
         for portable in (False, False, True):  # the second: somebody took the name meanwhile
             place = self._retry_until_stored(
@@ -213,6 +216,10 @@ class Foreman:
             if place is None:
                 self._saver.discard(claim, None)
                 raise Interrupted
+            if task.place is None:
+                task.result_size = self._saver.write_staged(
+                    claim, restored.data, restored.modified_ns
+                )
             task.place = place
             refused = self._saver.place(claim, place)
             if not refused:

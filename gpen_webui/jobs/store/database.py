@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
@@ -26,6 +26,13 @@ from gpen_webui.jobs.store.transactions import Change
 BUSY_SECONDS = 5.0
 IDLE_READERS = 4  # kept open; more are made when needed and closed afterwards
 CHECKPOINT_PAGES = 4000  # of the WAL, before it is written back into the database
+NO_SHARED_MEMORY = {
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMLOCK,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+    sqlite3.SQLITE_PROTOCOL,
+}
 
 
 class Database:
@@ -38,9 +45,10 @@ class Database:
         self._readers: list[sqlite3.Connection] = []
         with self._worded():
             self._writer = self._connect()
+            has_wal = self._choose_journal()
             self._make_tables()
         self._identity = self._file_identity()
-        self._flusher = Flusher(path.with_name(f"{path.name}-wal"))
+        self._flusher = Flusher(path.with_name(f"{path.name}-wal") if has_wal else None)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -106,10 +114,23 @@ class Database:
         connection.text_factory = _text
         return connection
 
+    def _choose_journal(self) -> bool:
+        """Use a WAL where the file system can share memory, as a WAL needs; whether it can.
+
+        Network shares and folders shared with a virtual machine often cannot. A rollback
+        journal works there: slower, as each commit is flushed by SQLite itself.
+        """
+        if _can_have_wal(self._writer):
+            self._writer.execute("PRAGMA synchronous = NORMAL")
+            self._writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            return True
+        self._writer.close()
+        _give_up_wal(self.path)
+        self._writer = self._connect()
+        self._writer.execute("PRAGMA synchronous = FULL")
+        return False
+
     def _make_tables(self) -> None:
-        self._writer.execute("PRAGMA journal_mode = WAL")
-        self._writer.execute("PRAGMA synchronous = NORMAL")
-        self._writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._writer.execute("BEGIN IMMEDIATE")
         version = self._writer.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
@@ -141,6 +162,29 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise StoreError(_in_words(error, self.path)) from error
+
+
+def _can_have_wal(connection: sqlite3.Connection) -> bool:
+    """Switch to a WAL; False where the file system cannot keep its index."""
+    try:
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        connection.execute("PRAGMA user_version").fetchone()  # some say so at first use only
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) not in NO_SHARED_MEMORY:
+            raise
+        return False
+    return mode == "wal"
+
+
+def _give_up_wal(path: Path) -> None:
+    """Let a store use a rollback journal; what its WAL holds is written back before.
+
+    Whoever has the file for itself needs no shared memory for that.
+    """
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as alone:
+        alone.execute("PRAGMA locking_mode = EXCLUSIVE")
+        alone.execute("PRAGMA journal_mode = DELETE")
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
 
 
 def _text(data: bytes) -> str:

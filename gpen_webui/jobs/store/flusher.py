@@ -16,9 +16,10 @@ class Flusher:
     SQLite would flush within each COMMIT, while everybody else waits for the write lock. Here
     the commits that come while one flush runs share the next. It is safe because the WAL is
     only ever appended to between two checkpoints, and SQLite flushes it before each of those.
+    wal: None where there is none, and SQLite flushes each commit.
     """
 
-    def __init__(self, wal: Path):
+    def __init__(self, wal: Path | None):
         self._wal = wal
         self._file: FileIO | None = None
         self._changed = Condition()
@@ -34,12 +35,14 @@ class Flusher:
 
     def flush(self, commit: int) -> None:
         """Return when this commit, and all before it, are on the disk. Raises StoreError."""
+        if self._wal is None:
+            return
         with self._changed:
             while self._flushed < commit:
                 if self._is_flushing:
                     self._changed.wait()
                 else:
-                    self._flush_all()
+                    self._flush_all(self._wal)
 
     def close(self) -> None:
         """Nothing more is flushed."""
@@ -48,15 +51,15 @@ class Flusher:
                 self._file.close()
             self._file = None
 
-    def _flush_all(self) -> None:
+    def _flush_all(self, wal: Path) -> None:
         """Flush what is committed by now; others may commit meanwhile."""
         self._is_flushing, latest = True, self._committed
         self._changed.release()
         try:
-            self._sync()
+            self._sync(wal)
         except OSError as error:
             raise StoreError(
-                f"The disk does not take what is written to {self._wal.parent} "
+                f"The disk does not take what is written to {wal.parent} "
                 f"({error.strerror}); make room or check the disk."
             ) from error
         finally:
@@ -65,7 +68,7 @@ class Flusher:
             self._changed.notify_all()
         self._flushed = max(self._flushed, latest)
 
-    def _sync(self) -> None:
+    def _sync(self, wal: Path) -> None:
         if self._file is None:
-            self._file = open(self._wal, "r+b", buffering=0)  # noqa: SIM115 - see close
+            self._file = open(wal, "r+b", buffering=0)  # noqa: SIM115 - see close
         os.fsync(self._file.fileno())
