@@ -147,6 +147,12 @@ def test_help_needs_no_set_up(clone: Clone):
     assert not (clone.root / ".venv").exists()
 
 
+def test_help_lists_every_command(clone: Clone):
+    listed = clone.run("--help").stdout
+    for command in ("serve", "restore", "models", "bench", "train", "test", "lock"):
+        assert f"./run.sh {command} " in listed
+
+
 def test_the_first_start_sets_up_says_so_and_then_does_what_was_asked(clone: Clone):
     done = clone.run("restore", "my photo.jpg")
     assert done.returncode == 0, done.stderr
