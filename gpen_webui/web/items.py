@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from threading import BoundedSemaphore
 
@@ -18,7 +17,7 @@ from gpen_webui.files.originals import hold_open
 from gpen_webui.jobs.records import Item
 from gpen_webui.photo.encode import encode_photo
 from gpen_webui.photo.formats import mime_type
-from gpen_webui.photo.photo import open_photo, thumbnail
+from gpen_webui.photo.photo import Photo, open_photo, thumbnail
 from gpen_webui.web.context import job_service, request_key, settings, whole_number
 from gpen_webui.web.errors import MissingPictureError
 from gpen_webui.web.uploads import uploaded
@@ -125,6 +124,18 @@ def _encoded(path: Path, name: str, side: int | None) -> tuple[bytes, str]:
     limit = settings().max_megapixels
     if side:
         return thumbnail(path, side, name=name, max_megapixels=limit), "image/jpeg"
-    photo = replace(open_photo(path, name=name, max_megapixels=limit), exif=None, xmp=None)
+    photo = _picture_alone(open_photo(path, name=name, max_megapixels=limit))
     form = "jpeg" if photo.alpha is None else "png"
     return encode_photo(photo, photo.pixels, form, QUALITY)[0], f"image/{form}"
+
+
+def _picture_alone(photo: Photo) -> Photo:
+    """What is seen of a photo; comments, texts and other metadata could hold anything."""
+    return Photo(
+        pixels=photo.pixels,
+        name=photo.name,
+        format=photo.format,
+        alpha=photo.alpha,
+        grey=photo.grey,
+        icc=photo.icc,
+    )
