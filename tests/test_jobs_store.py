@@ -245,6 +245,17 @@ def test_a_removed_store_is_told_in_words_and_nothing_is_reported_as_done(bench:
     check_nothing_lost(service, wait_for_state(service, job, "done"))
 
 
+def test_a_store_that_is_removed_while_nothing_is_done_is_told_until_it_is_back(bench: JobsHarness):
+    service = bench.open()
+    wait_for_state(service, start(service, ["a.jpg"]), "done")
+    store = bench.outputs / ".gpen-webui" / "jobs.sqlite"
+    away = store.rename(store.with_name("away"))
+    assert service.pool.status()["state"] == "failed"
+    assert "was removed" in service.pool.status()["message"]
+    away.rename(store)
+    assert service.pool.status()["state"] == "ready"
+
+
 def test_a_store_of_a_newer_version_is_left_alone(bench: JobsHarness):
     bench.open()
     bench.close()

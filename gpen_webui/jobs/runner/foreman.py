@@ -155,6 +155,14 @@ class Foreman:
         """How many items of started jobs wait. Raises StoreError."""
         return self._claims.count_waiting()
 
+    def why_no_store(self) -> str | None:
+        """As `store_error`, also while nobody has anything to write."""
+        try:
+            self._claims.check_store()
+        except StoreError as error:
+            return str(error)
+        return self.store_error
+
     def has_work(self) -> bool:
         """Whether an item waits. Raises StoreError."""
         has_work = not self.is_closing and self._claims.has_waiting()

@@ -127,8 +127,8 @@ class LocalPool:
             workers, stuck = len(self._workers), len(self._stuck)
             busy = sum(task is not None for task in self._workers.values())
         state, message = self._restorer.state, self._restorer.message
-        if self._foreman.store_error:
-            state, message = "failed", self._foreman.store_error
+        if problem := self._foreman.why_no_store():
+            state, message = "failed", problem
         elif not workers and not self._closing.is_set():
             state = "failed"
             message = too_many_stuck(stuck) if stuck >= MAX_STUCK else self._not_started

@@ -96,6 +96,10 @@ class ClaimQueue:
             options=RestoreOptions(**json.loads(job["options"])),
         )
 
+    def check_store(self) -> None:
+        """Raise StoreError where the store has gone."""
+        self._database.check_presence()
+
     def has_waiting(self) -> bool:
         """Whether an item of a started job waits to be claimed."""
         with self._database.reading() as connection:

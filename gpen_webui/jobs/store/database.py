@@ -94,7 +94,7 @@ class Database:
             self._on_commit(change.jobs)
 
     def _begin(self, durable: bool) -> Change:
-        self._check_presence()
+        self.check_presence()
         self._writer.execute("BEGIN IMMEDIATE")
         return Change(self._writer, durable)
 
@@ -146,8 +146,11 @@ class Database:
         found = os.stat(self.path)
         return found.st_dev, found.st_ino
 
-    def _check_presence(self) -> None:
-        """SQLite would go on writing into a deleted file, and report photos as done in it."""
+    def check_presence(self) -> None:
+        """Raise StoreError where the file was removed.
+
+        SQLite would go on writing into it, and photos be reported as done in it.
+        """
         with suppress(OSError):
             if self._file_identity() == self._identity:
                 return
