@@ -166,10 +166,24 @@ class RestoreOptions:
     )
     sharpen: int = _option(0, WholeNumber("sharpens the whole photo", Group.TOUCHES, N_("Sharpen")))
     contrast: int = _option(
-        0, WholeNumber("of the whole photo", Group.TOUCHES, N_("Contrast"), low=-50, high=50)
+        0,
+        WholeNumber(
+            "more or less contrast in the whole photo",
+            Group.TOUCHES,
+            N_("Contrast"),
+            low=-50,
+            high=50,
+        ),
     )
     brightness: int = _option(
-        0, WholeNumber("of the whole photo", Group.TOUCHES, N_("Brightness"), low=-50, high=50)
+        0,
+        WholeNumber(
+            "makes the whole photo brighter or darker",
+            Group.TOUCHES,
+            N_("Brightness"),
+            low=-50,
+            high=50,
+        ),
     )
     protect_skin: bool = _option(
         True,
@@ -202,7 +216,7 @@ class RestoreOptions:
     format: str = _option(
         "same",
         Choice(
-            "of the results",
+            "the format of the results; same is the photo's own",
             Group.FILE,
             N_("Save as"),
             in_presets=False,
@@ -213,7 +227,7 @@ class RestoreOptions:
     quality: int = _option(
         92,
         WholeNumber(
-            "of JPEG, WebP, HEIC and AVIF",
+            "how well results in JPEG, WebP, HEIC and AVIF are kept; less makes smaller files",
             Group.FILE,
             N_("JPEG and WebP quality"),
             in_presets=False,

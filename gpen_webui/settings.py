@@ -16,6 +16,8 @@ Value = TypeVar("Value")
 
 ENVIRONMENT_PREFIX = "GPEN_WEBUI_"
 SHORTEST_TOKEN = 12  # characters
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("exact", "fast", "auto")
 
 
 class SettingsError(UserError):

@@ -39,7 +39,7 @@ def entries(cache):
     return sorted(path for path in cache.iterdir() if path.is_dir())
 
 
-def test_agrees_with_pytorch(model, cache):
+def test_openvino_agrees_with_pytorch(model, cache):
     crops = np.concatenate([real_crops(64), random_crops(2)])
     with TorchEngine(model, "cpu", precision="exact", cache=None) as reference:
         expected = reference.run(crops)

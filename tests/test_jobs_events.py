@@ -3,7 +3,6 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -11,17 +10,7 @@ from gpen_webui.jobs.records import UnknownJobError
 from gpen_webui.jobs.service import JobService
 from tests.jobs_kit import STAGES, JobsHarness, collect, start, wait_for, wait_for_state
 
-
-@pytest.fixture
-def bench(tmp_path: Path):
-    bench = JobsHarness(tmp_path / "outputs")
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def service(bench: JobsHarness) -> JobService:
-    return bench.open()
+pytest_plugins = ["tests.jobs_fixtures"]
 
 
 FIELDS = {

@@ -13,17 +13,7 @@ from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport
 from tests.jobs_kit import STAGES, JobsHarness, collect, files_in, start, wait_for, wait_for_state
 
-
-@pytest.fixture
-def bench(tmp_path: Path):
-    bench = JobsHarness(tmp_path / "outputs")
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def service(bench: JobsHarness) -> JobService:
-    return bench.open()
+pytest_plugins = ["tests.jobs_fixtures"]
 
 
 def uploads(service: JobService, names: list[str]) -> list[NewPhoto]:

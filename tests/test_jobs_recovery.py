@@ -22,11 +22,7 @@ COLLECTED = [f"uploaded {n}.jpg" for n in range(5)]
 PAGE = 4096
 
 
-@pytest.fixture
-def bench(tmp_path: Path):
-    bench = JobsHarness(tmp_path / "outputs")
-    yield bench
-    bench.close()
+pytest_plugins = ["tests.jobs_fixtures"]
 
 
 @pytest.fixture(scope="module")

@@ -29,17 +29,7 @@ from tests.jobs_kit import (
     wait_for_state,
 )
 
-
-@pytest.fixture
-def bench(tmp_path: Path):
-    bench = JobsHarness(tmp_path / "outputs")
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def service(bench: JobsHarness) -> JobService:
-    return bench.open()
+pytest_plugins = ["tests.jobs_fixtures"]
 
 
 def upload(service: JobService, data: bytes = b"photo") -> Path:

@@ -18,6 +18,7 @@ from gpen_webui.bench.busy import WatchedEngine
 from gpen_webui.bench.reference_engine import ReferenceEngine
 from gpen_webui.bench.summary import Summary, alternate
 from gpen_webui.engines.cores import cpu_cores
+from gpen_webui.engines.quality import psnr
 from gpen_webui.engines.torch_engine import gpu_device
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.files.atomic import write_atomically
@@ -108,11 +109,6 @@ def measure_albums(
     )
 
 
-def psnr_of_photos(photo: np.ndarray, expected: np.ndarray) -> float:
-    """PSNR in dB of 8-bit pictures; infinite where they are equal."""
-    return float("inf") if np.array_equal(photo, expected) else float(cv2.PSNR(photo, expected))
-
-
 def _name(workers: int) -> str:
     return f"{workers} {'worker' if workers == 1 else 'workers'}"
 
@@ -176,7 +172,7 @@ def _summary(workers: int, runs: list[AlbumRun], reference: list[AlbumRun]) -> A
         total,
         speed_up=Summary.of(run.seconds for run in reference).median / total.median,
         psnr=min(
-            psnr_of_photos(pixels, expected[name])
+            psnr(pixels / 127.5 - 1, expected[name] / 127.5 - 1)
             for run in runs
             for name, pixels in run.pixels.items()
         ),

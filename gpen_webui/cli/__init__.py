@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from gpen_webui.cli.bench import add_bench_parser
+from gpen_webui.cli.exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED, EXIT_USAGE
 from gpen_webui.cli.models import add_models_parser
 from gpen_webui.cli.restore import add_restore_parser
 from gpen_webui.cli.serve import add_serve_parser
@@ -24,7 +25,6 @@ from gpen_webui.folders import COMMAND
 # soon as they have begun; before, while libraries load, it ends them at once. An exception there
 # would be lost or become an error of the library's own.
 TIDYING_COMMANDS = ("models", "bench", "train")
-EXIT_SOME_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -7,6 +7,8 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
+from gpen_webui.cli.exit_codes import EXIT_OK
+from gpen_webui.cli.results_folder import make_results_folder
 from gpen_webui.errors import UserError
 from gpen_webui.folders import to_get_extra
 from gpen_webui.settings import Settings
@@ -17,10 +19,6 @@ LIBRARIES = ("matplotlib", "psutil")  # that only the benchmark needs
 
 class BenchExtrasError(UserError):
     """What only the benchmark needs is not installed."""
-
-
-class BenchFolderError(UserError):
-    """The figures cannot be written where they should go."""
 
 
 def add_bench_parser(commands: argparse._SubParsersAction) -> None:
@@ -59,29 +57,14 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment()
     make_plan = Plan.quick if arguments.quick else Plan.full
     plan = make_plan(arguments.photos) if arguments.photos else make_plan()
-    folder = _folder(arguments.output, settings.outputs)
+    folder = make_results_folder(arguments.output, settings.outputs, "bench")
     result = run_benchmark(settings, arguments.shape, plan)
     print(describe(result))
     report = json.dumps(result.as_dict(), indent=2, ensure_ascii=False)
     (folder / "benchmark.json").write_text(report + "\n", encoding="utf-8")
     draw_chart(result, folder / "benchmark.png")
     print(f"\nWritten to {folder}: benchmark.json, benchmark.png")
-    return 0
-
-
-def _folder(chosen: Path | None, outputs: Path) -> Path:
-    from gpen_webui.files.atomic import new_run_folder
-
-    try:
-        if chosen is None:
-            return new_run_folder(outputs, "bench")
-        chosen.mkdir(parents=True, exist_ok=True)
-        return chosen
-    except OSError as error:
-        raise BenchFolderError(
-            f"The folder {chosen or outputs} cannot be made ({error.strerror}); "
-            "choose another with -o."
-        ) from error
+    return EXIT_OK
 
 
 def _photo_count(text: str) -> int:

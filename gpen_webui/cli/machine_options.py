@@ -6,10 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from gpen_webui.logs import FORMATS, LEVELS
-from gpen_webui.settings import or_missing
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("exact", "fast", "auto")
+from gpen_webui.settings import DEVICES, PRECISIONS, or_missing
 
 
 def add_machine_options(parser: argparse._ActionsContainer) -> None:

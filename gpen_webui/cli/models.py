@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from gpen_webui.cli.exit_codes import EXIT_OK, EXIT_SOME_FAILED
 from gpen_webui.settings import Settings
 
 
@@ -41,7 +42,7 @@ def _list(arguments: argparse.Namespace) -> int:
         print(f"{state.name:24} {crop:8} {where}\n    {state.purpose}. Licence: {licence}.")
     print(f"\n* {NO_LICENCE}.")
     print(f"Models lie in {settings.models}; any GPEN checkpoint put there can be used by name.")
-    return 0
+    return EXIT_OK
 
 
 def _download(arguments: argparse.Namespace) -> int:
@@ -62,7 +63,7 @@ def _download(arguments: argparse.Namespace) -> int:
 
         model = download_model(arguments.name, settings.models, on_progress=show)
     print(f"{model.name} is installed: {model.path} (SHA-256 {model.sha256}).")
-    return 0
+    return EXIT_OK
 
 
 def _import(arguments: argparse.Namespace) -> int:
@@ -75,7 +76,7 @@ def _import(arguments: argparse.Namespace) -> int:
     if imported.remark:
         print(imported.remark)
     print(f"Its licence is its makers' to say; for GPEN's own models see {AUTHORS_PAGE}.")
-    return 0
+    return EXIT_OK
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -84,4 +85,4 @@ def _verify(arguments: argparse.Namespace) -> int:
     problems = verify_models(Settings.from_environment().models)
     for name, problem in problems.items():
         print(f"{name}: {problem or 'whole and unchanged'}")
-    return 1 if any(problems.values()) else 0
+    return EXIT_SOME_FAILED if any(problems.values()) else EXIT_OK

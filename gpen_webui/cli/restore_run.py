@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from gpen_webui.cli.album import Album, AlbumSettings, AlbumStoppedError
+from gpen_webui.cli.exit_codes import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED
 from gpen_webui.cli.option_arguments import chosen_options
 from gpen_webui.cli.progress import Progress
-from gpen_webui.errors import UserError
-from gpen_webui.files.atomic import new_run_folder
+from gpen_webui.cli.results_folder import ResultsFolderError, make_results_folder
 from gpen_webui.files.find_photos import FoundPhoto, Why, find_photos
 from gpen_webui.folders import COMMAND
 from gpen_webui.jobs.folder_record import FolderRecord
@@ -23,12 +23,6 @@ from gpen_webui.logs import log_to_file
 from gpen_webui.photo.formats import PHOTO_SUFFIXES
 from gpen_webui.pipeline import choose_workers, open_restorer
 from gpen_webui.settings import Settings
-
-EXIT_OK, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 130
-
-
-class ResultsFolderError(UserError):
-    """Results cannot be written where they should go."""
 
 
 def restore(arguments: argparse.Namespace) -> int:
@@ -52,7 +46,7 @@ def restore(arguments: argparse.Namespace) -> int:
     workers = min(len(photos), choose_workers(settings))
     log_to_file(settings.outputs, settings.log_level, settings.log_format)
     restorer = open_restorer(settings, workers)  # closed by the workers that use it
-    folder = _results_folder(arguments.output, settings.outputs)
+    folder = make_results_folder(arguments.output, settings.outputs)
     going_on = _going_on(arguments, folder)
     with _record_of(folder, going_on) as record:
         if record.follows_death:  # what it found then may be gone now
@@ -78,19 +72,6 @@ def restore(arguments: argparse.Namespace) -> int:
         return EXIT_INTERRUPTED
     has_failed = counts["failed"] or any(some.why is Why.UNREADABLE for some in left_out)
     return EXIT_SOME_FAILED if has_failed else EXIT_OK
-
-
-def _results_folder(chosen: Path | None, outputs: Path) -> Path:
-    try:
-        if chosen is None:
-            return new_run_folder(outputs)
-        chosen.mkdir(parents=True, exist_ok=True)
-        return chosen
-    except OSError as error:
-        raise ResultsFolderError(
-            f"The results folder {chosen or outputs} cannot be made ({error.strerror}); "
-            "choose another with -o."
-        ) from error
 
 
 @contextmanager

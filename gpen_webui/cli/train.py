@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from gpen_webui.cli.exit_codes import EXIT_OK, EXIT_SOME_FAILED
 from gpen_webui.files.find_photos import find_photos
 from gpen_webui.photo.formats import PHOTO_SUFFIXES
 from gpen_webui.settings import Settings
@@ -44,7 +45,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
         f"{arguments.output}. Dropped: {dropped or 'none'}. "
         f"Photos without a face: {result.without_face}, unreadable: {result.unreadable}."
     )
-    return 0 if result.kept else 1
+    return EXIT_OK if result.kept else EXIT_SOME_FAILED
 
 
 def _add_run(actions: argparse._SubParsersAction) -> None:
@@ -86,7 +87,7 @@ def _run(arguments: argparse.Namespace) -> int:
     wanted = vars(arguments) | {"faces": tuple(arguments.faces)}
     fields = TrainingOptions.__dataclass_fields__
     Training(TrainingOptions(**{name: wanted[name] for name in fields if name in wanted})).run()
-    return 0
+    return EXIT_OK
 
 
 def _add_evaluate(actions: argparse._SubParsersAction) -> None:
@@ -126,4 +127,4 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.output:
         report = json.dumps([evaluation.as_dict() for evaluation in evaluations], indent=2)
         (arguments.output / f"{model.name}.json").write_text(report, encoding="utf-8")
-    return 0
+    return EXIT_OK

@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING
 
 from gpen_webui.engines.base import Engine, EngineError
 from gpen_webui.engines.cores import cpu_cores
+from gpen_webui.settings import DEVICES, PRECISIONS
 
 if TYPE_CHECKING:
     from gpen_webui.models.installed import InstalledModel
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("exact", "fast", "auto")
 
 
 def open_engine(

@@ -10,7 +10,8 @@ import errno
 import os
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -72,6 +73,24 @@ class FileLock:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+@contextmanager
+def lock_where_possible(path: Path, patience: float) -> Iterator[bool]:
+    """Hold the lock on `path`, or go on without one where the file system has none.
+
+    Yields whether it is held. Raises TimeoutError where another process keeps it for longer
+    than `patience` seconds, OSError where the file cannot be made.
+    """
+    try:
+        lock = FileLock(path, patience)
+    except LocksNotSupportedError:
+        yield False
+        return
+    except LockHeldError as error:
+        raise TimeoutError(str(error)) from error
+    with lock:
+        yield True
 
 
 def _try_lock(path: Path) -> IO[str] | None:

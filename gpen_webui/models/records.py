@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gpen_webui.files.atomic import TEMPORARY, write_atomically
-from gpen_webui.files.lock import FileLock, LockHeldError, LocksNotSupportedError
+from gpen_webui.files.lock import lock_where_possible
 
 RECORD, COPY, LOCK = ".records.json", ".records.copy.json", ".records.lock"
 PATIENCE = 10.0  # seconds; a writer takes milliseconds
@@ -91,16 +91,10 @@ class RecordFile:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """One writer at a time; what one that died has left is removed."""
-        try:
-            lock = FileLock(self._models / LOCK, PATIENCE)
-        except LocksNotSupportedError:
-            yield
-            return
-        except LockHeldError as error:
-            raise TimeoutError(str(error)) from error
-        with lock:
-            for left in self._models.glob(f"{TEMPORARY}*.part"):
-                left.unlink(missing_ok=True)
+        with lock_where_possible(self._models / LOCK, PATIENCE) as is_locked:
+            if is_locked:
+                for left in self._models.glob(f"{TEMPORARY}*.part"):
+                    left.unlink(missing_ok=True)
             yield
 
 

@@ -260,7 +260,7 @@ class Training:
             if step and now - reported > REPORT_SECONDS:
                 reported = now
                 left = (likely_person.STEPS - step) * (now - began) / step
-                _say(f"taught {step} of {likely_person.STEPS} steps, {_clock(left)} left")
+                _say(f"taught {step} of {likely_person.STEPS} steps, {_duration(left)} left")
 
         size, seed = self.options.size, self.options.seed + 1
         with closing(Samples(balanced(self._sets), size, likely_person.BATCH, seed)) as samples:
@@ -299,7 +299,7 @@ class Training:
         self.folder.log({**entry, "seconds_per_step": round(seconds_per_step, 3)})
         _say(
             f"step {self.step} of {self.options.steps}, {stage}: {loss}, "
-            f"{seconds_per_step:.2f} s per step, {_clock(left)} left"
+            f"{seconds_per_step:.2f} s per step, {_duration(left)} left"
         )
 
     def _save(self) -> None:
@@ -359,7 +359,7 @@ def choose_device(requested: str) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def _clock(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes:02d} min"
 

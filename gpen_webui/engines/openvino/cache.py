@@ -20,7 +20,12 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 
-from gpen_webui.files.lock import FileLock, LockHeldError, LocksNotSupportedError
+from gpen_webui.files.lock import (
+    FileLock,
+    LockHeldError,
+    LocksNotSupportedError,
+    lock_where_possible,
+)
 
 log = logging.getLogger(__name__)
 
@@ -100,15 +105,9 @@ class ModelCache:
     @contextmanager
     def _saving(self) -> Iterator[None]:
         """One process at a time writes here, so that what others have left is known as such."""
-        try:
-            lock = FileLock(self._folder / LOCK, PATIENCE)
-        except LocksNotSupportedError:
-            yield
-            return
-        except LockHeldError as error:
-            raise TimeoutError(str(error)) from error
-        with lock:
-            self._remove_unfinished()
+        with lock_where_possible(self._folder / LOCK, PATIENCE) as is_locked:
+            if is_locked:
+                self._remove_unfinished()
             yield
 
     def _remove_unfinished(self) -> None:

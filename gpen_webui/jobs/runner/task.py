@@ -18,10 +18,9 @@ class Task:
     """A claim at work. Its end is decided once: by its worker, or by somebody who stops it.
 
     Whoever decides has to record what becomes of the item. worker: the name of who does it.
-    model, started: what it is
-    restored with, and since when (time.monotonic); None while that model is loading. stage:
-    the last one entered. result_size: of the saved result, bytes. place: where that lies, or
-    may lie. over: set when the worker has let go of it.
+    model, started: what it is restored with, and since when (time.monotonic); None while that
+    model is loading. stage: the last one entered. result_size: of the saved result, bytes.
+    place: where that lies, or may lie. over: set when the worker has let go of it.
     """
 
     def __init__(self, claim: Claim):

@@ -38,8 +38,8 @@ def job_report(database: Database, job_id: str) -> dict:
         "model_sha256": model_sha256,
         "options": options,
         "counts": counts,
-        "started": _clock(job["started"] or job["created"]),
-        "finished": _clock(finished),
+        "started": _timestamp(job["started"] or job["created"]),
+        "finished": _timestamp(finished),
         "photos": photos,
     }
 
@@ -56,5 +56,5 @@ def _photo_report(row: sqlite3.Row, options: dict) -> dict:
     ).as_dict()
 
 
-def _clock(seconds: float) -> str:
+def _timestamp(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))
