@@ -81,6 +81,15 @@ def quantised() -> torch.Tensor:
     return torch.quantize_per_tensor(torch.zeros(8), 0.1, 0, torch.qint8)
 
 
+ODD_ENTRIES = (
+    b"5",
+    b'"x"',
+    b"[1]",
+    b"null",
+    b'{"dtype": ["F32"], "shape": [0], "data_offsets": [0, 0]}',
+    b'{"dtype": "F32", "shape": [%s1], "data_offsets": [0, 4]}' % (b"1," * 200_000),
+)
+
 BOMBS: dict[str, Callable[[Path], None]] = {
     "expanded.pth": lambda path: torch.save(expanded(HUGE), path),
     "expanded-legacy.pt": lambda path: legacy(expanded(HUGE), path),
@@ -122,6 +131,15 @@ BOMBS: dict[str, Callable[[Path], None]] = {
         b'{"ecd20000.0": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}', path
     ),
     "level-minus-9.safetensors": lambda path: header_only(b'{"ecd-9.0": {}}', path),
+    **{
+        f"odd-entry-{number}.safetensors": lambda path, entry=entry: header_only(
+            b'{"ecd0.0.0.weight": %s}' % entry, path
+        )
+        for number, entry in enumerate(ODD_ENTRIES)
+    },
+    "system.pth": lambda path: path.write_bytes(
+        b"".join(pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, 3, {}, []))
+    ),
     "long-header.safetensors": lambda path: header_only(b'{"a": ' + b" " * (8 << 20) + b"1}", path),
 }
 

@@ -34,6 +34,7 @@ NUMBER_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8}
 SAFETENSORS_NUMBERS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}
 NESTED_UNDER = ("g_ema", "params_ema", "params", "state_dict")
 MAX_CONTENTS = 2 << 20  # bytes of a table of contents; that of gpen-bfr-512 has 26 kB
+MAX_DIMENSIONS = 8  # of a tensor; weights have 4
 LEGACY_HEAD = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 ENCODER_LAYER = re.compile(r"ecd(\d{1,2})\.")
 MIN_CROP, MAX_CROP = 8, 2048
@@ -100,7 +101,9 @@ def read_contents(path: Path) -> dict[str, StoredTensor]:
             f"{path.name} is compressed, as weight files never are; unpack it and save the "
             "weights anew with torch.save."
         ) from None
-    except (OSError, ValueError, KeyError, struct.error, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, LookupError, struct.error, EOFError, zipfile.BadZipFile) as error:
+        raise _unreadable(path) from error
+    except (TypeError, AttributeError, ArithmeticError) as error:  # other things than expected
         raise _unreadable(path) from error
     except (NotImplementedError, RecursionError, RuntimeError) as error:
         raise _unreadable(path) from error
@@ -193,9 +196,9 @@ def _read_safetensors(file: IO[bytes], size: int) -> dict[str, StoredTensor]:
 
 
 def _counts(values: object) -> tuple[int, ...]:
-    if not isinstance(values, list) or not all(
-        isinstance(value, int) and 0 <= value < 1 << 40 for value in values
-    ):
+    if not isinstance(values, list) or len(values) > MAX_DIMENSIONS:
+        raise ValueError("a shape is no short list")
+    if not all(isinstance(value, int) and 0 <= value < 1 << 40 for value in values):
         raise ValueError("a shape is no list of counts")
     return tuple(values)
 
