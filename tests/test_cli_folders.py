@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gpen_webui.files.lock import FileLock
+from gpen_webui.jobs import folder_record
+from gpen_webui.jobs.folder_record import FolderRecord
 from gpen_webui.jobs.store.database import Database
 from tests.server import small_photo
 from tests.shims import NO_HARD_LINKS, NO_SHARED_MEMORY, preloaded
@@ -206,6 +209,21 @@ def test_a_death_while_a_result_is_saved_removes_no_original(
     assert done.returncode == 0, done.stderr
     assert (album / "tree.jpg").read_bytes() == original
     assert files_in(album) == {"tree.jpg", "tree (2).jpg", "report.json"}
+
+
+def test_a_run_that_ends_while_the_next_begins_is_known_to_it(restore, tmp_path, monkeypatch):
+    photo, out = write_photo(tmp_path / "a.jpg"), tmp_path / "out"
+    out.mkdir()
+
+    def wait_for_the_lock(path: Path) -> FileLock:
+        assert restore(photo, "-o", out).returncode == 0
+        path.parent.mkdir(exist_ok=True)
+        return FileLock(path)
+
+    monkeypatch.setattr(folder_record, "FileLock", wait_for_the_lock)
+    record = FolderRecord(out)
+    record.close(ended=True)
+    assert list(record.results()) == [out / "a.jpg"]
 
 
 def test_files_taken_for_results_by_their_names_alone_are_told(restore, tmp_path):

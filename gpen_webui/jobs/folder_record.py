@@ -66,6 +66,7 @@ class FolderRecord:
             raise FolderInUseError(
                 f"Another run is writing to {folder}; wait for it, or choose another -o."
             ) from error
+        self._read_report()  # once more: another run may have ended just now
         self._take_up_dead_run()
 
     def result_of(self, name: str) -> dict | None:
