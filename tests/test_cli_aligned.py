@@ -47,6 +47,18 @@ def largest_difference(results: list[np.ndarray], case: ReferenceCase) -> float:
     return worst
 
 
+def test_aligned_runs_the_network_and_nothing_else(project: Path, tmp_path: Path):
+    face = Image.open(project / "tests" / "data" / "astronaut.jpg").crop((160, 60, 290, 190))
+    face.save(tmp_path / "face.png")
+    command = [sys.executable, project / "app.py", "restore", "face.png", "-o", "out", "--aligned"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "out" / "face.png") as result:
+        assert result.size == (256, 256)
+        difference = np.asarray(result.convert("RGB"), float) - np.asarray(face.resize((256, 256)))
+    assert 0.5 < np.abs(difference).mean() < 40  # restored: not the same, but the same face
+
+
 def test_a_small_random_checkpoint_equals_the_reference(project: Path, tmp_path: Path):
     case = ReferenceCase(project / "tests" / "data" / "tiny-64.npz")
     assert largest_difference(run_aligned(project, tmp_path, case), case) <= 1

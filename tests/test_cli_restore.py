@@ -389,34 +389,3 @@ def test_faces_and_comparisons_are_saved_on_request(album: Path, tmp_path: Path)
     assert {"faces/anna_face1_before.png", "faces/anna_face1_after.png"} <= found
     with Image.open(tmp_path / "out" / "compare" / "anna.jpg") as both:
         assert both.size == (480, 240)
-
-
-def test_aligned_runs_the_network_and_nothing_else(tmp_path: Path):
-    face = Image.open(ASTRONAUT).crop((160, 60, 290, 190))
-    face.save(tmp_path / "face.png")
-    done = restore("face.png", "-o", "out", "--aligned", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    with Image.open(tmp_path / "out" / "face.png") as result:
-        assert result.size == (256, 256)
-        difference = np.asarray(result.convert("RGB"), float) - np.asarray(face.resize((256, 256)))
-    assert 0.5 < np.abs(difference).mean() < 40  # restored: not the same, but the same face
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["gone.jpg"], "gone.jpg does not exist"),
-        (["photo.jpg", "--strength", "300"], "strength"),
-        (["photo.jpg", "--model", "no-such-model"], "no-such-model"),
-        (["photo.jpg", "--model", "photo.jpg"], "photo.jpg"),
-        (["photo.jpg", "--model", "gpen-bfr-512"], "models download gpen-bfr-512"),
-        (["photo.jpg", "--quality", "0"], "quality"),
-        (["photo.jpg", "-o", "photo.jpg"], "cannot be made"),
-    ],
-)
-def test_wrong_usage_ends_with_code_2_and_a_sentence(tmp_path: Path, arguments, sentence):
-    (tmp_path / "photo.jpg").write_bytes(ASTRONAUT.read_bytes())
-    done = restore(*arguments, cwd=tmp_path)
-    assert done.returncode == 2
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr

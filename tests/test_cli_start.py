@@ -59,6 +59,30 @@ def test_wrong_usage_is_code_2_and_no_traceback(project: Path, arguments: list[s
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["gone.jpg"], "gone.jpg does not exist"),
+        (["photo.jpg", "--strength", "300"], "strength"),
+        (["photo.jpg", "--model", "no-such-model"], "no-such-model"),
+        (["photo.jpg", "--model", "photo.jpg"], "photo.jpg"),
+        (["photo.jpg", "--model", "gpen-bfr-512"], "models download gpen-bfr-512"),
+        (["photo.jpg", "--quality", "0"], "quality"),
+        (["photo.jpg", "-o", "photo.jpg"], "cannot be made"),
+    ],
+)
+def test_what_makes_a_run_impossible_is_code_2_and_a_sentence(
+    project, tmp_path: Path, arguments, sentence
+):
+    (tmp_path / "photo.jpg").write_bytes(small_photo(0))
+    command = [sys.executable, project / "app.py", "restore", *arguments]
+    environment = {**os.environ, "GPEN_WEBUI_OUTPUTS": str(tmp_path / "outputs")}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_restore_lists_every_option_it_has(project: Path):
     text = run(project, "restore", "--help").stdout
     for option in (

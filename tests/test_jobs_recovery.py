@@ -1,11 +1,9 @@
 """A store that is damaged, cut short, emptied or gone: no upload is lost, and what can be known
 of albums and results is known again."""
 
-import json
 import random
 import shutil
 import sqlite3
-import zipfile
 from contextlib import closing
 from pathlib import Path
 
@@ -15,12 +13,17 @@ from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.service import JobService
 from gpen_webui.jobs.store.backups import DAY, back_up, backup_paths
 from gpen_webui.options import RestoreOptions
+from tests.damaged_store import (
+    COLLECTED,
+    DONE,
+    PAGE,
+    check_no_upload_is_lost,
+    flip,
+    photos_of,
+    restored_results,
+    truncate,
+)
 from tests.jobs_kit import JobsHarness, check_nothing_lost, collect, start, wait_for_state
-
-DONE = [f"1931/{n}.jpg" for n in range(8)]
-COLLECTED = [f"uploaded {n}.jpg" for n in range(5)]
-PAGE = 4096
-
 
 pytest_plugins = ["tests.jobs_fixtures"]
 
@@ -56,51 +59,6 @@ def checkpointed(left: Path) -> Path:
         store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert not (left / "jobs.sqlite-wal").exists()
     return path
-
-
-def photos_of(service: JobService) -> dict[str, set[str]]:
-    """What the originals of each album hold; undamaged, that is their names."""
-    found: dict[str, set[str]] = {}
-    for job in service.store.jobs(limit=500):
-        originals = [service.store.original(job.id, n) for n in range(job.counts["total"])]
-        texts = {path.read_bytes().decode() for path in originals if path.exists()}
-        found[job.name] = found.get(job.name, set()) | texts
-    return found
-
-
-def check_no_upload_is_lost(service: JobService) -> None:
-    """Every upload is in an album and can be seen, and every album's events have no gap."""
-    assert set().union(*photos_of(service).values()) == {*DONE, *COLLECTED}
-    for job in service.store.jobs(limit=500):
-        seqs = [event["seq"] for event in service.events.replay(job.id)]
-        assert seqs == list(range(1, job.seq + 1))
-        items = service.store.items(job.id)
-        assert [item.n for item in items] == list(range(job.counts["total"]))
-        assert sum(job.counts.values()) == 2 * job.counts["total"]
-
-
-def restored_results(service: JobService) -> int:
-    """How many photos have a result that the store knows; each of them is there."""
-    results = [
-        service.store.result(job.id, item.n)
-        for job in service.store.jobs(limit=500)
-        for item in service.store.items(job.id)
-        if item.result
-    ]
-    assert all(result.is_file() for result in results)
-    return len(results)
-
-
-def truncate(path: Path, size: int) -> None:
-    with open(path, "r+b") as file:
-        file.truncate(size)
-
-
-def flip(path: Path, places: list[int]) -> None:
-    data = bytearray(path.read_bytes())
-    for place in places:
-        data[place] ^= 1 << place % 8
-    path.write_bytes(data)
 
 
 # Nothing is lost
@@ -411,60 +369,3 @@ def test_a_damaged_store_never_drives_out_a_good_backup(bench: JobsHarness, chec
         file.write(b"\0" * PAGE)
     assert not back_up(checkpointed)
     assert backup_paths(checkpointed)[0].read_bytes() == good
-
-
-# The first version
-
-
-@pytest.fixture
-def version_1(bench: JobsHarness, tmp_path: Path) -> dict:
-    """Outputs as the first version left them in the middle of its work; what it knew."""
-    with zipfile.ZipFile(Path(__file__).parent / "data" / "store-version-1.zip") as archive:
-        archive.extractall(tmp_path)
-    return json.loads((tmp_path / "expected.json").read_text("utf-8"))
-
-
-def test_a_store_of_the_first_version_is_brought_up_to_date(bench: JobsHarness, version_1: dict):
-    service = bench.open()
-    assert service.notice is None
-    for job_id, expected in version_1.items():
-        job = service.store.job(job_id)
-        shown = job.as_dict() | {"folder": job.folder.name if job.folder else None}
-        events = service.events.replay(job_id)
-        assert events[: len(expected["events"])] == expected["events"]
-        if job.state in ("collecting", "done", "cancelled"):
-            assert (
-                shown == expected["job"] or job.counts["done"] > expected["job"]["counts"]["done"]
-            )
-        for item in service.store.items(job_id):
-            if item.state in ("done", "no_face"):
-                assert service.store.result(job_id, item.n).is_file()
-            was = expected["items"][item.n]
-            assert (item.name, item.key, item.sha256) == (was["name"], was["key"], was["sha256"])
-    for job_id, expected in version_1.items():
-        job = service.store.job(job_id)
-        if expected["job"]["state"] in ("running", "waiting"):
-            job = wait_for_state(service, job, "done")
-            assert job.counts["done"] == expected["job"]["counts"]["total"]
-            check_nothing_lost(service, job)
-
-
-def test_the_first_version_is_backed_up_before_it_is_changed(bench: JobsHarness, version_1: dict):
-    bench.open()
-    bench.close()
-    stores = backup_paths(bench.outputs / ".gpen-webui" / "jobs.sqlite")
-    versions = []
-    for path in stores:
-        with closing(sqlite3.connect(path)) as backup:
-            versions.append(backup.execute("PRAGMA user_version").fetchone()[0])
-    assert versions == [2, 1]
-
-
-def test_a_damaged_store_of_the_first_version_is_read_too(bench: JobsHarness, version_1: dict):
-    store = bench.outputs / ".gpen-webui" / "jobs.sqlite"
-    truncate(store, store.stat().st_size - PAGE)
-    service = bench.open()
-    found = {job.id: job for job in service.store.jobs(limit=50)}
-    total = sum(job.counts["total"] for job in found.values())
-    assert total >= sum(expected["job"]["counts"]["total"] for expected in version_1.values()) - 1
-    assert set(version_1) <= set(found)

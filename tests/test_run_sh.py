@@ -1,12 +1,11 @@
 """`run.sh` sets up once, completely or not at all, and says in one sentence what is missing.
 
 The script and the launcher themselves run, in a folder of their own; only pip, venv, the disk and
-PyTorch's index are played, so that nothing is fetched and every trouble can be had.
+PyTorch's index are played, so that nothing is fetched and every fault can be had.
 """
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,123 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.played_clone import NVIDIA_PLAN, Clone
+
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs a Unix shell")
-
-# Stands in for any Python: makes environments of itself, notes what pip is asked for, and
-# fails where the file `trouble` beside it says so. The launcher is run by the real one.
-FAKE_PYTHON = r"""#!/bin/bash
-here={here}
-real={real}
-trouble=$(cat "$here/trouble" 2>/dev/null)
-case "$1 $2 $3" in
-    "-ISc import sys; sys.exit"*) [ "$trouble" != old ] ;;
-    "-ISc "*) exec "$real" "$@" ;;
-    "-IS "*/gpen_webui/launcher/__main__.py*)
-        shift
-        exec "$real" -ISc "$(cat "$here/prelude.py")" "$0" "$here/python3.11" "$trouble" "$@" ;;
-    "-I -m venv")
-        [ "$trouble" = venv ] && {{ echo "No module named ensurepip"; exit 1; }}
-        mkdir -p "$4/bin" && cp "$here/python3.11" "$4/bin/python" ;;
-    "-I -m pip")
-        list=""
-        [ "${{*: -2:1}}" = -r ] && list=$(grep -o '^[A-Za-z0-9-]*==' "${{*: -1}}" | tr '\n' ' ')
-        echo "pip $* $list" >>"$here/calls"
-        case "$*" in
-            *--dry-run*) cat "$here/plan" 2>/dev/null || echo '{{"install": []}}' ;;
-            *torch==*) [ "$trouble" != torch ] ;;
-            *"-r "*)
-                if [ "$trouble" = slow ]; then
-                    for _ in {{1..600}}; do [ -e "$here/go" ] && break; sleep 0.1; done
-                fi
-                [ "$trouble" != libraries ] ;;
-        esac ;;
-    "-m pytest blocked-signals") grep SigBlk /proc/self/status ;;
-    "-m ruff check") echo "started: $*"; [ "$trouble" != lint ] ;;
-    *) echo "started: $*" ;;
-esac
-"""
-PRELUDE = """
-import shutil, sys, urllib.request
-sys.executable, sys._base_executable, trouble = sys.argv[1:4]
-sys.argv = sys.argv[4:]
-
-def urlopen(address, timeout):
-    if trouble != "index":
-        raise OSError("no network in tests")
-    return open("/dev/null")
-
-urllib.request.urlopen = urlopen
-if trouble == "disk":
-    shutil.disk_usage = lambda path: shutil._ntuple_diskusage(0, 0, 200 * 2**20)
-else:
-    shutil.disk_usage = lambda path: shutil._ntuple_diskusage(0, 0, 2**40)
-import runpy
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-NVIDIA_PLAN = {"install": [{"metadata": {"name": "nvidia-cublas"}}]}
-TOOLS = "bash readlink mkdir cat grep tr cp sleep".split()
-
-
-class Clone:
-    """A folder with run.sh and what it reads, and a PATH on which only the fakes are."""
-
-    def __init__(self, project: Path, folder: Path):
-        self.root, self.tools = folder / "clone with spaces", folder / "tools"
-        self.root.mkdir()
-        self.tools.mkdir()
-        package = self.root / "gpen_webui"
-        shutil.copytree(project / "gpen_webui" / "launcher", package / "launcher")
-        for name in ("__init__.py", "privacy.py", "folders.py"):
-            shutil.copy(project / "gpen_webui" / name, package / name)
-        for name in ("run.sh", "requirements.txt", "requirements-test.txt"):
-            shutil.copy(project / name, self.root / name)
-        for tool in TOOLS:
-            (self.tools / tool).symlink_to(shutil.which(tool))
-        real = os.path.realpath(sys.executable)
-        self.add_tool("python3.11", FAKE_PYTHON.format(here=self.tools, real=real))
-        (self.tools / "prelude.py").write_text(PRELUDE)
-
-    def add_tool(self, name: str, text: str) -> None:
-        path = self.tools / name
-        path.unlink(missing_ok=True)
-        path.write_text(text)
-        path.chmod(0o755)
-
-    def trouble(self, kind: str) -> None:
-        (self.tools / "trouble").write_text(kind)
-
-    def pip_calls(self) -> list[str]:
-        calls = self.tools / "calls"
-        return calls.read_text().splitlines() if calls.exists() else []
-
-    def start(self, *arguments: str, script: Path | None = None, cwd: Path | None = None):
-        return subprocess.Popen(
-            [script or self.root / "run.sh", *arguments],
-            cwd=cwd or self.root,
-            env={"PATH": str(self.tools), "HOME": str(self.root)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            # Where the tests themselves run in the background, Ctrl-C would be ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-
-    def let_slow_pip_go_on_when_waited_for(self, process: subprocess.Popen) -> str:
-        """What the waiting process writes to standard error first."""
-        said = process.stderr.readline()
-        (self.tools / "go").touch()
-        return said
-
-    def wait_for_slow_pip(self, process: subprocess.Popen) -> None:
-        while "flask" not in "".join(self.pip_calls()):
-            assert process.poll() is None
-            time.sleep(0.02)
-
-    def run(self, *arguments: str, **how) -> subprocess.CompletedProcess:
-        process = self.start(*arguments, **how)
-        out, err = process.communicate(timeout=60)
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 
 @pytest.fixture
@@ -193,21 +78,21 @@ def test_it_works_from_any_folder_and_through_links(clone: Clone, tmp_path: Path
 
 @pytest.mark.parametrize("where", ["torch", "libraries"])
 def test_a_set_up_that_failed_says_so_in_a_sentence_and_starts_over(clone: Clone, where: str):
-    clone.trouble(where)
+    clone.fault(where)
     done = clone.run("restore", "x.jpg")
     assert done.returncode == 3
     assert "could not be fetched; check the network connection" in done.stderr
     assert "started" not in done.stdout
     (clone.root / ".venv" / "half-done").write_text("")
 
-    clone.trouble("")
+    clone.fault("")
     assert clone.run("restore", "x.jpg").returncode == 0
     assert not (clone.root / ".venv" / "half-done").exists()
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_set_up_that_was_stopped_starts_over(clone: Clone, how: signal.Signals):
-    clone.trouble("slow")
+    clone.fault("slow")
     process = clone.start("models")
     clone.wait_for_slow_pip(process)
     os.killpg(process.pid, how)
@@ -215,7 +100,7 @@ def test_a_set_up_that_was_stopped_starts_over(clone: Clone, how: signal.Signals
     assert not list((clone.root / ".venv").glob(".installed-*"))
     (clone.root / ".venv" / "half-done").write_text("")
 
-    clone.trouble("")
+    clone.fault("")
     done = clone.run("models")
     assert done.stdout == f"started: {clone.root}/app.py models\n"
     assert not (clone.root / ".venv" / "half-done").exists()
@@ -223,12 +108,12 @@ def test_a_set_up_that_was_stopped_starts_over(clone: Clone, how: signal.Signals
 
 def test_what_a_killed_set_up_has_started_ends_before_the_next_begins(clone: Clone):
     """pip alone lives on for a moment; two of them in one folder would harm each other."""
-    clone.trouble("slow")
+    clone.fault("slow")
     process = clone.start("models")
     clone.wait_for_slow_pip(process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait(10)
-    clone.trouble("")
+    clone.fault("")
     second = clone.start("models")
     said = clone.let_slow_pip_go_on_when_waited_for(second)
     assert said.startswith("Waiting for the set-up that is under way")
@@ -236,7 +121,7 @@ def test_what_a_killed_set_up_has_started_ends_before_the_next_begins(clone: Clo
 
 
 def test_two_first_starts_at_once_set_up_once(clone: Clone):
-    clone.trouble("slow")
+    clone.fault("slow")
     first = clone.start("models")
     clone.wait_for_slow_pip(first)
     second = clone.start("models")
@@ -332,7 +217,7 @@ def test_ctrl_c_reaches_the_tests(clone: Clone):
 
 
 def test_tests_do_not_start_where_a_check_fails(clone: Clone):
-    clone.trouble("lint")
+    clone.fault("lint")
     done = clone.run("test")
     assert done.returncode == 1
     assert "pytest" not in done.stdout
@@ -365,12 +250,12 @@ def test_a_missing_python_is_a_sentence_with_the_remedy(clone: Clone):
 
 
 def test_a_python_that_is_too_old_is_as_good_as_none(clone: Clone):
-    clone.trouble("old")
+    clone.fault("old")
     assert clone.run("models").stderr.startswith("Python 3.11 to 3.14 is missing")
 
 
 def test_a_missing_venv_module_is_a_sentence_with_the_remedy(clone: Clone):
-    clone.trouble("venv")
+    clone.fault("venv")
     done = clone.run("models")
     assert done.returncode == 3
     assert "Python's venv module is missing" in done.stderr
@@ -378,7 +263,7 @@ def test_a_missing_venv_module_is_a_sentence_with_the_remedy(clone: Clone):
 
 
 def test_a_full_disk_is_a_sentence_before_anything_is_fetched(clone: Clone):
-    clone.trouble("disk")
+    clone.fault("disk")
     done = clone.run("models")
     assert done.returncode == 3
     assert "has only 200 MB free; make room for 3000 MB" in done.stderr
@@ -386,7 +271,7 @@ def test_a_full_disk_is_a_sentence_before_anything_is_fetched(clone: Clone):
 
 
 def test_pytorchs_small_build_is_taken_where_its_index_answers(clone: Clone):
-    clone.trouble("index")
+    clone.fault("index")
     assert clone.run("models").returncode == 0
     assert "--index-url https://download.pytorch.org/whl/cpu" in clone.pip_calls()[-1]
 

@@ -1,0 +1,69 @@
+"""A store of the first version is brought up to date, also where it is damaged."""
+
+import json
+import sqlite3
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gpen_webui.jobs.store.backups import backup_paths
+from tests.damaged_store import PAGE, truncate
+from tests.jobs_kit import JobsHarness, check_nothing_lost, wait_for_state
+
+pytest_plugins = ["tests.jobs_fixtures"]
+
+
+@pytest.fixture
+def version_1(bench: JobsHarness, tmp_path: Path) -> dict:
+    """Outputs as the first version left them in the middle of its work; what it knew."""
+    with zipfile.ZipFile(Path(__file__).parent / "data" / "store-version-1.zip") as archive:
+        archive.extractall(tmp_path)
+    return json.loads((tmp_path / "expected.json").read_text("utf-8"))
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date(bench: JobsHarness, version_1: dict):
+    service = bench.open()
+    assert service.notice is None
+    for job_id, expected in version_1.items():
+        job = service.store.job(job_id)
+        shown = job.as_dict() | {"folder": job.folder.name if job.folder else None}
+        events = service.events.replay(job_id)
+        assert events[: len(expected["events"])] == expected["events"]
+        if job.state in ("collecting", "done", "cancelled"):
+            assert (
+                shown == expected["job"] or job.counts["done"] > expected["job"]["counts"]["done"]
+            )
+        for item in service.store.items(job_id):
+            if item.state in ("done", "no_face"):
+                assert service.store.result(job_id, item.n).is_file()
+            was = expected["items"][item.n]
+            assert (item.name, item.key, item.sha256) == (was["name"], was["key"], was["sha256"])
+    for job_id, expected in version_1.items():
+        job = service.store.job(job_id)
+        if expected["job"]["state"] in ("running", "waiting"):
+            job = wait_for_state(service, job, "done")
+            assert job.counts["done"] == expected["job"]["counts"]["total"]
+            check_nothing_lost(service, job)
+
+
+def test_the_first_version_is_backed_up_before_it_is_changed(bench: JobsHarness, version_1: dict):
+    bench.open()
+    bench.close()
+    stores = backup_paths(bench.outputs / ".gpen-webui" / "jobs.sqlite")
+    versions = []
+    for path in stores:
+        with closing(sqlite3.connect(path)) as backup:
+            versions.append(backup.execute("PRAGMA user_version").fetchone()[0])
+    assert versions == [2, 1]
+
+
+def test_a_damaged_store_of_the_first_version_is_read_too(bench: JobsHarness, version_1: dict):
+    store = bench.outputs / ".gpen-webui" / "jobs.sqlite"
+    truncate(store, store.stat().st_size - PAGE)
+    service = bench.open()
+    found = {job.id: job for job in service.store.jobs(limit=50)}
+    total = sum(job.counts["total"] for job in found.values())
+    assert total >= sum(expected["job"]["counts"]["total"] for expected in version_1.values()) - 1
+    assert set(version_1) <= set(found)
