@@ -2,5 +2,5 @@
 
 EXIT_OK = 0
 EXIT_SOME_FAILED = 1
-EXIT_USAGE = 2  # nothing was done, and one sentence says why
+EXIT_USAGE = 2  # it could not begin or go on, and one sentence says why
 EXIT_INTERRUPTED = 130  # 128 + SIGINT
