@@ -183,7 +183,7 @@ def restore_stages(
     Raises StageError for whatever went wrong with the photo, ShortageError where the machine
     has run out of something.
     """
-    stage = "open"
+    stage: str = Stage.OPEN
     try:
         yield stage
         started = time.perf_counter()
@@ -199,7 +199,7 @@ def restore_stages(
                     restoration = end.value
                 else:
                     yield stage
-            yield (stage := "save")
+            yield (stage := Stage.SAVE)
             encoding = time.perf_counter()
             data, suffix, lost = _result_of(path, photo, restoration, options)
             modified_ns = path.stat().st_mtime_ns if options.copy_date else None
@@ -209,7 +209,11 @@ def restore_stages(
             raise shortage from error
         raise StageError(stage, _explain(error, stage, name)) from error
 
-    seconds = {"open": opened - started, **restoration.timings, "save": encoded - encoding}
+    seconds: dict[str, float] = {
+        Stage.OPEN: opened - started,
+        **restoration.timings,
+        Stage.SAVE: encoded - encoding,
+    }
     report = ItemReport(
         name=name,
         state=restoration.state,

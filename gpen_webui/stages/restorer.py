@@ -24,7 +24,7 @@ from gpen_webui.photo.photo import Photo
 from gpen_webui.stages.adjust import finish
 from gpen_webui.stages.face_purposes import purpose_of
 from gpen_webui.stages.small_faces import SmallFaces
-from gpen_webui.states import ItemState
+from gpen_webui.states import ItemState, Stage
 
 if TYPE_CHECKING:
     from gpen_webui.engines.base import Engine
@@ -174,8 +174,8 @@ class Restorer:
             )
         pixels = yield from self._blend(photo, options, found, network, clock)
         pixels = self.face_purpose.finished(photo.pixels, pixels)
-        yield "adjust"
-        with clock.stage("adjust"):
+        yield Stage.ADJUST
+        with clock.stage(Stage.ADJUST):
             pixels = finish(pixels, options)
         if warning := self.face_purpose.warning():
             warnings.append(warning)
@@ -198,24 +198,24 @@ class Restorer:
     def _find(
         self, photo: Photo, options: RestoreOptions, clock: _StageClock
     ) -> Generator[str, None, FoundFaces]:
-        yield "detect"
-        with clock.stage("detect"):
+        yield Stage.DETECT
+        with clock.stage(Stage.DETECT):
             faces = self.detector.detect(photo.pixels)
             kept = [i for i, face in enumerate(faces) if face.width >= options.min_face]
-        yield "align"
-        with clock.stage("align"):
+        yield Stage.ALIGN
+        with clock.stage(Stage.ALIGN):
             matrices = [crop_matrix(faces[i].landmarks, self.engine.size) for i in kept]
         return FoundFaces(faces, kept, matrices)
 
     def _restore_all(
         self, photo: Photo, found: FoundFaces, clock: _StageClock
     ) -> Generator[str, None, NetworkResult]:
-        with clock.stage("align"):
+        with clock.stage(Stage.ALIGN):
             crops = self._crops(photo, found.matrices)
         restored: list[np.ndarray] = []
         if crops:
-            yield "network"
-            with clock.stage("network"):
+            yield Stage.NETWORK
+            with clock.stage(Stage.NETWORK):
                 restored = self._restore_crops(crops, photo, found.matrices)
         return NetworkResult(found, crops, restored)
 
@@ -223,8 +223,8 @@ class Restorer:
         self, photo: Photo, clock: _StageClock
     ) -> Generator[str, None, NetworkResult]:
         crops = [_fit(photo.pixels, self.engine.size)]
-        yield "network"
-        with clock.stage("network"):
+        yield Stage.NETWORK
+        with clock.stage(Stage.NETWORK):
             restored = self._restore_crops(crops, photo)
         return NetworkResult(FoundFaces([], [], []), crops, restored)
 
@@ -242,20 +242,20 @@ class Restorer:
         bands = plan_bands(photo.pixels.shape, found.matrices, self.engine.size, most)
         patches: dict[int, Patch] = {}
         if network:
-            yield "blend"
+            yield Stage.BLEND
         for band in bands:
             missing = [i for i in band.faces if i not in patches]
             if network:
                 crops = [network.crops[i] for i in missing]
                 restored = [network.restored[i] for i in missing]
             elif missing:
-                yield "network"
-                with clock.stage("network"):
+                yield Stage.NETWORK
+                with clock.stage(Stage.NETWORK):
                     matrices = [found.matrices[i] for i in missing]
                     crops = self._crops(photo, matrices)
                     restored = self._restore_crops(crops, photo, matrices)
-                yield "blend"
-            with clock.stage("blend"):
+                yield Stage.BLEND
+            with clock.stage(Stage.BLEND):
                 for i, crop, face in zip(missing, crops, restored, strict=True):
                     patches[i] = self._patch(crop, face, found.matrices[i], options)
                 blend_band(photo.pixels, result, [patches[i] for i in band.faces], band)

@@ -24,6 +24,7 @@ from gpen_webui.folders import COMMAND
 from gpen_webui.jobs.records import Job
 from gpen_webui.options import DEFAULTS, OPTIONS, Group, RestoreOptions
 from gpen_webui.photo.formats import MEDIA_TYPE_OF
+from gpen_webui.states import JobState
 from gpen_webui.web.context import settings
 
 TRANSLATIONS = Path(__file__).resolve().parent / "translations"
@@ -68,7 +69,7 @@ def photo() -> AnyResponse | str:
 def batch() -> AnyResponse | str:
     """A new album; `?job=` goes on collecting, `?like=` takes over the settings of a job."""
     job = _job_named("job")
-    if job is not None and job.state != "collecting":
+    if job is not None and job.state != JobState.COLLECTING:
         return redirect(url_for("pages.job", job_id=job.id))
     return render_template("batch.html", job=job, options=_options_of(job or _job_named("like")))
 
@@ -85,7 +86,7 @@ def job(job_id: str) -> AnyResponse | str:
     found = _store().job(job_id)
     if found.kind == "photo":
         return redirect(url_for("pages.photo", job=found.id))
-    if found.state == "collecting":
+    if found.state == JobState.COLLECTING:
         return redirect(url_for("pages.batch", job=found.id))
     return render_template("job.html", job=found, options=_options_of(found))
 

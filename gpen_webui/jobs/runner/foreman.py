@@ -33,6 +33,7 @@ from gpen_webui.jobs.store.jobs import Store
 from gpen_webui.logs import about
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport, RestoredFile
+from gpen_webui.states import Stage
 
 log = logging.getLogger(__name__)
 
@@ -208,7 +209,7 @@ class Foreman:
         report = restored.report
         self._place(task, restored)
         saving = time.perf_counter() - started
-        report.seconds["save"] = round(report.seconds.get("save", 0) + saving, 4)
+        report.seconds[Stage.SAVE] = round(report.seconds.get(Stage.SAVE, 0) + saving, 4)
 
     def _place(self, task: Task, restored: RestoredFile) -> None:
         """Write a result, put it in its place and say where that is. Raises as `save`.

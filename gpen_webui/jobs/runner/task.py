@@ -8,6 +8,7 @@ from threading import Event, Lock
 
 from gpen_webui.jobs.store.claims import Claim
 from gpen_webui.models.installed import InstalledModel
+from gpen_webui.states import Stage
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error
@@ -28,7 +29,7 @@ class Task:
         self.worker = ""
         self.model: InstalledModel | None = None
         self.started: float | None = None
-        self.stage = "open"
+        self.stage: str = Stage.OPEN
         self.result_size = 0
         self.place: PurePosixPath | None = None
         self.over = Event()

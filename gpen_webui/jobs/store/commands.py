@@ -14,13 +14,7 @@ from gpen_webui.jobs.store.jobs import describe_job, insert_job, job_of_key, new
 from gpen_webui.jobs.store.removal import Remover
 from gpen_webui.jobs.store.transactions import Change, item_row, job_row
 from gpen_webui.options import RestoreOptions
-from gpen_webui.states import (
-    ACTIVE_JOBS,
-    RESTORED_ITEMS,
-    UNFINISHED_ITEMS,
-    ItemState,
-    JobState,
-)
+from gpen_webui.states import ACTIVE_JOBS, RESTORED_ITEMS, UNFINISHED_ITEMS, ItemState, JobState
 
 NOT_BEGUN = {"stage": None, "error": None, "seconds": None, "faces": None, "result": None}
 
@@ -101,7 +95,7 @@ class JobCommands:
             earlier = job_row(connection, job_id)
             query = f"SELECT {COPIED} FROM items WHERE job = ? ORDER BY n"
             items = [dict(row) for row in connection.execute(query, (job_id,))]
-        if earlier["state"] == "collecting":
+        if earlier["state"] == JobState.COLLECTING:
             raise _conflict(earlier, "has not been started yet")
         if not items:  # it was cancelled before it had any: a job of none would never end
             raise JobConflictError(f"“{earlier['name']}” has no photos to run again.")

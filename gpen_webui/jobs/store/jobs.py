@@ -22,6 +22,7 @@ from gpen_webui.jobs.store.files import fingerprint
 from gpen_webui.jobs.store.lookup import Lookup
 from gpen_webui.jobs.store.transactions import Change
 from gpen_webui.options import RestoreOptions
+from gpen_webui.states import JobState
 
 MAX_NAME = 1000  # characters
 BATCH = 500  # photos that one transaction takes
@@ -125,7 +126,7 @@ class Store(Lookup):
         if options:
             values["options"] = json.dumps(options.as_dict())
         with self._database.changing() as change:
-            if change.job_row(job_id)["state"] == "collecting":
+            if change.job_row(job_id)["state"] == JobState.COLLECTING:
                 change.set_job(job_id, **values)
 
     def _add_uploads(self, job_id: str, uploads: Sequence[NewPhoto]) -> list[int]:
@@ -224,7 +225,7 @@ def _number(change: Change, job_id: str, rows: list[dict]) -> tuple[list[int], l
             new.append(row)
         by_key[key] = n
         numbers.append(n)
-    if new and job["state"] != "collecting":
+    if new and job["state"] != JobState.COLLECTING:
         raise JobConflictError(
             f"“{job['name']}” has been started and takes no further photos; "
             "make a new album for them."

@@ -111,7 +111,7 @@ def _add_missing_jobs(files: StoreFiles, store: sqlite3.Connection, reports: dic
             "INSERT INTO jobs (id, kind, name, options, state, folder, created, started, finished) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                *(job_id, kind, name, options, report.get("state", "collecting"), folder),
+                *(job_id, kind, name, options, report.get("state", JobState.COLLECTING), folder),
                 *(time.time(), ended, ended),
             ),
         )
