@@ -110,7 +110,9 @@ FILE_SYSTEMS = {
 
 
 @pytest.mark.parametrize("file_system", FILE_SYSTEMS)
-def test_files_are_written_whole_on_a_file_system_where(project: Path, tmp_path: Path, file_system: str):
+def test_files_are_written_whole_on_a_file_system_where(
+    project: Path, tmp_path: Path, file_system: str
+):
     folder = tmp_path / "folder"
     folder.mkdir()
     environment = {**os.environ, **preloaded(tmp_path, FILE_SYSTEMS[file_system])}
