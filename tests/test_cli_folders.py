@@ -38,7 +38,7 @@ from gpen_webui.jobs.runner import saving
 from gpen_webui.jobs.store import claims
 from gpen_webui.cli import main
 name = sys.argv.pop(1)
-where = claims.ClaimQueue if name == "place_for" else saving
+where = claims.ClaimQueue if name == "place_for" else saving.Saver
 real = getattr(where, name)
 def dies(*arguments):
     if name != "place_for":
@@ -190,7 +190,7 @@ def test_a_share_without_hard_links_and_shared_memory_takes_results(restore, tmp
     ("moment", "faults", "more"),
     [
         ("place_for", [NO_HARD_LINKS], []),
-        ("stage", [NO_HARD_LINKS], []),
+        ("write_staged", [NO_HARD_LINKS], []),
         ("place", [NO_HARD_LINKS], []),
         ("place", [], ["--skip-existing"]),
     ],
