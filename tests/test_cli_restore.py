@@ -198,7 +198,9 @@ def twelve(tmp_path: Path, degraded: Image.Image) -> Path:
     folder = tmp_path / "many"
     folder.mkdir()
     for number in range(12):
-        degraded.rotate(number, fillcolor=(90, 90, 90)).save(folder / f"{number:02}.png")
+        # Large enough that a run can be stopped before it is done.
+        photo = degraded.rotate(number, fillcolor=(90, 90, 90)).resize((720, 720))
+        photo.save(folder / f"{number:02}.png")
     return folder
 
 
@@ -212,7 +214,7 @@ def stop_after_two(out: Path, how: signal.Signals, *arguments: object) -> tuple[
         text=True,
     )
     while process.poll() is None and len(list(out.glob("*.png"))) < 2:
-        time.sleep(0.02)
+        time.sleep(0.005)
     os.kill(process.pid, how)
     _, said = process.communicate(timeout=60)
     return process.returncode, said

@@ -112,6 +112,8 @@ def test_the_starter_for_windows_has_line_ends_that_it_can_read(project: Path):
 
 def test_no_sentence_names_a_starter_that_an_installed_package_has_not(project: Path):
     for path in (project / "gpen_webui").rglob("*.py"):
+        if path.parent.name == "launcher":  # what run.sh itself runs
+            continue
         nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
         documentation = {
             node.body[0].value
