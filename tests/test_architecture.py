@@ -10,11 +10,11 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "gpen_webui"
 PACKAGES_THAT_MAY_IMPORT = {
-    "torch": ("gpen/", "engines/", "training/", "bench/"),
+    "torch": ("gpen/", "enlarging/", "engines/", "training/", "bench/"),
     "openvino": ("engines/openvino/", "training/"),
     "PIL": ("photo/",),
     "pillow_heif": ("photo/",),
-    "safetensors": ("gpen/",),
+    "safetensors": ("gpen/", "enlarging/"),
     "flask": ("web/",),
     "werkzeug": ("web/",),
     "gunicorn": ("web/",),
@@ -43,6 +43,7 @@ ORDER = [
     "engines",
     "models",
     "gpen",
+    "enlarging",
     "photo",
     "files",
     "options",
