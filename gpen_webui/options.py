@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, SupportsFloat
 
 from gpen_webui.errors import UserError
+from gpen_webui.states import Stage
 
 YES, NO = ("1", "true", "on", "yes"), ("0", "false", "off", "no", "")
 
@@ -41,15 +42,15 @@ class Option(ABC):
 
     help: for the command line and the documents. label: on the page; None where the page does
     not offer it. group: what it stands beside. in_presets: whether a preset of the page, which
-    goes by the photo's condition, decides on it. is_network_input: whether the network's
-    output depends on it.
+    goes by the photo's condition, decides on it. kept_for: the stages whose kept results hold
+    only for this value.
     """
 
     help: str
     group: Group
     label: str | None = None
     in_presets: bool = True
-    is_network_input: bool = False
+    kept_for: tuple[Stage, ...] = ()
 
     @abstractmethod
     def parse(self, name: str, value: object) -> Any:
@@ -208,7 +209,7 @@ class RestoreOptions:
             "faces narrower than this are left alone, and the report says so",
             Group.FILE,
             N_("Leave faces alone that are narrower than"),
-            is_network_input=True,
+            kept_for=(Stage.NETWORK,),
             high=10_000,
             unit="pixels",
         ),
@@ -248,7 +249,7 @@ class RestoreOptions:
             "larger photos are refused",
             Group.FILE,
             in_presets=False,
-            is_network_input=True,
+            kept_for=(Stage.NETWORK,),
             low=1,
             high=1_000,
         ),
@@ -259,7 +260,7 @@ class RestoreOptions:
             "the photos are upright square crops: resize to the model, run it, save, nothing else",
             Group.FILE,
             in_presets=False,
-            is_network_input=True,
+            kept_for=(Stage.NETWORK,),
         ),
     )
 
@@ -278,10 +279,10 @@ class RestoreOptions:
         """All options by name, as `parse` takes them."""
         return asdict(self)
 
-    def network_key(self) -> tuple[object, ...]:
-        """The options on which the network's output depends: while they stay, so does it."""
+    def key_for(self, stage: Stage) -> tuple[object, ...]:
+        """The options on which what a stage keeps depends: while they stay, so does it."""
         return tuple(
-            getattr(self, name) for name, option in OPTIONS.items() if option.is_network_input
+            getattr(self, name) for name, option in OPTIONS.items() if stage in option.kept_for
         )
 
 

@@ -34,7 +34,8 @@ from gpen_webui.photo.formats import suffix_for
 from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.settings import Settings
 from gpen_webui.shortage import shortage_of
-from gpen_webui.stages.restorer import NetworkResult, Restoration, Restorer, last
+from gpen_webui.stages.base import Intermediates
+from gpen_webui.stages.restorer import Restoration, Restorer, last
 from gpen_webui.stages.small_faces import SmallFaces
 from gpen_webui.states import ItemState, Stage
 
@@ -71,7 +72,8 @@ class ItemReport:
 
     state: done, no_face, failed or cancelled. model, model_sha256: None where the photo was
     never begun. result: the saved file, relative to the results folder, with slashes; None
-    until it is saved. seconds: per stage. error: None or {"stage", "message"}.
+    until it is saved. seconds: per stage. warnings, notes: sentences, of what is wrong and of what
+    was done. error: None or {"stage", "message"}.
     """
 
     name: str
@@ -83,6 +85,7 @@ class ItemReport:
     faces: list[dict] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     error: dict[str, str | None] | None = None
 
     @classmethod
@@ -169,17 +172,17 @@ def restore_stages(
     source: Path | Original,
     name: str,
     options: RestoreOptions,
-    reuse: NetworkResult | None = None,
+    reuse: Intermediates | None = None,
     keep_faces: bool = False,
 ) -> Generator[str, None, RestoredFile]:
     """Restore one photo file: yields each stage before it begins, returns the restored file.
 
     Nothing happens between two stages unless the next one is asked for, so whoever iterates
     can tell them and stop the photo by closing the generator. name: how messages and the
-    report call the photo. reuse: the network's result of an earlier run of the same photo.
+    report call the photo. reuse: what earlier runs of the same photo and model have kept.
     keep_faces: return every face by itself too, however many there are.
 
-    A photo without a face is passed on byte for byte where the format stays the same.
+    A photo that no stage has worked on is passed on byte for byte where the format stays the same.
     Raises StageError for whatever went wrong with the photo, ShortageError where the machine
     has run out of something.
     """
@@ -223,6 +226,7 @@ def restore_stages(
         faces=[face.as_dict() for face in restoration.faces],
         seconds={stage: round(value, 4) for stage, value in seconds.items()},
         warnings=[words for words in restoration.warnings if words not in photo.losses] + lost,
+        notes=restoration.notes,
     )
     return RestoredFile(data, suffix, report, photo, restoration, modified_ns)
 
@@ -238,7 +242,7 @@ def _result_of(
     path: Path, photo: Photo, restoration: Restoration, options: RestoreOptions
 ) -> tuple[bytes | BinaryIO, str, list[str]]:
     """The result's content, the suffix that it needs, and what its format cannot hold."""
-    if restoration.state == ItemState.NO_FACE and options.format == "same":
+    if not restoration.is_new and options.format == "same":
         return path.open("rb"), suffix_for(photo.name, photo.file_format), []
     if restoration.has_colours:
         photo = replace(photo, grey=False, icc=None, png_colour=None)

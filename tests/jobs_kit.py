@@ -20,6 +20,8 @@ from gpen_webui.jobs.service import JobService
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport, StageError
 from gpen_webui.settings import Settings
+from gpen_webui.stages.base import Intermediates
+from gpen_webui.states import Stage
 
 STAGES = ["open", "detect", "align", "network", "blend", "adjust", "save"]
 PATIENCE = 20.0  # seconds until a test gives up waiting; nothing takes that long
@@ -32,9 +34,7 @@ class FakeRestorer:
     model: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(name="played", sha256="0" * 64)
     )
-    engine: SimpleNamespace = field(
-        default_factory=lambda: SimpleNamespace(description="It is only played.")
-    )
+    description: str = "It is only played."
     closed: bool = False
 
     def close(self) -> None:
@@ -90,11 +90,11 @@ class PlayedRestoration:
         source: Path,
         name: str,
         options: RestoreOptions,
-        reuse: object,
+        reuse: Intermediates | None,
     ) -> Generator[str, None, SimpleNamespace]:
         with self._lock:
             self.begun.append(name)
-            self.reused.append(reuse)
+            self.reused.append(reuse and reuse.get(options.key_for(Stage.NETWORK)))
             self.restorers.add(restorer)
         for stage in STAGES:
             yield stage
@@ -116,11 +116,9 @@ class PlayedRestoration:
             model_sha256=restorer.model.sha256,
             seconds=dict.fromkeys(STAGES, 0.001),
         )
-        network = SimpleNamespace(crops=[], restored=[])
-        restoration = SimpleNamespace(network=network)
-        return SimpleNamespace(
-            data=data, suffix=suffix, report=report, restoration=restoration, modified_ns=None
-        )
+        if reuse:
+            reuse.put(options.key_for(Stage.NETWORK), "the faces", 9)
+        return SimpleNamespace(data=data, suffix=suffix, report=report, modified_ns=None)
 
 
 def restored_text(original: bytes, options: RestoreOptions) -> bytes:

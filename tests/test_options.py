@@ -6,6 +6,7 @@ import pytest
 
 from gpen_webui.cli.option_arguments import add_option_arguments, chosen_options
 from gpen_webui.options import OPTIONS, OptionError, RestoreOptions, WholeNumber
+from gpen_webui.states import Stage
 from tests.option_tables import ROOT, TABLES
 
 RANGES = {
@@ -79,11 +80,11 @@ def test_a_wrong_value_is_one_sentence_that_names_the_option(name: str, value):
 
 
 def test_only_options_before_the_network_ask_for_a_new_run_of_it():
-    base = RestoreOptions().network_key()
+    base = RestoreOptions().key_for(Stage.NETWORK)
     after = {"strength": 1, "mode": "strong", "denoise": 9, "contrast": 9, "quality": 50}
-    assert RestoreOptions.parse(after).network_key() == base
-    assert RestoreOptions(min_face=50).network_key() != base
-    assert RestoreOptions(aligned=True).network_key() != base
+    assert RestoreOptions.parse(after).key_for(Stage.NETWORK) == base
+    assert RestoreOptions(min_face=50).key_for(Stage.NETWORK) != base
+    assert RestoreOptions(aligned=True).key_for(Stage.NETWORK) != base
 
 
 @pytest.mark.parametrize("document", TABLES)

@@ -9,10 +9,12 @@ import pytest
 
 from gpen_webui.engines.base import Engine, check_shape
 from gpen_webui.faces.detect import Face, FaceDetector
+from gpen_webui.jobs.runner.kept_intermediates import KeptIntermediates
 from gpen_webui.models.installed import InstalledModel
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo, open_photo
-from gpen_webui.stages.restorer import FACES_PER_RUN, NetworkError, Restorer, last
+from gpen_webui.stages.face_network import FACES_PER_RUN, NetworkError
+from gpen_webui.stages.restorer import Restorer, last
 
 SIZE = 128
 
@@ -38,9 +40,9 @@ class OneLineEngine(Engine):
         pass
 
 
-def restorer(function) -> Restorer:
+def restorer(function, detector: FaceDetector | None = None) -> Restorer:
     model = InstalledModel("test", Path("test"), "0" * 64, SIZE)
-    return Restorer(OneLineEngine(function), FaceDetector(), model)
+    return Restorer(OneLineEngine(function), detector or FaceDetector(), model)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,7 @@ def test_a_photo_without_a_face_comes_back_as_it_was():
     done = engine.restore(sky, RestoreOptions(sharpen=100, brightness=30))
     assert (done.state, done.faces) == ("no_face", [])
     assert np.array_equal(done.pixels, sky.pixels)
-    assert engine.engine.batches == []
+    assert engine.face_network.engine.batches == []
 
 
 def test_faces_below_the_smallest_size_are_left_alone_and_said_so(astronaut: Photo):
@@ -101,7 +103,7 @@ def test_in_a_group_each_face_is_restored_and_memory_stays_bounded(astronaut: Ph
     engine = restorer(lambda crops: crops * 0.5)
     done = engine.restore(crowd, STRONG)
     assert len(done.faces) == 12
-    assert engine.engine.batches == [FACES_PER_RUN, 12 - FACES_PER_RUN]
+    assert engine.face_network.engine.batches == [FACES_PER_RUN, 12 - FACES_PER_RUN]
     for face in done.faces:
         x, y = (int(face.box[i] + face.box[i + 2]) // 2 for i in (0, 1))
         assert (done.pixels[y, x] != crowd.pixels[y, x]).any()
@@ -123,10 +125,11 @@ def test_an_answer_that_is_no_picture_is_an_error_and_never_a_result(astronaut: 
 
 def test_other_looks_of_the_same_photo_need_no_second_run_of_the_network(astronaut: Photo):
     engine = restorer(lambda crops: crops * 0.7)
-    first = engine.restore(astronaut, RestoreOptions())
+    kept = KeptIntermediates().of("astronaut")
+    engine.restore(astronaut, RestoreOptions(), reuse=kept)
     other = RestoreOptions(strength=20, mode="detail", contrast=10)
-    again = engine.restore(astronaut, other, reuse=first.network)
-    assert engine.engine.batches == [1]
+    again = engine.restore(astronaut, other, reuse=kept)
+    assert engine.face_network.engine.batches == [1]
     assert np.array_equal(again.pixels, engine.restore(astronaut, other).pixels)
 
 
@@ -144,7 +147,7 @@ def test_a_photo_that_is_not_asked_on_stops_before_the_stage_last_told(astronaut
     stages = engine.restore_stages(astronaut, RestoreOptions())
     assert "network" in stages  # asks on until then
     stages.close()
-    assert engine.engine.batches == []
+    assert engine.face_network.engine.batches == []
 
 
 @pytest.mark.parametrize("side", [40, SIZE, 700])
@@ -192,27 +195,27 @@ def crowd_of(astronaut: Photo, rows: int, columns: int) -> tuple[Photo, list[Fac
 
 def test_a_crowd_is_restored_part_by_part_with_the_same_pixels(astronaut: Photo, monkeypatch):
     photo, faces = crowd_of(astronaut, rows=12, columns=8)
-    engine = restorer(lambda crops: crops * 0.5)
-    engine.detector = ACrowd(faces)
+    engine = restorer(lambda crops: crops * 0.5, ACrowd(faces))
     whole = engine.restore(photo, STRONG)
-    monkeypatch.setattr("gpen_webui.stages.restorer.HELD_BYTES", 24 * SIZE * SIZE * 15)
+    monkeypatch.setattr("gpen_webui.stages.face_network.HELD_BYTES", 24 * SIZE * SIZE * 15)
     stages = list(engine.restore_stages(photo, STRONG))
     parts = engine.restore(photo, STRONG)
     assert parts.network is None
     assert stages.count("network") > 3
-    assert sum(engine.engine.batches) == 3 * len(faces)  # each face once, in each of the runs
-    assert max(engine.engine.batches) == FACES_PER_RUN
+    assert sum(engine.face_network.engine.batches) == 3 * len(
+        faces
+    )  # each face once, in each of the runs
+    assert max(engine.face_network.engine.batches) == FACES_PER_RUN
     assert np.abs(parts.pixels.astype(int) - whole.pixels).max() <= 1
     assert (whole.pixels != photo.pixels).any()
 
 
 def test_the_memory_of_a_crowd_does_not_grow_with_its_faces(astronaut: Photo, monkeypatch):
-    monkeypatch.setattr("gpen_webui.stages.restorer.HELD_BYTES", 24 * SIZE * SIZE * 15)
+    monkeypatch.setattr("gpen_webui.stages.face_network.HELD_BYTES", 24 * SIZE * SIZE * 15)
 
     def peak(rows: int) -> int:
         photo, faces = crowd_of(astronaut, rows, columns=8)
-        engine = restorer(lambda crops: crops * 0.5)
-        engine.detector = ACrowd(faces)
+        engine = restorer(lambda crops: crops * 0.5, ACrowd(faces))
         tracemalloc.start()
         engine.restore(photo, STRONG)
         found = tracemalloc.get_traced_memory()[1] - 2 * photo.pixels.nbytes
@@ -223,9 +226,8 @@ def test_the_memory_of_a_crowd_does_not_grow_with_its_faces(astronaut: Photo, mo
 
 
 def test_all_faces_of_a_crowd_are_there_for_whoever_asks(astronaut: Photo, monkeypatch):
-    monkeypatch.setattr("gpen_webui.stages.restorer.HELD_BYTES", 0)
+    monkeypatch.setattr("gpen_webui.stages.face_network.HELD_BYTES", 0)
     photo, faces = crowd_of(astronaut, rows=3, columns=8)
-    engine = restorer(lambda crops: crops * 0.5)
-    engine.detector = ACrowd(faces)
+    engine = restorer(lambda crops: crops * 0.5, ACrowd(faces))
     kept = last(engine.restore_stages(photo, STRONG, keep_faces=True))
     assert len(kept.network.restored) == len(kept.network.crops) == len(faces)

@@ -55,8 +55,8 @@ def two_faces(project: Path) -> Photo:
 def test_each_face_goes_to_the_network_of_its_size_and_the_report_says_which(two_faces: Photo):
     restorer = two_sizes()
     done = restorer.restore(two_faces, STRONG)
-    assert restorer.engine.batches == [1]
-    assert restorer.small_faces.engine.batches == [1]
+    assert restorer.face_network.engine.batches == [1]
+    assert restorer.face_network.small_faces.engine.batches == [1]
     by_width = sorted(done.faces, key=lambda face: face.box[2] - face.box[0])
     assert [face.model for face in by_width] == ["small", "large"]
     assert [face.as_dict()["model"] for face in by_width] == ["small", "large"]
@@ -89,6 +89,6 @@ def test_the_second_network_is_loaded_only_where_no_model_is_named(tmp_path: Pat
     restorer = open_restorer(Settings(models=tmp_path, model=named), 1)
     try:
         assert restorer.model.name == "gpen-bfr-512"
-        assert (restorer.small_faces is not None) == (named is None)
+        assert (restorer.face_network.small_faces is not None) == (named is None)
     finally:
         restorer.close()

@@ -133,9 +133,9 @@ def restore_album(
     """Restore `photos` into `folder`, `workers` at a time, and close the restorer."""
     folder.mkdir(parents=True)
     with closing(restorer):
-        size = restorer.engine.size
-        restorer.engine.run(np.zeros((1, 3, size, size), np.float32))
-        restorer.engine = watched = WatchedEngine(restorer.engine)
+        engine = restorer.face_network.engine
+        engine.run(np.zeros((1, 3, engine.size, engine.size), np.float32))
+        restorer.face_network.engine = watched = WatchedEngine(engine)
         started = time.perf_counter()
         restored = list(run_workers(photos, partial(_restore, restorer, folder), workers))
         seconds = time.perf_counter() - started

@@ -23,7 +23,8 @@ from gpen_webui.jobs.runner.local_pool import RestoreStages, Stages
 from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport, restore_stages
-from gpen_webui.stages.restorer import NetworkResult, Restorer
+from gpen_webui.stages.base import Intermediates
+from gpen_webui.stages.restorer import Restorer
 from gpen_webui.states import PROCESSED_ITEMS, ItemState, JobState
 
 LISTEN_SECONDS = 0.2  # between looks whether the user wants to stop
@@ -162,7 +163,7 @@ class Album:
             source: Path | Original,
             name: str,
             options: RestoreOptions,
-            reuse: NetworkResult | None,
+            reuse: Intermediates | None,
         ) -> Stages:
             restored = yield from restore_stages(restorer, source, name, options, reuse, keep_faces)
             sidecars.save(restored, source)

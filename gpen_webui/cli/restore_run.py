@@ -55,7 +55,7 @@ def restore(arguments: argparse.Namespace) -> int:
         left_out = [some for some in left_out if not record.is_own_file(some.path)]
         progress = Progress(len(photos), as_json=arguments.json)
         progress.left_out(left_out)
-        progress.say(f"Model: {restorer.engine.description}")
+        progress.say(f"Model: {restorer.description}")
         album_settings = AlbumSettings(
             options,
             workers,

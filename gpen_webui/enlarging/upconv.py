@@ -36,16 +36,13 @@ class UpConv(nn.Module):
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS, inputs: int = COLOURS):
         super().__init__()
+        self.inputs = inputs
         sizes = (inputs, *widths)
         self.convolutions = nn.ModuleList(
             nn.Conv2d(before, after, 3) for before, after in zip(sizes, widths, strict=False)
         )
         # The padding cuts off the rim that too few pixels contribute to.
         self.enlarge = nn.ConvTranspose2d(widths[-1], COLOURS, 4, stride=SCALE, padding=3)
-
-    @property
-    def inputs(self) -> int:
-        return self.convolutions[0].in_channels
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(N,inputs,H,W) in [0,1] -> (N,3,2(H-14),2(W-14)) about [0,1], not clipped.

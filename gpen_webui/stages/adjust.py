@@ -12,6 +12,9 @@ import cv2
 import numpy as np
 
 from gpen_webui.options import RestoreOptions
+from gpen_webui.photo.photo import Photo
+from gpen_webui.stages.base import Stages, WorkingPhoto
+from gpen_webui.states import Stage
 
 # Widths of the low-pass filters, in parts of the crop's side.
 NATURAL_LOW = 1 / 24  # what is coarser comes from the original in natural mode
@@ -147,6 +150,20 @@ def keep_single_tone(original: np.ndarray, face: np.ndarray) -> np.ndarray | Non
 def _brightness(pixels: np.ndarray) -> np.ndarray:
     red, green, blue = np.moveaxis(pixels, 2, 0)
     return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+
+
+class Adjust:
+    """The finishing touches, on the whole of a photo that is a new one anyway."""
+
+    def applies(self, options: RestoreOptions, photo: Photo) -> bool:
+        return not options.aligned
+
+    def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
+        if not working.is_new:
+            return
+        yield Stage.ADJUST
+        with working.clock.stage(Stage.ADJUST):
+            working.pixels = finish(working.pixels, options)
 
 
 def finish(pixels: np.ndarray, options: RestoreOptions) -> np.ndarray:

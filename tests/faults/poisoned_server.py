@@ -23,7 +23,9 @@ def poisoned(restorer, source, name, options, reuse=None, keep_faces=False):
     """As pipeline.restore_stages, for photos that survive it."""
     with ExitStack() as poison:
         if "hungry" in name:
-            poison.enter_context(mock.patch.object(restorer.engine, "run", side_effect=MemoryError))
+            poison.enter_context(
+                mock.patch.object(restorer.face_network.engine, "run", side_effect=MemoryError)
+            )
         stages = restore_stages(restorer, source, name, options, reuse, keep_faces)
         while True:
             try:

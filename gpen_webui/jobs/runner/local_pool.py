@@ -35,8 +35,8 @@ from gpen_webui.jobs.runner.failures import (
     why_not_recorded,
 )
 from gpen_webui.jobs.runner.foreman import RETRY_SECONDS, Foreman
+from gpen_webui.jobs.runner.kept_intermediates import KeptIntermediates
 from gpen_webui.jobs.runner.loading_record import LoadingRecord
-from gpen_webui.jobs.runner.network_cache import NetworkCache
 from gpen_webui.jobs.runner.saving import CannotSaveError
 from gpen_webui.jobs.runner.shared_restorer import LoadRestorer, SharedRestorer, why_not_loaded
 from gpen_webui.jobs.runner.statistics import Statistics
@@ -44,7 +44,8 @@ from gpen_webui.jobs.runner.task import Interrupted, Task
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport, RestoredFile, StageError, put_network_first
 from gpen_webui.shortage import ShortageError, shortage_of
-from gpen_webui.stages.restorer import NetworkResult, Restorer
+from gpen_webui.stages.base import Intermediates
+from gpen_webui.stages.restorer import Restorer
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class RestoreStages(Protocol):
         source: Path | Original,
         name: str,
         options: RestoreOptions,
-        reuse: NetworkResult | None,
+        reuse: Intermediates | None,
     ) -> Stages: ...
 
 
@@ -90,7 +91,7 @@ class LocalPool:
         self._restore_stages = restore_stages
         self._loading = loading
         self._limit = max_photo_seconds
-        self._cache = NetworkCache()
+        self._kept = KeptIntermediates()
         self._closing = Event()
         self._lock = Lock()
         self._workers: dict[Thread, Task | None] = {}  # and what each has in progress
@@ -361,16 +362,12 @@ class LocalPool:
     def _restored(self, task: Task, restorer: Restorer) -> RestoredFile:
         """Take an item through its stages. Raises Interrupted, StageError, ShortageError."""
         claim = task.claim
-        key = (claim.sha256, claim.options.network_key(), restorer.model.sha256)
         is_photo = claim.kind == "photo" and claim.sha256 != ""  # else it was not read yet
         task.begin(restorer.model)
-        reuse = self._cache.get(key) if is_photo else None
+        reuse = self._kept.of(claim.sha256, restorer.model.sha256) if is_photo else None
         stages = self._restore_stages(restorer, claim.source, claim.name, claim.options, reuse)
         with closing(stages):
-            restored = self._follow(task, stages)
-        if is_photo and restored.restoration.network:
-            self._cache.put(key, restored.restoration.network)
-        return restored
+            return self._follow(task, stages)
 
     def _follow(self, task: Task, stages: Stages) -> RestoredFile:
         while True:

@@ -58,7 +58,7 @@ class SharedRestorer:
             self._users[restorer] = 1
             if replaced == self._replaced:
                 self._current, self.workers = restorer, workers
-                self.state, self.message = "ready", restorer.engine.description
+                self.state, self.message = "ready", restorer.description
             else:
                 self.state = "idle"
             self._changed.notify_all()

@@ -1,0 +1,167 @@
+"""What a stage is, and the photo that goes from one to the next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from gpen_webui.faces.detect import Face
+from gpen_webui.options import RestoreOptions
+from gpen_webui.photo.photo import Photo
+from gpen_webui.states import Stage
+
+Stages = Generator[str, None, None]
+
+
+@dataclass(frozen=True, eq=False)
+class FoundFaces:
+    """faces: all in the photo. kept: indices of those to restore. matrices: (2,3), of these, from
+    the photo's own pixels to the crop."""
+
+    faces: list[Face]
+    kept: list[int]
+    matrices: list[np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkResult:
+    """What finding and restoring gave, before any option that comes after the network.
+
+    For each kept face a crop (S,S,3) uint8 and a restored crop (S,S,3) float32, 0-255.
+    """
+
+    found: FoundFaces
+    crops: list[np.ndarray]
+    restored: list[np.ndarray]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(pixels.nbytes for pixels in [*self.crops, *self.restored])
+
+
+@dataclass(frozen=True)
+class FaceReport:
+    """One face of the report. box: in pixels of the photo as it was. reason: why it was left alone.
+    model: the name of the one that restored it."""
+
+    box: tuple[float, float, float, float]
+    score: float
+    restored: bool
+    reason: str | None = None
+    model: str | None = None
+
+    def as_dict(self) -> dict:
+        return {
+            "box": [round(value, 1) for value in self.box],
+            "score": round(self.score, 3),
+            "restored": self.restored,
+            "reason": self.reason,
+            "model": self.model,
+        }
+
+
+class Intermediates(Protocol):
+    """What stages made of one photo, kept for another run of it with other options.
+
+    Values are read by many threads and must never be changed.
+    """
+
+    def get(self, key: Hashable) -> Any | None:
+        """The value kept under this key; None where there is none any more."""
+
+    def put(self, key: Hashable, value: Any, size: int) -> None:
+        """Keep a value of `size` bytes, for as long as there is room."""
+
+
+class NothingKept:
+    """Intermediates of photos that are restored once."""
+
+    def get(self, key: Hashable) -> None:
+        return None
+
+    def put(self, key: Hashable, value: Any, size: int) -> None:
+        pass
+
+
+class StageClock:
+    """Measures stages."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time until the block ends to that of a stage."""
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - started
+
+
+@dataclass(eq=False)
+class WorkingPhoto:
+    """A photo on its way; each stage changes what is its own.
+
+    photo: as decoded. pixels: (H,W,3) uint8 RGB, as they are now; never changed in place, but
+    replaced. scale: how many times larger than the photo they are. unscaled: (h,w,3) uint8 RGB,
+    of the photo's own size, in which faces are found and from which they are cropped: as repaired,
+    not enlarged or cleaned. found: None until faces were looked for. network: None where there
+    were no faces, or too many to hold. is_new: a stage has made a new picture of it, even if
+    it came out the same; else the result is the file as it is. has_colours: a grey photo was given
+    some. warnings, notes: sentences for the report, of what is wrong and of what was done.
+    keep_faces: all faces are wanted afterwards, however many there are.
+    """
+
+    photo: Photo
+    pixels: np.ndarray
+    unscaled: np.ndarray
+    scale: int = 1
+    found: FoundFaces | None = None
+    network: NetworkResult | None = None
+    faces: list[FaceReport] = field(default_factory=list)
+    is_new: bool = False
+    has_colours: bool = False
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    clock: StageClock = field(default_factory=StageClock)
+    intermediates: Intermediates = field(default_factory=NothingKept)
+    keep_faces: bool = False
+
+    @classmethod
+    def of(
+        cls, photo: Photo, intermediates: Intermediates | None, keep_faces: bool
+    ) -> WorkingPhoto:
+        """The photo at its start."""
+        return cls(
+            photo,
+            photo.pixels,
+            photo.pixels,
+            warnings=list(photo.warnings),
+            intermediates=intermediates or NothingKept(),
+            keep_faces=keep_faces,
+        )
+
+
+class PhotoStage(Protocol):
+    """One thing that is done to a photo.
+
+    What it makes of a photo depends on the photo, the options and its own network alone. What
+    took long, it keeps in `working.intermediates` under a key of its name, of
+    `options.key_for(stage)`, and of whatever else its result depends on.
+    """
+
+    def applies(self, options: RestoreOptions, photo: Photo) -> bool:
+        """Whether there is anything to do with these options."""
+
+    def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
+        """Do it. Yields the name of a step (`states.Stage`) before each part of the work, and at
+        every point where the photo may be stopped: the same name again says how far it is."""
+
+
+def key_for(stage: Stage, options: RestoreOptions, *others: Hashable) -> Hashable:
+    """The key under which a stage keeps its result."""
+    return (stage, options.key_for(stage), *others)

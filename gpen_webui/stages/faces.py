@@ -1,0 +1,208 @@
+"""The stages that look for faces and restore them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+
+import cv2
+import numpy as np
+
+from gpen_webui.faces.align import crop_matrix
+from gpen_webui.faces.blend import Patch, blend_band, plan_bands
+from gpen_webui.faces.detect import FaceDetector
+from gpen_webui.options import RestoreOptions
+from gpen_webui.photo.photo import Photo
+from gpen_webui.stages.base import (
+    FaceReport,
+    FoundFaces,
+    NetworkResult,
+    Stages,
+    WorkingPhoto,
+    key_for,
+)
+from gpen_webui.stages.face_network import FaceNetwork
+from gpen_webui.states import Stage
+
+
+class FindFaces:
+    """Looks for faces in the photo at its own size; says which of them are to be restored."""
+
+    def __init__(self, detector: FaceDetector, network: FaceNetwork):
+        self.detector = detector
+        self._network = network
+
+    def applies(self, options: RestoreOptions, photo: Photo) -> bool:
+        return not options.aligned
+
+    def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
+        working.network = working.intermediates.get(key_for(Stage.NETWORK, options))
+        if working.network:
+            found = working.network.found
+        else:
+            found = yield from self._find(working, options)
+        working.found = found
+        working.faces = _report(found, options, self._network.model_of)
+        working.warnings += _warn_of_small(working.faces)
+
+    def _find(
+        self, working: WorkingPhoto, options: RestoreOptions
+    ) -> Generator[str, None, FoundFaces]:
+        yield Stage.DETECT
+        with working.clock.stage(Stage.DETECT):
+            faces = self.detector.detect(working.unscaled)
+            kept = [i for i, face in enumerate(faces) if face.width >= options.min_face]
+        yield Stage.ALIGN
+        with working.clock.stage(Stage.ALIGN):
+            size = self._network.engine.size
+            matrices = [crop_matrix(faces[i].landmarks, size) for i in kept]
+        return FoundFaces(faces, kept, matrices)
+
+
+class RestoreFaces:
+    """Restores the faces that were found, and blends them in; in a crowd the two take turns."""
+
+    def __init__(self, network: FaceNetwork):
+        self._network = network
+
+    def applies(self, options: RestoreOptions, photo: Photo) -> bool:
+        return not options.aligned
+
+    def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
+        found = working.found
+        assert found is not None  # FindFaces stands before
+        fits = len(found.kept) <= self._network.most_held()
+        if working.network is None and (working.keep_faces or fits):
+            result = yield from self._restore_all(working, found)
+            working.network = result
+            working.intermediates.put(key_for(Stage.NETWORK, options), result, result.nbytes)
+        if not found.kept:
+            return
+        before = working.pixels
+        after = yield from self._blend(working, options, found)
+        working.pixels = self._network.purpose.finished(before, after)
+        working.is_new = True
+        if warning := self._network.purpose.warning():
+            working.warnings.append(warning)
+
+    def _restore_all(
+        self, working: WorkingPhoto, found: FoundFaces
+    ) -> Generator[str, None, NetworkResult]:
+        with working.clock.stage(Stage.ALIGN):
+            crops = self._network.crops(working.unscaled, found.matrices)
+        restored: list[np.ndarray] = []
+        if crops:
+            yield Stage.NETWORK
+            with working.clock.stage(Stage.NETWORK):
+                restored = self._network.restore(crops, working.photo.name, found.matrices)
+        return NetworkResult(found, crops, restored)
+
+    def _blend(
+        self, working: WorkingPhoto, options: RestoreOptions, found: FoundFaces
+    ) -> Generator[str, None, np.ndarray]:
+        """The photo with its faces in it; without a result they are restored on the way."""
+        network, clock = working.network, working.clock
+        result = working.pixels.copy()
+        places = [_scaled(matrix, working.scale) for matrix in found.matrices]
+        most = None if network else self._network.most_held()
+        bands = plan_bands(result.shape, places, self._network.engine.size, most)
+        patches: dict[int, Patch] = {}
+        if network:
+            yield Stage.BLEND
+        for band in bands:
+            missing = [i for i in band.faces if i not in patches]
+            if network:
+                crops = [network.crops[i] for i in missing]
+                restored = [network.restored[i] for i in missing]
+            elif missing:
+                yield Stage.NETWORK
+                with clock.stage(Stage.NETWORK):
+                    matrices = [found.matrices[i] for i in missing]
+                    crops = self._network.crops(working.unscaled, matrices)
+                    restored = self._network.restore(crops, working.photo.name, matrices)
+                yield Stage.BLEND
+            with clock.stage(Stage.BLEND):
+                if working.pixels is not working.unscaled:  # what is there to be replaced
+                    crops = self._network.crops(working.pixels, [places[i] for i in missing])
+                for i, crop, face in zip(missing, crops, restored, strict=True):
+                    patches[i] = self._patch(crop, face, places[i], options)
+                blend_band(working.pixels, result, [patches[i] for i in band.faces], band)
+                for i in band.is_last_of:
+                    del patches[i]
+        return result
+
+    def _patch(
+        self, crop: np.ndarray, restored: np.ndarray, matrix: np.ndarray, options: RestoreOptions
+    ) -> Patch:
+        purpose = self._network.purpose
+        face = purpose.adjusted(crop, restored, options)
+        return Patch(crop, face, matrix, keep_fine=purpose.keep_fine(options))
+
+
+class RestoreAligned:
+    """Takes the whole photo for a crop: resize, run, nothing else."""
+
+    def __init__(self, network: FaceNetwork):
+        self._network = network
+
+    def applies(self, options: RestoreOptions, photo: Photo) -> bool:
+        return options.aligned
+
+    def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
+        key = key_for(Stage.NETWORK, options)
+        result = working.intermediates.get(key)
+        if result is None:
+            crops = [_fit(working.unscaled, self._network.engine.size)]
+            yield Stage.NETWORK
+            with working.clock.stage(Stage.NETWORK):
+                restored = self._network.restore(crops, working.photo.name)
+            result = NetworkResult(FoundFaces([], [], []), crops, restored)
+            working.intermediates.put(key, result, result.nbytes)
+        working.network = result
+        working.pixels = np.clip(np.rint(result.restored[0]), 0, 255).astype(np.uint8)
+        working.is_new = True
+
+
+def _scaled(matrix: np.ndarray, scale: int) -> np.ndarray:
+    """From pixels of the photo `scale` times enlarged, where `matrix` is from its own.
+
+    The centre of pixel i of the enlarged photo is at (i + 0.5) / scale - 0.5 of the photo.
+    """
+    if scale == 1:
+        return matrix
+    linear = matrix[:, :2] / scale
+    shift = matrix[:, :2] @ np.full(2, (1 / scale - 1) / 2)
+    return np.column_stack((linear, matrix[:, 2] + shift))
+
+
+def _report(
+    found: FoundFaces, options: RestoreOptions, model_of: Callable[[np.ndarray], str]
+) -> list[FaceReport]:
+    kept = set(found.kept)
+    models = {i: model_of(matrix) for i, matrix in zip(found.kept, found.matrices, strict=True)}
+    return [
+        FaceReport(
+            face.box,
+            face.score,
+            restored=i in kept,
+            reason=None
+            if i in kept
+            else f"only {face.width:.0f} px wide, less than the smallest of {options.min_face} px",
+            model=models.get(i),
+        )
+        for i, face in enumerate(found.faces)
+    ]
+
+
+def _warn_of_small(reports: list[FaceReport]) -> list[str]:
+    left = sum(not report.restored for report in reports)
+    if not left:
+        return []
+    return [f"{left} {'face is' if left == 1 else 'faces are'} too small and left alone."]
+
+
+def _fit(pixels: np.ndarray, size: int) -> np.ndarray:
+    if pixels.shape[:2] == (size, size):
+        return pixels
+    shrinks = max(pixels.shape[:2]) > size
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return cv2.resize(pixels, (size, size), interpolation=method)
