@@ -34,10 +34,17 @@ def has_screen() -> bool:
 
 def page_address(settings: Settings) -> str:
     """What to open in a browser, with the token where one is needed."""
+    token = f"?token={quote(settings.token, safe='')}" if settings.token else ""
+    if settings.public_url:
+        return f"{settings.public_url.rstrip('/')}/{token}"
+    return f"{local_address(settings)}{settings.base_path}/{token}"
+
+
+def local_address(settings: Settings) -> str:
+    """Where the server listens, without a path."""
     host = socket.gethostname() if settings.host in ANYWHERE else settings.host
     host = f"[{host}]" if ":" in host else host
-    token = f"?token={quote(settings.token, safe='')}" if settings.token else ""
-    return f"http://{host}:{settings.port}/{token}"
+    return f"http://{host}:{settings.port}"
 
 
 def warm_up_soon(app: Flask) -> None:

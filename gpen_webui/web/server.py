@@ -22,9 +22,9 @@ from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.logs import log_to_file
 from gpen_webui.models.installed import default_name
 from gpen_webui.settings import Settings
-from gpen_webui.web.guard import is_loopback
+from gpen_webui.web.guard import needs_token
 from gpen_webui.web.open_files import raise_open_files
-from gpen_webui.web.process import page_address
+from gpen_webui.web.process import local_address, page_address
 
 PORT_PATIENCE = 3.0  # seconds; a server that is just stopping may still hold the port
 BACKLOG = 256
@@ -36,7 +36,7 @@ class ServeError(UserError):
 
 def serve(settings: Settings) -> int:
     """Serve until the user stops it; the process's exit code. Raises UserError."""
-    if not is_loopback(settings.host) and not settings.token:
+    if needs_token(settings) and not settings.token:
         settings = replace(settings, token=secrets.token_urlsafe(16))
     raise_open_files()
     check_outputs(settings)
@@ -82,6 +82,8 @@ def announce(settings: Settings) -> None:
     address = page_address(settings)
     model = settings.model or default_name(settings.models)
     print(f"GPEN WebUI: {address}", flush=True)
+    if settings.public_url:
+        print(f"The proxy finds it at {local_address(settings)}.", flush=True)
     print(f"Results go to {settings.outputs}; the model is {model}.", flush=True)
     if settings.token:
         print("Keep the address to yourself: whoever has it can use this server.", flush=True)

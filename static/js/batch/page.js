@@ -4,7 +4,7 @@
 
 /** @import { ChosenFile, FoundFile, Item, JobWithItems } from "../shared/types.d.ts" */
 
-import { attempt, get, jobPath, post } from "../shared/api.js";
+import { address, attempt, get, jobPath, post } from "../shared/api.js";
 import { find, newKey, toast, toastError } from "../shared/dom.js";
 import { isWanted, PhotoIntake, refusal } from "../shared/files.js";
 import { permit, title } from "../shared/notify.js";
@@ -117,7 +117,7 @@ class BatchPage {
       options: this.options.read(),
       key: this.#jobKey,
     });
-    history.replaceState(null, "", `/batch?job=${id}`);
+    history.replaceState(null, "", address(`/batch?job=${id}`));
     return this.#adopt(id);
   }
 
@@ -161,7 +161,7 @@ class BatchPage {
       async () => {
         await post(`${jobPath(id)}/start`, { name, options: this.options.read() });
         this.#started = true;
-        location.assign(`/jobs/${id}`);
+        location.assign(address(`/jobs/${id}`));
       },
       (error) => {
         this.#startWanted = false;
