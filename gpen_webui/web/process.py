@@ -21,8 +21,13 @@ ANYWHERE = ("0.0.0.0", "::", "")
 
 def open_page(settings: Settings) -> None:
     """Show the page in the user's browser, if requested and if there is a screen to show it on."""
+    Thread(target=show_page, args=(page_address(settings), settings), daemon=True).start()
+
+
+def show_page(address: str, settings: Settings) -> None:
+    """The same with any address; returns when the browser has been told."""
     if settings.open_browser and has_screen():
-        Thread(target=webbrowser.open, args=(page_address(settings),), daemon=True).start()
+        webbrowser.open(address)
 
 
 def has_screen() -> bool:

@@ -102,6 +102,22 @@ export function ask(dialog) {
   });
 }
 
+/**
+ * Copy the text of an element; where the browser allows that to no page (there is no HTTPS),
+ * select it instead.
+ * @param {HTMLElement} element
+ * @returns {Promise<boolean>} whether it is copied
+ */
+export async function copyText(element) {
+  try {
+    await navigator.clipboard.writeText(element.textContent ?? "");
+    return true;
+  } catch {
+    getSelection()?.selectAllChildren(element);
+    return false;
+  }
+}
+
 /** A key that nobody else has; works without HTTPS, unlike crypto.randomUUID. */
 export function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
