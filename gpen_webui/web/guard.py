@@ -98,15 +98,16 @@ def init_app(app: Flask) -> None:
 
 
 def _check_host() -> None:
-    if not is_loopback(_host_name()):
+    if not is_loopback(host_name()):
         raise ForbiddenError(
-            f"This server answers only to names of this machine, not to “{_host_name()}”; open "
+            f"This server answers only to names of this machine, not to “{host_name()}”; open "
             "it as http://127.0.0.1, start it with --host for use from other machines, or, "
             f"behind a proxy, with --public-url {request.scheme}://{request.host}."
         )
 
 
-def _host_name() -> str:
+def host_name() -> str:
+    """The host that was asked for, without its port; empty where there is none."""
     try:
         return urlsplit(f"//{request.host}").hostname or ""
     except ValueError:

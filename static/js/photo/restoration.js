@@ -12,7 +12,7 @@ import { JobEvents } from "../shared/job_events.js";
 import { tell, title } from "../shared/notify.js";
 import { say } from "../shared/words.js";
 import { ENDED_ITEMS, ItemState, RESTORED_ITEMS } from "../states.js";
-import { Outcome } from "./outcome.js";
+import { noFaceTitle, Outcome } from "./outcome.js";
 import { SettingsTrial } from "./settings_trial.js";
 import { StageList } from "./stage_list.js";
 
@@ -177,7 +177,7 @@ export class Restoration {
     this.outcome.show(id, item);
     await this.#compare(id, item, keepView);
     if (!isNews) return;
-    title(item.state === ItemState.DONE ? `✓ ${item.name}` : say("no_face.title"));
+    title(item.state === ItemState.DONE ? `✓ ${item.name}` : noFaceTitle(item));
     tell(say("notify.title", { name: item.name }), this.outcome.words);
   }
 
