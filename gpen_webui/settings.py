@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from gpen_webui.errors import UserError
 from gpen_webui.folders import DATA
@@ -18,6 +21,7 @@ ENVIRONMENT_PREFIX = "GPEN_WEBUI_"
 SHORTEST_TOKEN = 12  # characters
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("exact", "fast", "auto")
+BASE_PATH = r"(/[\w.~-]+)*"  # under which the pages may lie; empty for the top
 
 
 class SettingsError(UserError):
@@ -32,6 +36,8 @@ class Settings:
     variables that nobody has set.
     workers 0 means as many as suit the machine; max_photo_seconds and max_store_gb 0 mean
     no limit; album_roots are the folders whose photos an API client may name by path.
+    public_url: where browsers find the pages if that is not where the server listens;
+    base_path: the path of that; trusted_proxies: addresses and networks (web/proxy.py).
     """
 
     host: str = "127.0.0.1"
@@ -50,15 +56,25 @@ class Settings:
     max_store_gb: int = 0
     open_browser: bool = True
     token: str | None = None
+    public_url: str | None = None
+    base_path: str = ""
+    trusted_proxies: tuple[str, ...] = ()
     log_level: str = "info"
     log_format: str = "text"
 
     def __post_init__(self) -> None:
-        """Raises SettingsError for a token that would guard nothing, and for odd logs."""
+        """Raises SettingsError for a token that would guard nothing, for odd logs, and for
+        addresses that are none."""
         if self.token is not None:
             _check_token(self.token)
         _check_choice("log_level", self.log_level, LEVELS)
         _check_choice("log_format", self.log_format, FORMATS)
+        if self.public_url:
+            _check_public_url(self.public_url)
+        base_path = self.base_path or urlsplit(self.public_url or "").path
+        object.__setattr__(self, "base_path", _checked_path(base_path))
+        for address in self.trusted_proxies:
+            _check_network(address)
 
     @classmethod
     def from_environment(
@@ -109,6 +125,40 @@ def _check_token(token: str) -> None:
         )
 
 
+def _check_public_url(address: str) -> None:
+    try:
+        parts = urlsplit(address)
+        is_whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if not is_whole or parts.query or parts.fragment or parts.username:
+        raise SettingsError(
+            f"public_url is “{address}”, but must be an address as browsers know it, like "
+            "https://photos.example.org or https://example.org/gpen."
+        )
+
+
+def _checked_path(path: str) -> str:
+    """The path without a slash at its end. Raises SettingsError."""
+    path = path.rstrip("/")
+    if not re.fullmatch(BASE_PATH, path, re.ASCII):
+        raise SettingsError(
+            f"base_path is “{path}”, but must be a path of letters, digits, dots and dashes, "
+            "like /gpen."
+        )
+    return path
+
+
+def _check_network(address: str) -> None:
+    try:
+        ipaddress.ip_network(address)
+    except ValueError:
+        raise SettingsError(
+            f"trusted_proxies has “{address}”, but must be the address or the network of a "
+            "proxy, like 127.0.0.1 or 172.16.0.0/12."
+        ) from None
+
+
 def _parse(name: str, text: str) -> object:
     default = getattr(Settings, name)
     if isinstance(default, bool):
@@ -121,6 +171,8 @@ def _parse(name: str, text: str) -> object:
             raise SettingsError(f"{variable} is “{text}”, but must be a whole number.") from None
     if isinstance(default, Path):
         return Path(text)
+    if name == "trusted_proxies":
+        return tuple(text.replace(",", " ").split())
     if isinstance(default, tuple):
         return tuple(Path(part) for part in text.split(os.pathsep) if part)
     return text

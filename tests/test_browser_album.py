@@ -173,6 +173,20 @@ def test_a_folder_keeps_its_tree(web: Server, open_page: OpenPage, tmp_path: Pat
     }
 
 
+def test_several_photos_on_the_page_for_one_become_an_album(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    page.locator("#strength, #opt-strength").fill("35")
+    page.evaluate("document.querySelector('#pick').multiple = true")  # as a drop brings them
+    files = [*album_of(3, 192), upload("notes.txt", b"no photo", "text/plain")]
+    page.set_input_files("#pick", files)
+    expect(page.locator("#album-ask-title")).to_have_text("3 photos")
+    page.click("#album-ask [value=yes]")
+    expect(page.locator("#album-send #refused-title")).to_have_text("1 file was left out")
+    page.click("#album-open")
+    expect(page.locator("#thumbs .cell")).to_have_count(3)
+    expect(page.locator("#opt-strength")).to_have_value("35")
+
+
 def test_a_file_beyond_the_limit_is_left_out_without_being_sent(
     web: Server, open_page: OpenPage, tmp_path: Path
 ):

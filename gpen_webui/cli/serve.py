@@ -41,6 +41,21 @@ def add_serve_parser(commands: argparse._SubParsersAction) -> None:
         "--token",
         help="password for access (as GPEN_WEBUI_TOKEN it is hidden from other users)",
     )
+    parser.add_argument(
+        "--public-url",
+        metavar="URL",
+        help="where browsers find the page, if a proxy stands in front of it",
+    )
+    parser.add_argument(
+        "--base-path", metavar="PATH", help="the path of that, like /gpen (default: URL's own)"
+    )
+    parser.add_argument(
+        "--trusted-proxy",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="a proxy whose X-Forwarded headers are believed; may be given several times",
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
     parser.set_defaults(run=run)
 
@@ -64,6 +79,9 @@ def run(options: argparse.Namespace) -> int:
         max_file_mb=options.max_file_mb,
         max_store_gb=options.max_store_gb,
         token=options.token,
+        public_url=options.public_url,
+        base_path=options.base_path,
+        trusted_proxies=tuple(text for text in map(str.strip, options.trusted_proxy) if text),
         log_level=options.log_level,
         log_format=options.log_format,
         open_browser=False if options.no_browser else None,

@@ -83,7 +83,8 @@ def _without_token() -> Response:
     """The same page at an address that can be shown around."""
     kept = [(name, value) for name, value in request.args.items(multi=True) if name != "token"]
     # One slash in front, or the rest would be taken for a host.
-    address = quote("/" + request.path.lstrip("/")) + (f"?{urlencode(kept)}" if kept else "")
+    path = quote(f"{request.script_root}/{request.path.lstrip('/')}")
+    address = path + (f"?{urlencode(kept)}" if kept else "")
     return redirect(address, code=303)
 
 

@@ -23,6 +23,7 @@ from gpen_webui.web import (
     uploads,
 )
 from gpen_webui.web.model_manager import ChosenModel, ModelManager
+from gpen_webui.web.proxy import BehindProxy
 
 
 def build_app(settings: Settings) -> Flask:
@@ -38,6 +39,7 @@ def build_app(settings: Settings) -> Flask:
     app.json = provider = DefaultJSONProvider(app)
     provider.sort_keys = False
     app.extensions["settings"] = settings
+    app.wsgi_app = BehindProxy(app.wsgi_app, settings)  # type: ignore[method-assign]
     guard.init_app(app)  # first, so that nothing else sees a request that it refuses
     uploads.init_app(app)
     events.init_app(app)

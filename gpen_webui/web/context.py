@@ -47,7 +47,7 @@ def job_json(job: Job) -> dict:
 
 def progress_address(job_id: str) -> str:
     """Where a job's events are told."""
-    return f"/ws/jobs/{job_id}"
+    return f"{request.script_root}/ws/jobs/{job_id}"
 
 
 def json_body() -> dict:

@@ -26,6 +26,7 @@ from gpen_webui.options import DEFAULTS, OPTIONS, Group, RestoreOptions
 from gpen_webui.photo.formats import MEDIA_TYPE_OF
 from gpen_webui.states import JobState
 from gpen_webui.web.context import settings
+from gpen_webui.web.guard import host_name, is_loopback
 
 TRANSLATIONS = Path(__file__).resolve().parent / "translations"
 LANGUAGES = {"en": "English", "zh_Hans": "简体中文"}
@@ -145,6 +146,7 @@ def _for_all_templates() -> dict[str, object]:
         "touches": [name for name in OPTIONS if _is_touch(name)],
         "max_file_mb": settings().max_file_mb,
         "photo_types": photo_types(),
+        "is_this_machine": is_loopback(request.remote_addr or "") and is_loopback(host_name()),
         "command": COMMAND,
     }
 

@@ -21,8 +21,13 @@ ANYWHERE = ("0.0.0.0", "::", "")
 
 def open_page(settings: Settings) -> None:
     """Show the page in the user's browser, if requested and if there is a screen to show it on."""
+    Thread(target=show_page, args=(page_address(settings), settings), daemon=True).start()
+
+
+def show_page(address: str, settings: Settings) -> None:
+    """The same with any address; returns when the browser has been told."""
     if settings.open_browser and has_screen():
-        Thread(target=webbrowser.open, args=(page_address(settings),), daemon=True).start()
+        webbrowser.open(address)
 
 
 def has_screen() -> bool:
@@ -34,10 +39,17 @@ def has_screen() -> bool:
 
 def page_address(settings: Settings) -> str:
     """What to open in a browser, with the token where one is needed."""
+    token = f"?token={quote(settings.token, safe='')}" if settings.token else ""
+    if settings.public_url:
+        return f"{settings.public_url.rstrip('/')}/{token}"
+    return f"{local_address(settings)}{settings.base_path}/{token}"
+
+
+def local_address(settings: Settings) -> str:
+    """Where the server listens, without a path."""
     host = socket.gethostname() if settings.host in ANYWHERE else settings.host
     host = f"[{host}]" if ":" in host else host
-    token = f"?token={quote(settings.token, safe='')}" if settings.token else ""
-    return f"http://{host}:{settings.port}/{token}"
+    return f"http://{host}:{settings.port}"
 
 
 def warm_up_soon(app: Flask) -> None:

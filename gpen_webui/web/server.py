@@ -17,14 +17,15 @@ from dataclasses import replace
 
 from gpen_webui.errors import UserError
 from gpen_webui.jobs.outputs_lock import lock_outputs
-from gpen_webui.jobs.records import StoreError
+from gpen_webui.jobs.records import OutputsInUseError, StoreError
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.logs import log_to_file
-from gpen_webui.models.installed import default_name
 from gpen_webui.settings import Settings
-from gpen_webui.web.guard import is_loopback
+from gpen_webui.web.announcement import announce
+from gpen_webui.web.guard import needs_token
 from gpen_webui.web.open_files import raise_open_files
-from gpen_webui.web.process import page_address
+from gpen_webui.web.process import show_page
+from gpen_webui.web.running_server import recorded_address, running_page
 
 PORT_PATIENCE = 3.0  # seconds; a server that is just stopping may still hold the port
 BACKLOG = 256
@@ -36,19 +37,28 @@ class ServeError(UserError):
 
 def serve(settings: Settings) -> int:
     """Serve until the user stops it; the process's exit code. Raises UserError."""
-    if not is_loopback(settings.host) and not settings.token:
+    if needs_token(settings) and not settings.token:
         settings = replace(settings, token=secrets.token_urlsafe(16))
     raise_open_files()
-    check_outputs(settings)
+    try:
+        check_outputs(settings)
+    except OutputsInUseError:
+        page = running_page(settings)
+        if page is None:
+            raise
+        print(f"GPEN WebUI is running already: {page}", flush=True)
+        show_page(page, settings)
+        return 0
     listener = listen(settings.host, settings.port)
     settings = replace(settings, port=listener.getsockname()[1])
     log_to_file(settings.outputs, settings.log_level, settings.log_format)
-    announce(settings)
-    if importlib.util.find_spec("gunicorn"):
-        from gpen_webui.web.gunicorn_server import run
-    else:
-        from gpen_webui.web.werkzeug_server import run
-    return run(settings, listener)
+    with recorded_address(settings):
+        announce(settings)
+        if importlib.util.find_spec("gunicorn"):
+            from gpen_webui.web.gunicorn_server import run
+        else:
+            from gpen_webui.web.werkzeug_server import run
+        return run(settings, listener)
 
 
 def check_outputs(settings: Settings) -> None:
@@ -75,17 +85,6 @@ def listen(host: str, port: int) -> socket.socket:
                 time.sleep(0.2)
                 continue
             raise _cannot_listen(host, port, error) from error
-
-
-def announce(settings: Settings) -> None:
-    """Say where the page, the results and the model are."""
-    address = page_address(settings)
-    model = settings.model or default_name(settings.models)
-    print(f"GPEN WebUI: {address}", flush=True)
-    print(f"Results go to {settings.outputs}; the model is {model}.", flush=True)
-    if settings.token:
-        print("Keep the address to yourself: whoever has it can use this server.", flush=True)
-    print("Press Ctrl-C to stop.", flush=True)
 
 
 def _bound(host: str, port: int) -> socket.socket:

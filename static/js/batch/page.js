@@ -4,18 +4,16 @@
 
 /** @import { ChosenFile, FoundFile, Item, JobWithItems } from "../shared/types.d.ts" */
 
-import { attempt, get, jobPath, post } from "../shared/api.js";
+import { address, attempt, get, jobPath, post } from "../shared/api.js";
 import { find, newKey, toast, toastError } from "../shared/dom.js";
-import { isWanted, PhotoIntake, refusal } from "../shared/files.js";
+import { albumName, isVisible, isWanted, PhotoIntake, refusal } from "../shared/files.js";
 import { permit, title } from "../shared/notify.js";
+import { Uploader } from "../shared/uploader.js";
 import { count, say } from "../shared/words.js";
 import { OptionsForm } from "../widgets/options_form.js";
 import { addSlowly, PhotoCell } from "../widgets/photo_cell.js";
-import { RefusedList } from "./refused_list.js";
-import { UploadProgress } from "./upload_progress.js";
-import { Uploader } from "./uploader.js";
-
-const HIDDEN = /(^|\/)(\.|Thumbs\.db$|desktop\.ini$|__MACOSX\/)/i;
+import { RefusedList } from "../widgets/refused_list.js";
+import { UploadProgress } from "../widgets/upload_progress.js";
 
 class BatchPage {
   #jobKey = newKey(); // whatever is clicked twice, this page makes one album
@@ -78,7 +76,7 @@ class BatchPage {
 
   /** @param {FoundFile[]} found */
   async #take(found) {
-    const visible = found.filter(({ name }) => !HIDDEN.test(name));
+    const visible = found.filter(isVisible);
     const photos = visible.filter(isWanted);
     if (photos.length) this.#setState("collecting");
     for (const { file, name } of visible) {
@@ -110,14 +108,14 @@ class BatchPage {
 
   /** @param {ChosenFile[]} photos the first ones */
   async #openJob(photos) {
-    if (!this.name.value.trim()) this.name.value = nameFrom(photos);
+    if (!this.name.value.trim()) this.name.value = albumName(photos);
     const { id } = await post("/api/jobs", {
       kind: "album",
       name: this.name.value.trim(),
       options: this.options.read(),
       key: this.#jobKey,
     });
-    history.replaceState(null, "", `/batch?job=${id}`);
+    history.replaceState(null, "", address(`/batch?job=${id}`));
     return this.#adopt(id);
   }
 
@@ -161,7 +159,7 @@ class BatchPage {
       async () => {
         await post(`${jobPath(id)}/start`, { name, options: this.options.read() });
         this.#started = true;
-        location.assign(`/jobs/${id}`);
+        location.assign(address(`/jobs/${id}`));
       },
       (error) => {
         this.#startWanted = false;
@@ -170,12 +168,6 @@ class BatchPage {
       },
     );
   }
-}
-
-/** The album's name, if the user gives none: that of the dropped folder. @param {ChosenFile[]} photos */
-function nameFrom(photos) {
-  const [folder, ...rest] = photos[0].name.split("/");
-  return rest.length ? folder : say("upload.album");
 }
 
 const root = find("#collect");

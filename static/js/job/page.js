@@ -4,7 +4,7 @@
 /** @import { ApiError } from "../shared/api.js" */
 
 import { attempt, get, jobPath, post } from "../shared/api.js";
-import { ask, find, toast, toastError } from "../shared/dom.js";
+import { ask, copyText, find, toast, toastError } from "../shared/dom.js";
 import { JobEvents } from "../shared/job_events.js";
 import { permit, tell } from "../shared/notify.js";
 import { say } from "../shared/words.js";
@@ -73,8 +73,7 @@ class AlbumPage {
       if (this.#job) this.#draw(this.#job);
     });
     root.querySelector("#copy")?.addEventListener("click", async () => {
-      await navigator.clipboard?.writeText(find("#folder", root).textContent ?? "");
-      toast(say("copied"));
+      toast(say((await copyText(find("#folder", root))) ? "copied" : "copied.select"));
     });
     addEventListener("hashchange", () => this.#openFromAddress());
     document.addEventListener("visibilitychange", () => {

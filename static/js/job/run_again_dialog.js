@@ -2,7 +2,7 @@
 
 /** @import { Job } from "../shared/types.d.ts" */
 
-import { attempt, jobPath, post } from "../shared/api.js";
+import { address, attempt, jobPath, post } from "../shared/api.js";
 import { find, newKey, toastError } from "../shared/dom.js";
 import { OptionsForm } from "../widgets/options_form.js";
 
@@ -32,7 +32,7 @@ export class RunAgainDialog {
       async () => {
         const options = { ...job.options, ...this.options.read() };
         const made = await post(`${jobPath(job.id)}/run-again`, { options, key: this.#key });
-        location.assign(`/jobs/${made.id}`);
+        location.assign(address(`/jobs/${made.id}`));
       },
       (error) => {
         toastError(error);

@@ -2,7 +2,7 @@
 
 /** @import { Job } from "../shared/types.d.ts" */
 
-import { picture } from "../shared/api.js";
+import { address, picture } from "../shared/api.js";
 import { icon, make } from "../shared/dom.js";
 import { bytes, count, date, say, settings } from "../shared/words.js";
 import { ACTIVE_JOBS, ItemState, JobState } from "../states.js";
@@ -69,7 +69,7 @@ export class JobCard {
       make(
         "div",
         { className: "card-words" },
-        make("h2", {}, make("a", { href: address(job) }, job.name)),
+        make("h2", {}, make("a", { href: pageOf(job) }, job.name)),
         make("p", { className: "muted" }, chip(job), " ", settings(job.options)),
         make("p", { className: "muted small" }, facts.join(" · ")),
       ),
@@ -94,9 +94,9 @@ export class JobCard {
 const isActive = ({ state }) => ACTIVE_JOBS.includes(state) || state === JobState.PAUSED;
 
 /** The page of a job. @param {Job} job */
-function address({ kind, state, id }) {
-  if (kind === "photo") return `/?job=${id}`;
-  return state === JobState.COLLECTING ? `/batch?job=${id}` : `/jobs/${id}`;
+function pageOf({ kind, state, id }) {
+  if (kind === "photo") return address(`/?job=${id}`);
+  return address(state === JobState.COLLECTING ? `/batch?job=${id}` : `/jobs/${id}`);
 }
 
 /** @param {Job} job */
@@ -118,7 +118,7 @@ function covers(job) {
   });
   const props = {
     className: `covers of-${pictures.length}`,
-    href: address(job),
+    href: pageOf(job),
     tabIndex: -1,
     "aria-hidden": "true",
   };
@@ -141,9 +141,9 @@ function countsInWords(job) {
 function actions(job) {
   const isCollecting = job.state === JobState.COLLECTING;
   const links = [];
-  if (job.kind === "photo") links.push(link(address(job), "retry", say("job.again")));
-  else if (!isCollecting) links.push(link(`${address(job)}#again`, "retry", say("job.again")));
-  if (isCollecting) links.push(link(address(job), "add", say("job.collect")));
+  if (job.kind === "photo") links.push(link(pageOf(job), "retry", say("job.again")));
+  else if (!isCollecting) links.push(link(`${pageOf(job)}#again`, "retry", say("job.again")));
+  if (isCollecting) links.push(link(pageOf(job), "add", say("job.collect")));
   return links;
 }
 

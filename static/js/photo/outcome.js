@@ -23,13 +23,25 @@ export class Outcome {
   show(job, item) {
     const hasNoFace = item.state === ItemState.NO_FACE;
     find("#filename", this.element).textContent = item.name.split("/").pop() ?? "";
-    this.facts.textContent = hasNoFace ? say("no_face.title") : facesAndTime(item);
-    const warnings = [...(hasNoFace ? [say("no_face.words")] : []), ...item.warnings];
+    this.facts.textContent = hasNoFace ? noFaceTitle(item) : facesAndTime(item);
+    const warnings = [...(hasNoFace ? [noFaceWords(item)] : []), ...item.warnings];
     const lines = warnings.map((text) => make("li", {}, text));
     find("#warnings", this.element).replaceChildren(...lines);
     const download = find("#download", this.element, HTMLAnchorElement);
     download.href = picture(job, 0, "after", "?download=1");
   }
+}
+
+/** Whether faces were found, and all left alone. @param {Item} item */
+const hasFaces = (item) => (item.report?.faces ?? []).length > 0;
+
+/** @param {Item} item */
+export const noFaceTitle = (item) => say(hasFaces(item) ? "faces.none" : "no_face.title");
+
+/** @param {Item} item */
+function noFaceWords(item) {
+  const smallest = item.report?.options?.min_face;
+  return hasFaces(item) ? say("no_face.left", { n: smallest }) : say("no_face.words");
 }
 
 /** @param {Item} item */

@@ -5,7 +5,7 @@
 /** @import { Restoration } from "./restoration.js" */
 
 import { find, toast } from "../shared/dom.js";
-import { PhotoIntake, refusal } from "../shared/files.js";
+import { isVisible, isWanted, PhotoIntake, refusal } from "../shared/files.js";
 import { say } from "../shared/words.js";
 import { OptionsForm } from "../widgets/options_form.js";
 
@@ -32,8 +32,15 @@ class PhotoPage {
   }
 
   /** @param {FoundFile[]} found */
-  async #take([first]) {
+  async #take(found) {
+    const files = found.filter(isVisible);
+    const photos = files.filter(isWanted);
+    const [first] = photos.length ? photos : files;
     if (!first) return;
+    if (photos.length > 1) {
+      const { offerAlbum } = await import("./album_offer.js");
+      if (await offerAlbum(files, this.options.read())) return;
+    }
     const why = refusal(first.file);
     if (why) toast(`${first.name}: ${why}`, "bad");
     else if (first.file) (await this.#load())?.begin(first.file);

@@ -6,13 +6,13 @@
 /** @import { OptionsForm } from "../widgets/options_form.js" */
 /** @import { Viewer } from "../widgets/viewer.js" */
 
-import { attempt, get, jobPath, picture, post, upload } from "../shared/api.js";
+import { address, attempt, get, jobPath, picture, post, upload } from "../shared/api.js";
 import { find, findAll, toastError } from "../shared/dom.js";
 import { JobEvents } from "../shared/job_events.js";
 import { tell, title } from "../shared/notify.js";
 import { say } from "../shared/words.js";
 import { ENDED_ITEMS, ItemState, RESTORED_ITEMS } from "../states.js";
-import { Outcome } from "./outcome.js";
+import { noFaceTitle, Outcome } from "./outcome.js";
 import { SettingsTrial } from "./settings_trial.js";
 import { StageList } from "./stage_list.js";
 
@@ -66,7 +66,7 @@ export class Restoration {
         if (this.#id !== id) return;
         const [item] = job.items;
         this.#job = job;
-        this.forAlbum.href = `/batch?like=${id}`;
+        this.forAlbum.href = address(`/batch?like=${id}`);
         if (ENDED_ITEMS.includes(item.state)) await this.#show(id);
         else this.#follow(job, item);
       },
@@ -97,8 +97,8 @@ export class Restoration {
     this.trial.cancel();
     this.#id = this.#job = this.#file = null;
     title(null);
-    history.replaceState(null, "", "/");
-    this.forAlbum.href = "/batch";
+    history.replaceState(null, "", address("/"));
+    this.forAlbum.href = address("/batch");
     this.#setState("empty");
     find("#pick", this.root).focus();
   }
@@ -118,7 +118,7 @@ export class Restoration {
     await attempt(
       async () => {
         const { job } = await upload("/enhance", form, { signal: sending.signal });
-        history.replaceState(null, "", `/?job=${job}`);
+        history.replaceState(null, "", address(`/?job=${job}`));
         await this.open(job);
       },
       ({ code, message }) => {
@@ -177,7 +177,7 @@ export class Restoration {
     this.outcome.show(id, item);
     await this.#compare(id, item, keepView);
     if (!isNews) return;
-    title(item.state === ItemState.DONE ? `✓ ${item.name}` : say("no_face.title"));
+    title(item.state === ItemState.DONE ? `✓ ${item.name}` : noFaceTitle(item));
     tell(say("notify.title", { name: item.name }), this.outcome.words);
   }
 
@@ -197,8 +197,8 @@ export class Restoration {
   /** Show another version of the photo in its place. @param {string} id */
   async #replace(id) {
     this.#id = id;
-    history.replaceState(null, "", `/?job=${id}`);
-    this.forAlbum.href = `/batch?like=${id}`;
+    history.replaceState(null, "", address(`/?job=${id}`));
+    this.forAlbum.href = address(`/batch?like=${id}`);
     await this.#show(id, { keepView: true });
   }
 

@@ -2,6 +2,9 @@
 
 import { say } from "./words.js";
 
+const AWAY = [502, 503, 504]; // HTTP states of a proxy behind which nobody answers
+const { base = "" } = document.documentElement.dataset; // the path under which the server lies
+
 export class ApiError extends Error {
   /**
    * @param {string} code as docs/http-api.md lists them, or "offline" or "aborted"
@@ -34,9 +37,19 @@ export async function attempt(work, refused) {
 
 const offline = () => new ApiError("offline", say("trouble.offline"), 0);
 
+/** Words for an answer that is not this server's: a proxy's in front of it. @param {number} status */
+function unexplained(status) {
+  if (status === 413) return say("trouble.proxy.large");
+  if (AWAY.includes(status)) return say("trouble.proxy.away");
+  return say("trouble.proxy.other", { status });
+}
+
+/** Where a path of the server lies in this browser. @param {string} path */
+export const address = (path) => base + path;
+
 /** @param {number} status @param {{error?: {code?: string, message?: string}} | null} body */
 function failure(status, body) {
-  const { code = "error", message = `HTTP ${status}` } = body?.error ?? {};
+  const { code = "error", message = unexplained(status) } = body?.error ?? {};
   return new ApiError(code, message, status);
 }
 
@@ -47,7 +60,7 @@ async function call(method, path, json) {
   if (json !== undefined) headers["Content-Type"] = "application/json";
   let response;
   try {
-    response = await fetch(path, { method, headers, body: json && JSON.stringify(json) });
+    response = await fetch(address(path), { method, headers, body: json && JSON.stringify(json) });
   } catch {
     throw offline();
   }
@@ -74,7 +87,7 @@ export const remove = (path) => call("DELETE", path);
 export function upload(path, form, { onProgress, signal } = {}) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", path);
+    request.open("POST", address(path));
     request.responseType = "json";
     request.setRequestHeader("Accept", "application/json");
     request.upload.onprogress = (event) => {
@@ -94,4 +107,5 @@ export function upload(path, form, { onProgress, signal } = {}) {
 /** @param {string} job */
 export const jobPath = (job) => `/api/jobs/${encodeURIComponent(job)}`;
 /** @param {string} job @param {number} n @param {string} which @param {string} [query] */
-export const picture = (job, n, which, query = "") => `${jobPath(job)}/items/${n}/${which}${query}`;
+export const picture = (job, n, which, query = "") =>
+  address(`${jobPath(job)}/items/${n}/${which}${query}`);

@@ -1,5 +1,7 @@
 // Small helpers around the DOM. Text goes in as text, never as HTML.
 
+const ICONS = new URL("../../icons.svg", import.meta.url).pathname;
+
 /**
  * The one element that the page must have.
  * @overload @param {string} selector @param {ParentNode} [root] @returns {HTMLElement}
@@ -72,7 +74,7 @@ export function icon(name) {
   svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `/static/icons.svg#${name}`);
+  use.setAttribute("href", `${ICONS}#${name}`);
   svg.append(use);
   return svg;
 }
@@ -98,6 +100,22 @@ export function ask(dialog) {
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
   });
+}
+
+/**
+ * Copy the text of an element; where the browser allows that to no page (there is no HTTPS),
+ * select it instead.
+ * @param {HTMLElement} element
+ * @returns {Promise<boolean>} whether it is copied
+ */
+export async function copyText(element) {
+  try {
+    await navigator.clipboard.writeText(element.textContent ?? "");
+    return true;
+  } catch {
+    getSelection()?.selectAllChildren(element);
+    return false;
+  }
 }
 
 /** A key that nobody else has; works without HTTPS, unlike crypto.randomUUID. */

@@ -8,6 +8,8 @@ const { maxFileMb, photoTypes = "" } = document.documentElement.dataset;
 const LARGEST = Number(maxFileMb) * 1e6; // bytes
 const TYPES = new Set(photoTypes.split(",")); // media types and suffixes of the server's formats
 
+const HIDDEN = /(^|\/)(\.|Thumbs\.db$|desktop\.ini$|__MACOSX\/)/i;
+
 /** Why a file is not even sent, in words, or null. @param {File | null} file */
 export function refusal(file) {
   if (!file) return say("refused.unreadable");
@@ -17,6 +19,15 @@ export function refusal(file) {
   }
   if (file.size > LARGEST) return say("refused.large", { limit: bytes(LARGEST) });
   return null;
+}
+
+/** Whether it is one of the user's files, and not one of the system's. @param {FoundFile} found */
+export const isVisible = ({ name }) => !HIDDEN.test(name);
+
+/** An album's name, if the user gives none: that of the dropped folder. @param {ChosenFile[]} photos */
+export function albumName(photos) {
+  const [folder, ...rest] = photos[0].name.split("/");
+  return rest.length ? folder : say("upload.album");
 }
 
 /** Whether this is a photo to send. @param {FoundFile} found @returns {found is ChosenFile} */

@@ -22,7 +22,7 @@ export function tell(heading, body) {
   if (!allowed() || document.visibilityState === "visible") return;
   const note = new Notification(heading, {
     body,
-    icon: "/static/favicon.svg",
+    icon: new URL("../../favicon.svg", import.meta.url).href,
     tag: location.pathname,
   });
   note.onclick = () => {

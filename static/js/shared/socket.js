@@ -1,5 +1,7 @@
 // A WebSocket to this server that connects again, for as long as it is wanted.
 
+import { address } from "./api.js";
+
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 8000;
 const SLOWER = 1.7; // times, with each attempt
@@ -43,7 +45,7 @@ export class Socket {
 
   #connect() {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(`${scheme}//${location.host}${this.path()}`);
+    const socket = new WebSocket(`${scheme}//${location.host}${address(this.path())}`);
     socket.onopen = () => {
       this.#wait = FIRST_WAIT_MS;
       this.onConnection(true);

@@ -36,7 +36,7 @@ export type Item = {
   result: string | null;
   error: ItemError | null;
   warnings: string[];
-  report?: { faces: Face[] } | null;
+  report?: { faces: Face[]; options: Options } | null;
 };
 
 export type Job = {

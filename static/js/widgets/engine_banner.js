@@ -2,7 +2,7 @@
 
 /** @import { Engine } from "../shared/types.d.ts" */
 
-import { get } from "../shared/api.js";
+import { address, get } from "../shared/api.js";
 import { find, make } from "../shared/dom.js";
 import { say } from "../shared/words.js";
 
@@ -49,8 +49,8 @@ class EngineBanner {
     this.element.className = `banner ${state}`;
     /** @type {(string | Node)[]} */
     const parts = [state === "failed" ? say("engine.failed", { message }) : say(`engine.${state}`)];
-    if (state === "failed" && location.pathname !== "/models") {
-      parts.push(" ", make("a", { href: "/models" }, say("engine.choose")));
+    if (state === "failed" && location.pathname !== address("/models")) {
+      parts.push(" ", make("a", { href: address("/models") }, say("engine.choose")));
     }
     this.element.replaceChildren(...(this.element.hidden ? [] : parts));
   }

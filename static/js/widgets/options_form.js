@@ -18,7 +18,7 @@ export class OptionsForm {
     this.onChange = onChange;
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", (event) => this.#input(event.target));
-    form.addEventListener("change", () => this.#settle());
+    form.addEventListener("change", (event) => this.#change(event.target));
     form.addEventListener("dblclick", (event) => this.#reset(event.target));
     this.#show();
     this.#last = JSON.stringify(this.read());
@@ -52,6 +52,11 @@ export class OptionsForm {
     const isPreset = target instanceof HTMLInputElement && target.name === "preset";
     if (isPreset) this.set(optionsOf(target));
     else this.#show();
+  }
+
+  /** What is no possible value is refused where it was typed. @param {EventTarget | null} target */
+  #change(target) {
+    if (!(target instanceof HTMLInputElement) || target.reportValidity()) this.#settle();
   }
 
   #settle() {

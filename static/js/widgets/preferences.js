@@ -1,5 +1,6 @@
 // On every page: the switches for colours and language.
 
+import { address } from "../shared/api.js";
 import { find, findAll } from "../shared/dom.js";
 
 /** Change the colours without loading the page anew; the server keeps the choice. */
@@ -17,7 +18,7 @@ class ColourSwitch {
   /** @param {string} theme */
   #choose(theme) {
     document.documentElement.dataset.theme = theme;
-    fetch(`/models?theme=${theme}`);
+    fetch(address(`/models?theme=${theme}`));
   }
 }
 

@@ -3,10 +3,10 @@
 // When the connection breaks, everything waits and is sent again once the server answers.
 // What had arrived before is recognised by its key and not kept twice.
 
-/** @import { ChosenFile, Item } from "../shared/types.d.ts" */
-/** @import { ApiError } from "../shared/api.js" */
+/** @import { ChosenFile, Item } from "./types.d.ts" */
+/** @import { ApiError } from "./api.js" */
 
-import { attempt, jobPath, upload } from "../shared/api.js";
+import { attempt, jobPath, upload } from "./api.js";
 
 const AT_ONCE = 3;
 const FIRST_WAIT_MS = 500;
