@@ -6,128 +6,25 @@ so that a new option is added here, where it is used, and in its test.
 
 from __future__ import annotations
 
-import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from enum import StrEnum
-from typing import Any, SupportsFloat
+from typing import Any
 
-from gpen_webui.errors import UserError
+from gpen_webui.option_kinds import (
+    N_,
+    Choice,
+    FaceBoxes,
+    FaceList,
+    FaceValues,
+    Group,
+    Option,
+    OptionError,
+    Switch,
+    WholeNumber,
+)
 from gpen_webui.states import Stage
 
-YES, NO = ("1", "true", "on", "yes"), ("0", "false", "off", "no", "")
-
-
-def N_(text: str) -> str:  # noqa: N802 - the name by which the tools for translations find it
-    """Mark a text of the page, which is translated where it is shown."""
-    return text
-
-
-class OptionError(UserError):
-    """An option has an unknown name or a value out of its range."""
-
-
-class Group(StrEnum):
-    """Where an option stands in help texts and on the page."""
-
-    LOOK = "how the result looks"
-    TOUCHES = "finishing touches"
-    FILE = "faces and files"
-
-
-@dataclass(frozen=True)
-class Option(ABC):
-    """What every entry point needs to know of one option.
-
-    help: for the command line and the documents. label: on the page; None where the page does
-    not offer it. group: what it stands beside. in_presets: whether a preset of the page, which
-    goes by the photo's condition, decides on it. kept_for: the stages whose kept results hold
-    only for this value.
-    """
-
-    help: str
-    group: Group
-    label: str | None = None
-    in_presets: bool = True
-    kept_for: tuple[Stage, ...] = ()
-
-    @abstractmethod
-    def parse(self, name: str, value: object) -> Any:
-        """The value meant by a text or a JSON value. Raises OptionError, naming the option."""
-
-    @abstractmethod
-    def values(self) -> str:
-        """Which values it takes, in words."""
-
-    @abstractmethod
-    def json_schema(self) -> dict[str, object]:
-        """The same as a JSON schema."""
-
-
-@dataclass(frozen=True)
-class WholeNumber(Option):
-    """A number from low to high, both included. unit: what it counts, for help texts."""
-
-    low: int = 0
-    high: int = 100
-    unit: str = ""
-
-    def parse(self, name: str, value: object) -> int:
-        try:
-            number = float(value) if isinstance(value, str | SupportsFloat) else math.nan
-            whole = int(number)
-        except (ValueError, OverflowError):
-            whole, number = self.low - 1, self.low - 1
-        if isinstance(value, bool) or whole != number or not self.low <= whole <= self.high:
-            raise OptionError(
-                f"{name} is “{value}”, but must be a whole number, {self.low} to {self.high}."
-            )
-        return whole
-
-    def values(self) -> str:
-        return f"{self.low} to {self.high}"
-
-    def json_schema(self) -> dict[str, object]:
-        return {"type": "integer", "minimum": self.low, "maximum": self.high}
-
-
-@dataclass(frozen=True)
-class Choice(Option):
-    """One of several words. labels: what the page calls each. hints: and what it adds to that."""
-
-    choices: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-    hints: tuple[str, ...] = ()
-
-    def parse(self, name: str, value: object) -> str:
-        if value not in self.choices:
-            choices = ", ".join(self.choices)
-            raise OptionError(f"{name} is “{value}”, but must be one of {choices}.")
-        return str(value)
-
-    def values(self) -> str:
-        return ", ".join(self.choices)
-
-    def json_schema(self) -> dict[str, object]:
-        return {"type": "string", "enum": list(self.choices)}
-
-
-@dataclass(frozen=True)
-class Switch(Option):
-    """On or off."""
-
-    def parse(self, name: str, value: object) -> bool:
-        text = str(value).strip().lower()
-        if text not in YES + NO:
-            raise OptionError(f"{name} is “{value}”, but must be on or off.")
-        return text in YES
-
-    def values(self) -> str:
-        return "on, off"
-
-    def json_schema(self) -> dict[str, object]:
-        return {"type": "boolean"}
+MODES = ("natural", "strong", "detail")
 
 
 def _option(default: Any, descriptor: Option) -> Any:
@@ -153,7 +50,7 @@ class RestoreOptions:
             "detail adds only fine detail",
             Group.LOOK,
             label=N_("Look"),
-            choices=("natural", "strong", "detail"),
+            choices=MODES,
             labels=(N_("Natural"), N_("Strong"), N_("Detail")),
             hints=(
                 N_("Keeps the light and colour of the photo"),
@@ -264,6 +161,46 @@ class RestoreOptions:
         ),
     )
 
+    faces: str = _option(
+        "",
+        FaceList(
+            "restores only these faces, numbered as in the report; all where none is named",
+            Group.FACES,
+            in_presets=False,
+        ),
+    )
+    not_faces: str = _option(
+        "", FaceList("leaves these faces alone", Group.FACES, in_presets=False)
+    )
+    face_strength: str = _option(
+        "",
+        FaceValues(
+            "another strength for some faces; at 0 a face keeps its own pixels",
+            Group.FACES,
+            in_presets=False,
+            of=WholeNumber("", Group.FACES),
+            example="2=40,5=100",
+        ),
+    )
+    face_mode: str = _option(
+        "",
+        FaceValues(
+            "another mode for some faces",
+            Group.FACES,
+            in_presets=False,
+            of=Choice("", Group.FACES, choices=MODES),
+            example="2=strong",
+        ),
+    )
+    face_boxes: str = _option(
+        "",
+        FaceBoxes(
+            "where the named faces must be: it is an error if another face has the number now",
+            Group.FACES,
+            in_presets=False,
+        ),
+    )
+
     @classmethod
     def parse(cls, values: Mapping[str, object]) -> RestoreOptions:
         """Options from a form, JSON or the command line; what is not given keeps its default.
@@ -278,6 +215,13 @@ class RestoreOptions:
     def as_dict(self) -> dict[str, Any]:
         """All options by name, as `parse` takes them."""
         return asdict(self)
+
+    @property
+    def names_faces(self) -> bool:
+        """Whether they hold for one photo only, as they name its faces."""
+        return any(
+            getattr(self, name) for name, each in OPTIONS.items() if each.group is Group.FACES
+        )
 
     def key_for(self, stage: Stage) -> tuple[object, ...]:
         """The options on which what a stage keeps depends: while they stay, so does it."""

@@ -41,7 +41,7 @@ def _values(name: str, option: Option) -> str:
     if isinstance(option, Switch):
         default = "on" if default else "off"
     unit = f" {option.unit}" if getattr(option, "unit", "") else ""
-    return f"{option.values()}{unit} ({default})"
+    return f"{option.values()}{unit} ({default})" if default != "" else option.values()
 
 
 def with_table(text: str, table: str) -> str:

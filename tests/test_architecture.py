@@ -47,6 +47,8 @@ ORDER = [
     "photo",
     "files",
     "options",
+    "option_kinds",
+    "face_numbers",
     "heap",
     "settings",
     "logs",

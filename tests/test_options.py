@@ -36,6 +36,15 @@ def test_text_of_forms_and_numbers_of_json_mean_the_same():
     assert RestoreOptions.parse(form) == RestoreOptions.parse(json)
 
 
+def test_faces_are_named_alike_in_text_and_in_json():
+    text = {"faces": " 3, 1", "face_strength": "5=100,2=40", "face_boxes": "1=0,0,9.5,9"}
+    json = {"faces": [1, 3, 3], "face_strength": {"2": 40, "5": 100}}
+    json["face_boxes"] = {"1": [0, 0, 9.5, 9]}
+    assert RestoreOptions.parse(text) == RestoreOptions.parse(json)
+    assert RestoreOptions.parse(text).face_strength == "2=40,5=100"
+    assert RestoreOptions.parse({"faces": []}) == RestoreOptions()
+
+
 def test_options_survive_the_way_out_and_back_in():
     options = RestoreOptions(strength=5, mode="strong", contrast=-50, format="webp", min_face=99)
     assert RestoreOptions.parse(options.as_dict()) == options
@@ -68,6 +77,16 @@ def test_both_ends_of_a_range_are_allowed_and_one_beyond_is_not(name: str):
         ("protect_skin", "perhaps"),
         ("aligned", 2),
         ("surprise", 1),
+        ("faces", "one"),
+        ("faces", [0]),
+        ("faces", [True]),
+        ("not_faces", "1,2=3"),
+        ("face_strength", "2"),
+        ("face_strength", "2=101"),
+        ("face_mode", {"1": "wild"}),
+        ("face_boxes", "1=1,2,3"),
+        ("face_boxes", {"1": [10, 10, 5, 20]}),
+        ("face_boxes", "1=nan,0,1,1"),
     ],
 )
 def test_a_wrong_value_is_one_sentence_that_names_the_option(name: str, value):

@@ -9,6 +9,7 @@ import pytest
 
 from gpen_webui.engines.base import Engine, check_shape
 from gpen_webui.faces.detect import Face, FaceDetector
+from gpen_webui.faces.select import FaceChoiceError
 from gpen_webui.jobs.runner.kept_intermediates import KeptIntermediates
 from gpen_webui.models.installed import InstalledModel
 from gpen_webui.options import RestoreOptions
@@ -95,6 +96,79 @@ def test_faces_below_the_smallest_size_are_left_alone_and_said_so(astronaut: Pho
     assert np.array_equal(done.pixels, astronaut.pixels)
     assert "less than the smallest of 400 px" in done.faces[0].reason
     assert done.warnings == ["1 face is too small and left alone."]
+
+
+def pair_of(astronaut: Photo) -> Photo:
+    half = astronaut.pixels[:260, 110:370]
+    return Photo(np.hstack([half, half]), "pair.png", "png")
+
+
+def sides_that_changed(photo: Photo, pixels: np.ndarray) -> list[bool]:
+    halves = np.hsplit((photo.pixels != pixels).any(axis=2), 2)
+    return [bool(half.any()) for half in halves]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "changed"),
+    [
+        ({}, [True, True]),
+        ({"faces": "2"}, [False, True]),
+        ({"not_faces": "2"}, [True, False]),
+        ({"face_strength": "1=0"}, [False, True]),
+        ({"faces": "1", "face_strength": "1=0"}, [False, False]),
+    ],
+    ids=str,
+)
+def test_faces_that_are_not_chosen_keep_their_pixels(astronaut: Photo, chosen, changed):
+    photo = pair_of(astronaut)
+    done = restorer(lambda crops: -crops).restore(photo, RestoreOptions.parse(chosen))
+    assert sides_that_changed(photo, done.pixels) == changed
+    assert [face.restored for face in done.faces] == changed
+    assert [face.reason for face in done.faces] == [
+        None if side else "switched off" for side in changed
+    ]
+
+
+def test_a_face_of_its_own_strength_and_mode_is_as_if_all_had_it(astronaut: Photo):
+    photo = pair_of(astronaut)
+    engine = restorer(lambda crops: crops * 0.5)
+    mixed = engine.restore(photo, RestoreOptions(face_strength="2=30", face_mode="2=detail"))
+    left, right = np.hsplit(mixed.pixels, 2)
+    assert np.array_equal(left, np.hsplit(engine.restore(photo, RestoreOptions()).pixels, 2)[0])
+    alike = engine.restore(photo, RestoreOptions(strength=30, mode="detail"))
+    assert np.array_equal(right, np.hsplit(alike.pixels, 2)[1])
+    assert (mixed.faces[1].strength, mixed.faces[1].mode) == (30, "detail")
+
+
+def test_choosing_faces_needs_no_second_run_of_the_network_but_for_small_ones(astronaut: Photo):
+    photo = pair_of(astronaut)
+    engine = restorer(lambda crops: crops * 0.7)
+    kept = KeptIntermediates().of("pair")
+    engine.restore(photo, RestoreOptions(), reuse=kept)
+    engine.restore(photo, RestoreOptions(not_faces="1"), reuse=kept)
+    assert engine.face_network.engine.batches == [2]
+    small = RestoreOptions(min_face=400)
+    assert engine.restore(photo, small, reuse=kept).state == "no_face"
+    named = engine.restore(photo, replace(small, faces="2"), reuse=kept)
+    assert [face.restored for face in named.faces] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"faces": "1,3"}, "There is no face 3: the photo has 2 faces"),
+        ({"face_boxes": "1=0,0,9,9"}, "Face 1 is no longer where it was"),
+    ],
+    ids=str,
+)
+def test_a_face_that_is_not_there_is_an_error_in_words(astronaut: Photo, chosen, words):
+    engine = restorer(lambda crops: crops)
+    with pytest.raises(FaceChoiceError, match=words):
+        engine.restore(pair_of(astronaut), RestoreOptions.parse(chosen))
+    boxes = [face.box for face in engine.restore(pair_of(astronaut), RestoreOptions()).faces]
+    where = {str(n + 1): list(box) for n, box in enumerate(boxes)}
+    same = RestoreOptions.parse({"faces": [1], "face_boxes": where})
+    assert engine.restore(pair_of(astronaut), same).state == "done"
 
 
 def test_in_a_group_each_face_is_restored_and_memory_stays_bounded(astronaut: Photo):

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from gpen_webui.options import DEFAULTS, OPTIONS, Choice, Group, RestoreOptions, Switch, WholeNumber
+from gpen_webui.option_kinds import (
+    Choice,
+    FaceBoxes,
+    FaceList,
+    FaceValues,
+    Group,
+    Switch,
+    WholeNumber,
+)
+from gpen_webui.options import DEFAULTS, OPTIONS, RestoreOptions
 
 
 def add_option_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +29,10 @@ def add_option_arguments(parser: argparse.ArgumentParser) -> None:
             case Choice():
                 said = f"{said} (default: {DEFAULTS[name]})"
                 groups[option.group].add_argument(flag, choices=option.choices, help=said)
+            case FaceList() | FaceValues() | FaceBoxes():
+                groups[option.group].add_argument(
+                    flag, metavar="FACES", help=f"{said}; {option.values()}"
+                )
             case Switch():
                 said = f"{said} (default: {'on' if DEFAULTS[name] else 'off'})"
                 kind = argparse.BooleanOptionalAction

@@ -20,6 +20,7 @@ from gpen_webui.folders import COMMAND
 from gpen_webui.jobs.folder_record import FolderRecord
 from gpen_webui.jobs.records import StoreError
 from gpen_webui.logs import log_to_file
+from gpen_webui.option_kinds import OptionError
 from gpen_webui.photo.formats import PHOTO_SUFFIXES
 from gpen_webui.pipeline import choose_workers, open_restorer
 from gpen_webui.settings import Settings
@@ -43,6 +44,11 @@ def restore(arguments: argparse.Namespace) -> int:
     exclude = arguments.output or settings.outputs
     find = partial(find_photos, arguments.paths, PHOTO_SUFFIXES, exclude=exclude)
     photos, left_out = find()
+    if options.names_faces and len(photos) > 1:
+        raise OptionError(
+            f"There are {len(photos)} photos, each with other faces; name faces for one photo at "
+            "a time."
+        )
     workers = min(len(photos), choose_workers(settings))
     log_to_file(settings.outputs, settings.log_level, settings.log_format)
     restorer = open_restorer(settings, workers)  # closed by the workers that use it

@@ -27,6 +27,12 @@ class FoundFaces:
     kept: list[int]
     matrices: list[np.ndarray]
 
+    def only(self, places: list[int]) -> FoundFaces:
+        """The same faces, and of those to restore the ones at these places of `kept`."""
+        return FoundFaces(
+            self.faces, [self.kept[i] for i in places], [self.matrices[i] for i in places]
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class NetworkResult:
@@ -46,22 +52,29 @@ class NetworkResult:
 
 @dataclass(frozen=True)
 class FaceReport:
-    """One face of the report. box: in pixels of the photo as it was. reason: why it was left alone.
-    model: the name of the one that restored it."""
+    """One face of the report. number: by which options name it. box: in pixels of the photo as it
+    was. reason: why it was left alone. model: the name of the one that restored it; strength and
+    mode: how; None where it was left alone."""
 
+    number: int
     box: tuple[float, float, float, float]
     score: float
     restored: bool
     reason: str | None = None
     model: str | None = None
+    strength: int | None = None
+    mode: str | None = None
 
     def as_dict(self) -> dict:
         return {
+            "number": self.number,
             "box": [round(value, 1) for value in self.box],
             "score": round(self.score, 3),
             "restored": self.restored,
             "reason": self.reason,
             "model": self.model,
+            "strength": self.strength,
+            "mode": self.mode,
         }
 
 

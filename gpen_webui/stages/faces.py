@@ -10,6 +10,7 @@ import numpy as np
 from gpen_webui.faces.align import crop_matrix
 from gpen_webui.faces.blend import Patch, blend_band, plan_bands
 from gpen_webui.faces.detect import FaceDetector
+from gpen_webui.faces.select import FaceSelection
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.stages.base import (
@@ -23,6 +24,8 @@ from gpen_webui.stages.base import (
 from gpen_webui.stages.face_network import FaceNetwork
 from gpen_webui.states import Stage
 
+NOT_CHOSEN = "switched off"
+
 
 class FindFaces:
     """Looks for faces in the photo at its own size; says which of them are to be restored."""
@@ -35,9 +38,10 @@ class FindFaces:
         return not options.aligned
 
     def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
-        working.network = working.intermediates.get(key_for(Stage.NETWORK, options))
-        if working.network:
-            found = working.network.found
+        """Raises FaceChoiceError."""
+        network = working.intermediates.get(key_for(Stage.NETWORK, options))
+        if network and _holds_named(network.found, options):
+            working.network, found = network, network.found
         else:
             found = yield from self._find(working, options)
         working.found = found
@@ -50,7 +54,12 @@ class FindFaces:
         yield Stage.DETECT
         with working.clock.stage(Stage.DETECT):
             faces = self.detector.detect(working.unscaled)
-            kept = [i for i, face in enumerate(faces) if face.width >= options.min_face]
+            selection = FaceSelection(faces, options)
+            kept = [
+                i
+                for i, face in enumerate(faces)
+                if face.width >= options.min_face or selection.is_named(i + 1)
+            ]
         yield Stage.ALIGN
         with working.clock.stage(Stage.ALIGN):
             size = self._network.engine.size
@@ -75,10 +84,12 @@ class RestoreFaces:
             result = yield from self._restore_all(working, found)
             working.network = result
             working.intermediates.put(key_for(Stage.NETWORK, options), result, result.nbytes)
-        if not found.kept:
+        selection = FaceSelection(found.faces, options)
+        wanted = [place for place, i in enumerate(found.kept) if selection.is_wanted(i + 1)]
+        if not wanted:
             return
         before = working.pixels
-        after = yield from self._blend(working, options, found)
+        after = yield from self._blend(working, selection, wanted)
         working.pixels = self._network.purpose.finished(before, after)
         working.is_new = True
         if warning := self._network.purpose.warning():
@@ -97,10 +108,15 @@ class RestoreFaces:
         return NetworkResult(found, crops, restored)
 
     def _blend(
-        self, working: WorkingPhoto, options: RestoreOptions, found: FoundFaces
+        self, working: WorkingPhoto, selection: FaceSelection, wanted: list[int]
     ) -> Generator[str, None, np.ndarray]:
-        """The photo with its faces in it; without a result they are restored on the way."""
-        network, clock = working.network, working.clock
+        """The photo with its faces in it; without a result they are restored on the way.
+
+        wanted: places in `found.kept`.
+        """
+        assert working.found is not None
+        found, network, clock = working.found.only(wanted), working.network, working.clock
+        how = [selection.options_of(i + 1) for i in found.kept]
         result = working.pixels.copy()
         places = [_scaled(matrix, working.scale) for matrix in found.matrices]
         most = None if network else self._network.most_held()
@@ -111,8 +127,8 @@ class RestoreFaces:
         for band in bands:
             missing = [i for i in band.faces if i not in patches]
             if network:
-                crops = [network.crops[i] for i in missing]
-                restored = [network.restored[i] for i in missing]
+                crops = [network.crops[wanted[i]] for i in missing]
+                restored = [network.restored[wanted[i]] for i in missing]
             elif missing:
                 yield Stage.NETWORK
                 with clock.stage(Stage.NETWORK):
@@ -124,7 +140,7 @@ class RestoreFaces:
                 if working.pixels is not working.unscaled:  # what is there to be replaced
                     crops = self._network.crops(working.pixels, [places[i] for i in missing])
                 for i, crop, face in zip(missing, crops, restored, strict=True):
-                    patches[i] = self._patch(crop, face, places[i], options)
+                    patches[i] = self._patch(crop, face, places[i], how[i])
                 blend_band(working.pixels, result, [patches[i] for i in band.faces], band)
                 for i in band.is_last_of:
                     del patches[i]
@@ -177,24 +193,34 @@ def _scaled(matrix: np.ndarray, scale: int) -> np.ndarray:
 def _report(
     found: FoundFaces, options: RestoreOptions, model_of: Callable[[np.ndarray], str]
 ) -> list[FaceReport]:
-    kept = set(found.kept)
+    selection = FaceSelection(found.faces, options)
     models = {i: model_of(matrix) for i, matrix in zip(found.kept, found.matrices, strict=True)}
-    return [
-        FaceReport(
-            face.box,
-            face.score,
-            restored=i in kept,
-            reason=None
-            if i in kept
-            else f"only {face.width:.0f} px wide, less than the smallest of {options.min_face} px",
-            model=models.get(i),
-        )
-        for i, face in enumerate(found.faces)
-    ]
+    reports = []
+    for i, face in enumerate(found.faces):
+        if not selection.is_wanted(i + 1):
+            report = FaceReport(i + 1, face.box, face.score, False, reason=NOT_CHOSEN)
+        elif i not in models:
+            width = (
+                f"only {face.width:.0f} px wide, less than the smallest of {options.min_face} px"
+            )
+            report = FaceReport(i + 1, face.box, face.score, False, reason=width)
+        else:
+            how = selection.options_of(i + 1)
+            report = FaceReport(
+                i + 1, face.box, face.score, True, None, models[i], how.strength, how.mode
+            )
+        reports.append(report)
+    return reports
+
+
+def _holds_named(found: FoundFaces, options: RestoreOptions) -> bool:
+    """Whether each face that the options name is among those that were restored."""
+    selection = FaceSelection(found.faces, options)
+    return all(i in found.kept for i in range(len(found.faces)) if selection.is_named(i + 1))
 
 
 def _warn_of_small(reports: list[FaceReport]) -> list[str]:
-    left = sum(not report.restored for report in reports)
+    left = sum(not report.restored and report.reason != NOT_CHOSEN for report in reports)
     if not left:
         return []
     return [f"{left} {'face is' if left == 1 else 'faces are'} too small and left alone."]

@@ -54,7 +54,7 @@ def _addresses(port: int) -> list[str]:
         if str(adapter.name).startswith(INNER):
             continue
         for each in adapter.ips:
-            address = ipaddress.ip_address(each.ip) if each.is_IPv4 else None
+            address = ipaddress.ip_address(str(each.ip)) if each.is_IPv4 else None
             if address and not address.is_loopback and not address.is_link_local:
                 found.append(f"http://{address}:{port}")
     return found

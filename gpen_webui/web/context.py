@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from gpen_webui.web.model_manager import ModelManager
     from gpen_webui.web.websockets import WebSocketRegistry
 
+NAMED_IN_ALBUM = (
+    "Faces can be named for one photo only, as each photo has others; leave them out, or restore "
+    "that photo by itself."
+)
 NOT_OPTIONS = ("name", "key", "wait", "token")  # fields that a form may have beside the options
 
 
@@ -106,6 +110,12 @@ def parse_options(values: object) -> RestoreOptions:
             "start it with a higher --max-megapixels."
         )
     return options
+
+
+def check_for_kind(options: RestoreOptions, kind: str) -> None:
+    """Raise OptionError where options that name faces are given for an album."""
+    if kind == "album" and options.names_faces:
+        raise OptionError(NAMED_IN_ALBUM)
 
 
 def form_options() -> RestoreOptions:

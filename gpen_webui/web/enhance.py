@@ -19,6 +19,7 @@ from gpen_webui.photo.formats import PHOTO_SUFFIXES
 from gpen_webui.states import RESTORED_ITEMS, UNFINISHED_ITEMS, ItemState, JobState
 from gpen_webui.web.context import (
     can_be_stored,
+    check_for_kind,
     form_options,
     job_service,
     json_body,
@@ -98,6 +99,7 @@ def _album_of_paths() -> dict:
 @contextmanager
 def _new_album(name: str, options: RestoreOptions, key: str | None) -> Iterator[str]:
     """A job to be filled; where that fails it goes, unless its key lets the client go on."""
+    check_for_kind(options, "album")
     job = job_service().store.create_job("album", name, options, key)
     try:
         yield job.id

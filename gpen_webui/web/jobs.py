@@ -7,6 +7,7 @@ from flask import Blueprint, Response, jsonify, request
 from gpen_webui.jobs.records import KINDS
 from gpen_webui.web.album_zip import stream_zip
 from gpen_webui.web.context import (
+    check_for_kind,
     job_json,
     job_service,
     json_body,
@@ -48,6 +49,7 @@ def create_job() -> Answer:
         raise BadRequestError(f"kind is “{kind}”, but must be one of {', '.join(KINDS)}.")
     name = text_of(body, "name", kind.capitalize())
     options = parse_options(body.get("options") or {})
+    check_for_kind(options, kind)
     job = job_service().store.create_job(kind, name, options, request_key(body))
     return jsonify(job_json(job)), 201
 
@@ -59,6 +61,8 @@ def start_job(job_id: str) -> Answer:
         body = json_body()
         chosen = body.get("options")
         options = None if chosen is None else parse_options(chosen)
+        if options is not None:
+            check_for_kind(options, job_service().store.job(job_id).kind)
         job_service().store.describe(job_id, text_of(body, "name"), options)
     return jsonify(job_json(job_service().runner.submit(job_id))), 202
 
@@ -74,6 +78,7 @@ def run_again(job_id: str) -> Answer:
     """The same photos with other options, as a new job."""
     body = json_body()
     options = parse_options(body.get("options") or {})
+    check_for_kind(options, job_service().store.job(job_id).kind)
     return jsonify(
         job_json(job_service().runner.run_again(job_id, options, request_key(body)))
     ), 202

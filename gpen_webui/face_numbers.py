@@ -1,0 +1,75 @@
+"""The texts by which a user names faces of a photo: `1,3`, `2=40,3=0`, `1=10,20,110,150;2=...`.
+
+Faces have the numbers under which the report lists them, from 1 on. Programs may send the same as
+JSON, a list or an object; what is kept is always the text, faces in order, each once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels of the photo
+Value = TypeVar("Value")
+
+MOST = 10_000  # faces of a photo
+NUMBER = re.compile(r"[0-9]{1,5}")
+
+
+def read_numbers(value: object) -> list[int]:
+    """The faces that a text or a JSON list names. Raises ValueError."""
+    if isinstance(value, str):
+        value = [part for part in value.split(",") if part.strip()]
+    if not isinstance(value, Sequence) or len(value) > MOST:
+        raise ValueError
+    return sorted({_number(each) for each in value})
+
+
+def write_numbers(numbers: list[int]) -> str:
+    """The text that `read_numbers` reads."""
+    return ",".join(map(str, numbers))
+
+
+def read_values(
+    value: object, read: Callable[[object], Value], separator: str = ","
+) -> dict[int, Value]:
+    """What a text or a JSON object says of each face that it names. Raises ValueError."""
+    if isinstance(value, str):
+        parts = [part.partition("=") for part in value.split(separator) if part.strip()]
+        pairs: list[tuple[object, object]] = [(name, text.strip()) for name, _, text in parts]
+    elif isinstance(value, Mapping):
+        pairs = list(value.items())
+    else:
+        raise ValueError
+    if len(pairs) > MOST:
+        raise ValueError
+    return dict(sorted((_number(name), read(each)) for name, each in pairs))
+
+
+def write_values(values: Mapping[int, object], separator: str = ",") -> str:
+    """The text that `read_values` reads."""
+    return separator.join(f"{number}={value}" for number, value in values.items())
+
+
+def read_box(value: object) -> Box:
+    """A box, of a text or a JSON list of four numbers. Raises ValueError."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, Sequence) or len(parts) != 4:
+        raise ValueError
+    left, top, right, bottom = (float(part) for part in parts)
+    if not (-1e6 < left < right < 1e6 and -1e6 < top < bottom < 1e6):  # no nan either
+        raise ValueError
+    return left, top, right, bottom
+
+
+def write_box(box: Box) -> str:
+    """The text that `read_box` reads."""
+    return ",".join(f"{side:g}" for side in box)
+
+
+def _number(value: object) -> int:
+    text = str(value).strip()
+    if isinstance(value, bool) or not NUMBER.fullmatch(text) or not 1 <= int(text) <= MOST:
+        raise ValueError
+    return int(text)

@@ -1,0 +1,80 @@
+"""Which faces of a photo are restored, and how: all alike, or as the user says of single ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gpen_webui.errors import UserError
+from gpen_webui.face_numbers import Box, read_box, read_numbers, read_values
+from gpen_webui.faces.detect import Face
+from gpen_webui.options import RestoreOptions
+
+SAME_FACE = 0.3  # of the union of two boxes of one face, so much is common
+
+
+class FaceChoiceError(UserError):
+    """The options name a face that the photo does not have."""
+
+
+class FaceSelection:
+    """What the options say of each face of a photo.
+
+    Faces have numbers from 1 on, in the detector's order. Raises FaceChoiceError where a number
+    has no face, or its face is not where the options say.
+    """
+
+    def __init__(self, faces: Sequence[Face], options: RestoreOptions):
+        self._options = options
+        self._only = set(read_numbers(options.faces))
+        self._without = set(read_numbers(options.not_faces))
+        self._strengths = read_values(options.face_strength, lambda text: int(str(text)))
+        self._modes = read_values(options.face_mode, str)
+        named = self._only | self._without | set(self._strengths) | set(self._modes)
+        _check_numbers(named, len(faces))
+        _check_boxes(faces, read_values(options.face_boxes, read_box, ";"))
+
+    def is_wanted(self, number: int) -> bool:
+        """Whether a face is to be restored, if it is large enough or named."""
+        is_chosen = not self._only or number in self._only
+        return is_chosen and number not in self._without and self._strengths.get(number) != 0
+
+    def is_named(self, number: int) -> bool:
+        """Whether the user wants this very face, however small it is."""
+        is_named = number in self._only or number in self._strengths or number in self._modes
+        return is_named and self.is_wanted(number)
+
+    def options_of(self, number: int) -> RestoreOptions:
+        """How a face is restored."""
+        return replace(
+            self._options,
+            strength=self._strengths.get(number, self._options.strength),
+            mode=self._modes.get(number, self._options.mode),
+        )
+
+
+def _check_numbers(named: set[int], count: int) -> None:
+    if too_high := sorted(number for number in named if number > count):
+        has = "one face" if count == 1 else f"{count} faces" if count else "no face"
+        raise FaceChoiceError(
+            f"There is no face {too_high[0]}: the photo has {has}; the report numbers them."
+        )
+
+
+def _check_boxes(faces: Sequence[Face], boxes: dict[int, Box]) -> None:
+    for number, box in boxes.items():
+        if number > len(faces) or _common(box, faces[number - 1].box) < SAME_FACE:
+            raise FaceChoiceError(
+                f"Face {number} is no longer where it was when it was chosen; look at the faces "
+                "that are found now, and choose again."
+            )
+
+
+def _common(a: Box, b: Box) -> float:
+    """The area of two boxes' common part over that of their union."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
+    return width * height / (sum(areas) - width * height)

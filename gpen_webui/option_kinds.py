@@ -1,0 +1,199 @@
+"""The kinds of options: what each takes, from a text or as JSON, and how it is told."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, SupportsFloat
+
+from gpen_webui.errors import UserError
+from gpen_webui.face_numbers import (
+    read_box,
+    read_numbers,
+    read_values,
+    write_box,
+    write_numbers,
+    write_values,
+)
+from gpen_webui.states import Stage
+
+YES, NO = ("1", "true", "on", "yes"), ("0", "false", "off", "no", "")
+
+
+def N_(text: str) -> str:  # noqa: N802 - the name by which the tools for translations find it
+    """Mark a text of the page, which is translated where it is shown."""
+    return text
+
+
+class OptionError(UserError):
+    """An option has an unknown name or a value out of its range."""
+
+
+class Group(StrEnum):
+    """Where an option stands in help texts and on the page."""
+
+    LOOK = "how the result looks"
+    TOUCHES = "finishing touches"
+    FILE = "faces and files"
+    FACES = "single faces of one photo"
+
+
+@dataclass(frozen=True)
+class Option(ABC):
+    """What every entry point needs to know of one option.
+
+    help: for the command line and the documents. label: on the page; None where the page does
+    not offer it. group: what it stands beside. in_presets: whether a preset of the page, which
+    goes by the photo's condition, decides on it. kept_for: the stages whose kept results hold
+    only for this value.
+    """
+
+    help: str
+    group: Group
+    label: str | None = None
+    in_presets: bool = True
+    kept_for: tuple[Stage, ...] = ()
+
+    @abstractmethod
+    def parse(self, name: str, value: object) -> Any:
+        """The value meant by a text or a JSON value. Raises OptionError, naming the option."""
+
+    @abstractmethod
+    def values(self) -> str:
+        """Which values it takes, in words."""
+
+    @abstractmethod
+    def json_schema(self) -> dict[str, object]:
+        """The same as a JSON schema."""
+
+
+@dataclass(frozen=True)
+class WholeNumber(Option):
+    """A number from low to high, both included. unit: what it counts, for help texts."""
+
+    low: int = 0
+    high: int = 100
+    unit: str = ""
+
+    def parse(self, name: str, value: object) -> int:
+        try:
+            number = float(value) if isinstance(value, str | SupportsFloat) else math.nan
+            whole = int(number)
+        except (ValueError, OverflowError):
+            whole, number = self.low - 1, self.low - 1
+        if isinstance(value, bool) or whole != number or not self.low <= whole <= self.high:
+            raise OptionError(
+                f"{name} is “{value}”, but must be a whole number, {self.low} to {self.high}."
+            )
+        return whole
+
+    def values(self) -> str:
+        return f"{self.low} to {self.high}"
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "integer", "minimum": self.low, "maximum": self.high}
+
+
+@dataclass(frozen=True)
+class Choice(Option):
+    """One of several words. labels: what the page calls each. hints: and what it adds to that."""
+
+    choices: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+
+    def parse(self, name: str, value: object) -> str:
+        if value not in self.choices:
+            choices = ", ".join(self.choices)
+            raise OptionError(f"{name} is “{value}”, but must be one of {choices}.")
+        return str(value)
+
+    def values(self) -> str:
+        return ", ".join(self.choices)
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "string", "enum": list(self.choices)}
+
+
+@dataclass(frozen=True)
+class Switch(Option):
+    """On or off."""
+
+    def parse(self, name: str, value: object) -> bool:
+        text = str(value).strip().lower()
+        if text not in YES + NO:
+            raise OptionError(f"{name} is “{value}”, but must be on or off.")
+        return text in YES
+
+    def values(self) -> str:
+        return "on, off"
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "boolean"}
+
+
+@dataclass(frozen=True)
+class FaceList(Option):
+    """Some of the photo's faces, by number; kept as text."""
+
+    def parse(self, name: str, value: object) -> str:
+        try:
+            return write_numbers(read_numbers(value))
+        except ValueError:
+            raise OptionError(
+                f"{name} is “{value}”, but must be numbers of faces, like 1,3."
+            ) from None
+
+    def values(self) -> str:
+        return "numbers, as 1,3"
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "string"}
+
+
+@dataclass(frozen=True)
+class FaceValues(Option):
+    """A value for some of the photo's faces, by number; kept as text.
+
+    of: what each value must be. example: one, for help texts.
+    """
+
+    of: Option = field(kw_only=True)
+    example: str = field(kw_only=True)
+
+    def parse(self, name: str, value: object) -> str:
+        try:
+            return write_values(read_values(value, lambda each: self.of.parse(name, each)))
+        except ValueError:
+            raise OptionError(
+                f"{name} is “{value}”, but must give faces by number, like {self.example}."
+            ) from None
+
+    def values(self) -> str:
+        return f"as {self.example}; {self.of.values()}"
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "string"}
+
+
+@dataclass(frozen=True)
+class FaceBoxes(Option):
+    """Where some of the photo's faces are, by number; kept as text."""
+
+    def parse(self, name: str, value: object) -> str:
+        try:
+            boxes = read_values(value, read_box, ";")
+        except (ValueError, OverflowError):
+            raise OptionError(
+                f"{name} is “{value}”, but must give left, top, right and bottom of faces by "
+                "number, like 1=10,20,110,150;2=200,30,280,140."
+            ) from None
+        return write_values({n: write_box(box) for n, box in boxes.items()}, ";")
+
+    def values(self) -> str:
+        return "as 1=10,20,110,150;2=200,30,280,140"
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "string"}
