@@ -102,6 +102,38 @@ def test_in_a_zoomed_photo_the_handle_moves_the_divider_and_the_rest_the_photo(
     expect(slider).to_have_attribute("aria-valuenow", "25")
 
 
+def test_a_face_is_looked_at_made_weaker_switched_off_and_like_the_others_again(
+    web: Server, open_page: OpenPage
+):
+    page = open_page(web.url)
+    restore(page, number=6)
+    strip, card = page.locator("#face-strip"), page.locator(".face-card")
+    expect(card).to_have_count(1)
+    card.locator(".face-look").click()
+    expect(page.locator(".viewer")).to_have_attribute("data-zoomed", "yes")
+
+    def faces_of_next(job: str) -> dict:
+        expect(page).not_to_have_url(re.compile(job))
+        expect(page.locator("#rerun")).to_be_hidden()
+        report = web.get(f"/api/jobs/{shown_job(page)}/items/0").json()["report"]
+        return {name: report["options"][name] for name in ("not_faces", "face_strength")} | {
+            "restored": report["faces"][0]["restored"]
+        }
+
+    job = shown_job(page)
+    card.locator("input[type=range]").fill("20")
+    assert faces_of_next(job) == {"not_faces": "", "face_strength": "1=20", "restored": True}
+    job = shown_job(page)
+    card.locator(".toggle").click()
+    assert faces_of_next(job)["restored"] is False
+    page.reload()
+    wait_until_shown(page)
+    expect(card.locator("[type=checkbox]")).not_to_be_checked()
+    job = shown_job(page)
+    strip.locator("#faces-reset").click()
+    assert faces_of_next(job) == {"not_faces": "", "face_strength": "", "restored": True}
+
+
 def test_faces_are_outlined_where_they_are_while_the_mouse_is_there(
     web: Server, open_page: OpenPage
 ):

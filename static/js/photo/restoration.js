@@ -12,6 +12,7 @@ import { JobEvents } from "../shared/job_events.js";
 import { tell, title } from "../shared/notify.js";
 import { say } from "../shared/words.js";
 import { ENDED_ITEMS, ItemState, RESTORED_ITEMS } from "../states.js";
+import { FaceStrip } from "./face_strip.js";
 import { noFaceTitle, Outcome } from "./outcome.js";
 import { SettingsTrial } from "./settings_trial.js";
 import { StageList } from "./stage_list.js";
@@ -38,6 +39,7 @@ export class Restoration {
     this.forAlbum = find("#for-album", root, HTMLAnchorElement);
     this.stages = new StageList(find("#stages", root), find("#stage-words", root));
     this.outcome = new Outcome(find("#outcome", root));
+    this.faces = new FaceStrip(find("#face-strip", root), options);
     this.trial = new SettingsTrial(find("#rerun", root), (id) => this.#replace(id));
     find("#again", root).addEventListener("click", () => this.#retry());
     for (const button of findAll("[data-new]", root)) {
@@ -99,6 +101,7 @@ export class Restoration {
     title(null);
     history.replaceState(null, "", address("/"));
     this.forAlbum.href = address("/batch");
+    this.faces.reset();
     this.#setState("empty");
     find("#pick", this.root).focus();
   }
@@ -192,6 +195,7 @@ export class Restoration {
       faces: item.report?.faces ?? [],
     };
     await this.#viewer.show(photo, keepView);
+    this.faces.show(item, this.#viewer);
   }
 
   /** Show another version of the photo in its place. @param {string} id */

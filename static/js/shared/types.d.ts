@@ -19,9 +19,11 @@ export type Options = {
 };
 
 export type Face = {
+  number: number;
   box: [left: number, top: number, right: number, bottom: number];
   restored: boolean;
   reason: string | null;
+  strength: number | null;
 };
 
 export type ItemError = { stage: string | null; message: string };

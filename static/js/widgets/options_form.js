@@ -47,6 +47,12 @@ export class OptionsForm {
     this.#show();
   }
 
+  /** Set some options as if the user had. @param {Partial<Options>} values */
+  choose(values) {
+    this.set(values);
+    this.#settle();
+  }
+
   /** @param {EventTarget | null} target */
   #input(target) {
     const isPreset = target instanceof HTMLInputElement && target.name === "preset";
@@ -98,6 +104,7 @@ const isOption = (field) => field.name !== "preset" && (field.type !== "radio" |
 /** What a field says; where that is no possible value, what it said at first. @param {HTMLInputElement} field */
 function valueOf(field) {
   if (field.type === "checkbox") return field.checked;
+  if (field.type === "hidden") return field.value;
   if (field.type === "radio") return field.value;
   return field.validity.valid ? field.valueAsNumber : Number(field.defaultValue);
 }
@@ -106,7 +113,7 @@ function valueOf(field) {
 const optionsOf = (radio) => JSON.parse(radio.dataset.options ?? "{}");
 
 /** The track is filled from the neutral end, which may be in the middle. @param {HTMLInputElement} slider */
-function showSlider(slider) {
+export function showSlider(slider) {
   const [low, high, value] = [Number(slider.min), Number(slider.max), slider.valueAsNumber];
   const share = (value - low) / (high - low);
   const neutral = low < 0 ? 0.5 : 0;

@@ -17,6 +17,8 @@ import { isOver, ViewerPointers } from "./viewer_pointers.js";
 const PREVIEW = 1600; // pixels of the long side that are shown first
 const LARGEST_FIT = 2.5; // CSS pixels per photo pixel, for small photos
 const LARGEST_ZOOM = 8; // screen pixels per photo pixel
+const LARGEST_LOOK = 4; // the same, when a face is looked at
+const LOOK_AROUND = 2.2; // times the face's size that are shown then
 const STEP = 1.25;
 const KEY_PAN = 60;
 const MIDDLE = Object.freeze({ x: 0.5, y: 0.5 });
@@ -104,6 +106,19 @@ export class Viewer {
     const wanted = this.#place(this.#size).scale * factor;
     const next = limit(wanted, fit, LARGEST_ZOOM / devicePixelRatio);
     this.zoom(next <= fit * 1.001 ? "fit" : next * devicePixelRatio, at);
+  }
+
+  /** Zoom to a part of the photo. @param {Face["box"]} box in its pixels */
+  lookAt([left, top, right, bottom]) {
+    if (!this.#size) return;
+    const box = this.#box();
+    const fill = Math.min(box.width / (right - left), box.height / (bottom - top)) / LOOK_AROUND;
+    this.#scale = limit(fill, this.#fitScale(this.#size), LARGEST_LOOK / devicePixelRatio);
+    this.#centre = {
+      x: (left + right) / 2 / this.#size.width,
+      y: (top + bottom) / 2 / this.#size.height,
+    };
+    this.#draw();
   }
 
   /** Move a zoomed photo. @param {number} x CSS pixels @param {number} y */
@@ -210,11 +225,12 @@ export class Viewer {
   #drawFaces({ width, height }) {
     const known = this.#full ? this.#faces : [];
     this.layer.replaceChildren(
-      ...known.map(({ box: [left, top, right, bottom], restored, reason }) => {
+      ...known.map(({ number, box: [left, top, right, bottom], restored, reason }) => {
         const words = restored ? say("face.restored") : say("face.left", { reason: reason ?? "" });
         const outline = make(
           "span",
           { className: `face${restored ? "" : " left"}` },
+          make("b", { className: "face-number" }, String(number)),
           make("span", { className: "face-words" }, words),
         );
         outline.style.left = `${(100 * left) / width}%`;
