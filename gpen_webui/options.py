@@ -32,6 +32,7 @@ class Group(StrEnum):
     """Where an option stands in help texts and on the page."""
 
     LOOK = "how the result looks"
+    WHOLE = "the whole photo"
     TOUCHES = "finishing touches"
     FILE = "faces and files"
 
@@ -101,10 +102,11 @@ class Choice(Option):
     hints: tuple[str, ...] = ()
 
     def parse(self, name: str, value: object) -> str:
-        if value not in self.choices:
+        text = str(value) if type(value) is int else value  # JSON's 2 is the choice "2"
+        if text not in self.choices:
             choices = ", ".join(self.choices)
             raise OptionError(f"{name} is “{value}”, but must be one of {choices}.")
-        return str(value)
+        return str(text)
 
     def values(self) -> str:
         return ", ".join(self.choices)
@@ -184,6 +186,31 @@ class RestoreOptions:
             N_("Brightness"),
             low=-50,
             high=50,
+        ),
+    )
+    enlarge: str = _option(
+        "1",
+        Choice(
+            "how many times larger the result is than the photo; auto goes so far that the largest "
+            "face has as many pixels as the model restores",
+            Group.WHOLE,
+            label=N_("Enlarge"),
+            in_presets=False,
+            choices=("1", "2", "4", "auto"),
+            labels=(N_("No"), N_("2 times"), N_("4 times"), N_("As far as the faces gain")),
+        ),
+    )
+    background: str = _option(
+        "off",
+        Choice(
+            "what becomes of the photo outside the faces; off only enlarges it, clean makes it "
+            "sharper and removes faint noise and JPEG blocks, restore also removes strong noise",
+            Group.WHOLE,
+            label=N_("Background"),
+            in_presets=False,
+            kept_for=(Stage.ENLARGE,),
+            choices=("off", "clean", "restore"),
+            labels=(N_("Leave it as it is"), N_("Clean it"), N_("Restore it")),
         ),
     )
     protect_skin: bool = _option(
