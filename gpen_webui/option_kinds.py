@@ -35,6 +35,7 @@ class Group(StrEnum):
     """Where an option stands in help texts and on the page."""
 
     LOOK = "how the result looks"
+    WHOLE = "the whole photo"
     TOUCHES = "finishing touches"
     FILE = "faces and files"
     FACES = "single faces of one photo"
@@ -105,10 +106,11 @@ class Choice(Option):
     hints: tuple[str, ...] = ()
 
     def parse(self, name: str, value: object) -> str:
-        if value not in self.choices:
+        text = str(value) if type(value) is int else value  # JSON's 2 is the choice "2"
+        if text not in self.choices:
             choices = ", ".join(self.choices)
             raise OptionError(f"{name} is “{value}”, but must be one of {choices}.")
-        return str(value)
+        return str(text)
 
     def values(self) -> str:
         return ", ".join(self.choices)

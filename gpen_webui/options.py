@@ -83,6 +83,31 @@ class RestoreOptions:
             high=50,
         ),
     )
+    enlarge: str = _option(
+        "1",
+        Choice(
+            "how many times larger the result is than the photo; auto goes so far that the largest "
+            "face has as many pixels as the model restores",
+            Group.WHOLE,
+            label=N_("Enlarge"),
+            in_presets=False,
+            choices=("1", "2", "4", "auto"),
+            labels=(N_("No"), N_("2 times"), N_("4 times"), N_("As far as the faces gain")),
+        ),
+    )
+    background: str = _option(
+        "off",
+        Choice(
+            "what becomes of the photo outside the faces; off only enlarges it, clean makes it "
+            "sharper and removes faint noise and JPEG blocks, restore also removes strong noise",
+            Group.WHOLE,
+            label=N_("Background"),
+            in_presets=False,
+            kept_for=(Stage.ENLARGE,),
+            choices=("off", "clean", "restore"),
+            labels=(N_("Leave it as it is"), N_("Clean it"), N_("Restore it")),
+        ),
+    )
     protect_skin: bool = _option(
         True,
         Switch(

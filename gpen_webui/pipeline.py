@@ -3,7 +3,7 @@
 Workers call `restore_stages` or `restore_file` from their threads, on one shared `Restorer`.
 Each worker carries one photo through all its stages:
 
-    open -> detect -> align -> network -> blend -> adjust -> save
+    open -> detect -> align -> enlarge -> network -> blend -> adjust -> save
 
 so that memory is bounded by the workers, not by the album, and while one worker decodes
 or encodes, another's faces are in the network. No result depends on who else is at work.
@@ -18,8 +18,9 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import cv2
 
@@ -46,6 +47,7 @@ STAGE_WORDS: dict[str, str] = {
     Stage.OPEN: "opening the photo",
     Stage.DETECT: "looking for faces",
     Stage.ALIGN: "aligning the faces",
+    Stage.ENLARGE: "enlarging and cleaning the photo",
     Stage.NETWORK: "restoring the faces",
     Stage.BLEND: "blending the faces in",
     Stage.ADJUST: "adjusting the photo",
@@ -73,7 +75,9 @@ class ItemReport:
     state: done, no_face, failed or cancelled. model, model_sha256: None where the photo was
     never begun. result: the saved file, relative to the results folder, with slashes; None
     until it is saved. seconds: per stage. warnings, notes: sentences, of what is wrong and of what
-    was done. error: None or {"stage", "message"}.
+    was done. scale: how many times larger the result is than the photo; useful_scale: how many
+    times it may be to show all that the model makes of its largest face. error: None or
+    {"stage", "message"}.
     """
 
     name: str
@@ -86,6 +90,8 @@ class ItemReport:
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    scale: int = 1
+    useful_scale: int = 1
     error: dict[str, str | None] | None = None
 
     @classmethod
@@ -144,27 +150,30 @@ def open_restorer(settings: Settings, workers: int) -> Restorer:
     device cannot be used.
     """
     from gpen_webui.engines.cores import cpu_cores
-    from gpen_webui.engines.open import open_engine
+    from gpen_webui.engines.open import open_engine, open_tile_engine
     from gpen_webui.models.installed import find_model, small_face_model
 
     share_one_heap()
     # Each worker also resizes and blends; together they get the cores once, not each.
     cv2.setNumThreads(max(1, cpu_cores() // workers))
 
+    opening: dict[str, Any] = {
+        "device": settings.device,
+        "precision": settings.precision,
+        "workers": workers,
+        "cache": settings.models / ".cache",
+    }
+
     def open_model(model: InstalledModel) -> Engine:
-        return open_engine(
-            model,
-            device=settings.device,
-            precision=settings.precision,
-            workers=workers,
-            cache=settings.models / ".cache",
-        )
+        return open_engine(model, **opening)
 
     model = find_model(settings.model, settings.models)
     small = small_face_model(model, settings.models) if settings.model is None else None
     engine = open_model(model)
     small_faces = SmallFaces(open_model(small), small) if small else None
-    return Restorer(engine, FaceDetector(), model, small_faces)
+    return Restorer(
+        engine, FaceDetector(), model, small_faces, partial(open_tile_engine, **opening)
+    )
 
 
 def restore_stages(
@@ -227,6 +236,8 @@ def restore_stages(
         seconds={stage: round(value, 4) for stage, value in seconds.items()},
         warnings=[words for words in restoration.warnings if words not in photo.losses] + lost,
         notes=restoration.notes,
+        scale=restoration.scale,
+        useful_scale=restoration.useful_scale,
     )
     return RestoredFile(data, suffix, report, photo, restoration, modified_ns)
 

@@ -37,6 +37,7 @@ class Stage(StrEnum):
     OPEN = "open"
     DETECT = "detect"
     ALIGN = "align"
+    ENLARGE = "enlarge"
     NETWORK = "network"
     BLEND = "blend"
     ADJUST = "adjust"

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from gpen_webui.engines.open import open_engine
-from gpen_webui.engines.quality import psnr, real_crops
-from gpen_webui.engines.torch_engine import HALF_PRECISION_PSNR, TorchEngine, gpu_device
+from gpen_webui.engines.quality import HALF_PRECISION_PSNR, psnr, real_crops
+from gpen_webui.engines.torch_engine import TorchEngine, gpu_device
 from tests.tiny_gpen import make_tiny_model, random_crops
 
 GPU = gpu_device("auto")

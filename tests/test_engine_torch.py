@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_webui.engines.quality import MeasurementCache, psnr, real_crops
-from gpen_webui.engines.torch_engine import HALF_PRECISION_PSNR, TorchEngine
+from gpen_webui.engines.quality import HALF_PRECISION_PSNR, MeasurementCache, psnr, real_crops
+from gpen_webui.engines.torch_engine import TorchEngine
 from gpen_webui.gpen.checkpoint import load_network
 from tests.tiny_gpen import make_tiny_model, random_crops
 

@@ -70,8 +70,10 @@ class Sidecars:
     def _save_comparison(self, restored: RestoredFile) -> None:
         """The photo before and after, side by side, as compare/NAME.jpg."""
         before, after = restored.photo.pixels, restored.restoration.pixels
-        if before.shape != after.shape:  # --aligned: the result has the model's size
-            before = cv2.resize(before, after.shape[1::-1], interpolation=cv2.INTER_AREA)
+        if before.shape != after.shape:  # enlarged, or --aligned: it has the model's size
+            grows = after.size > before.size
+            method = cv2.INTER_CUBIC if grows else cv2.INTER_AREA
+            before = cv2.resize(before, after.shape[1::-1], interpolation=method)
         target = with_photo_suffix("compare" / safe_path(restored.report.name), ".jpg")
         self._keep(target, _encode(np.hstack((before, after)), ".jpg"))
 

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from gpen_webui.enlarging.tiles import TileShape
 from gpen_webui.errors import UserError
 
 
@@ -47,6 +48,31 @@ class Engine(ABC):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+class TileEngine(ABC):
+    """A network that enlarges tiles of photos, ready to run.
+
+    shape: of the tiles. description: one sentence for the log, what was picked and why.
+    streams: how many tiles it works on at once.
+    """
+
+    shape: TileShape
+    description: str
+    streams: int
+
+    @abstractmethod
+    def run(self, tiles: np.ndarray) -> np.ndarray:
+        """Enlarge tiles (N,3,side,side) float32 RGB in [0,1]; returns the same kind, of
+        inner*scale pixels a side, not clipped.
+
+        May be called from many threads at once. Each tile's result depends on that tile only, to
+        the last bit. Raises RuntimeError once the engine is closed.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the weights. May be called twice."""
 
 
 def check_shape(crops: np.ndarray, size: int) -> None:

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpen_webui.engines.base import Engine, EngineError
+from gpen_webui.engines.base import Engine, EngineError, TileEngine
 from gpen_webui.engines.cores import cpu_cores
 from gpen_webui.settings import DEVICES, PRECISIONS
 
@@ -42,14 +42,10 @@ def open_engine(
         raise EngineError(f"There is no precision “{precision}”; choose one of {choices}.")
     if model.path.suffix.lower() == ".onnx":
         return _open_onnx(model, device=device, workers=workers, cache=cache)
-    if device in ("cuda", "mps") or (device == "auto" and _may_have_gpu()):
-        from gpen_webui.engines.torch_engine import TorchEngine, gpu_device
+    if gpu := _gpu(device):
+        from gpen_webui.engines.torch_engine import TorchEngine
 
-        gpu = gpu_device(device)
-        if gpu is not None:
-            return TorchEngine(model, gpu, precision=precision, cache=cache)
-        if device != "auto":
-            raise EngineError(f"PyTorch finds no “{device}” device here; choose --device auto.")
+        return TorchEngine(model, gpu, precision=precision, cache=cache)
     if importlib.util.find_spec("openvino") is not None:
         from gpen_webui.engines.openvino.engine import OpenVinoEngine
 
@@ -57,6 +53,43 @@ def open_engine(
     from gpen_webui.engines.torch_engine import TorchEngine
 
     return TorchEngine(model, "cpu", precision=precision, cache=cache)
+
+
+def open_tile_engine(
+    model: InstalledModel,
+    *,
+    device: str = "auto",
+    precision: str = "exact",
+    workers: int = 1,
+    cache: Path | None = None,
+) -> TileEngine:
+    """Make a network that enlarges ready to run; `model.size` is the side of its tiles.
+
+    Arguments and errors as for `open_engine`; a damaged file raises EnlargingFileError.
+    """
+    if gpu := _gpu(device):
+        from gpen_webui.engines.torch_tile_engine import TorchTileEngine
+
+        return TorchTileEngine(model, gpu, precision=precision, cache=cache)
+    if importlib.util.find_spec("openvino") is not None:
+        from gpen_webui.engines.openvino.tile_engine import OpenVinoTileEngine
+
+        return OpenVinoTileEngine(model, precision=precision, workers=workers, cache=cache)
+    from gpen_webui.engines.torch_tile_engine import TorchTileEngine
+
+    return TorchTileEngine(model, "cpu", precision=precision, cache=cache)
+
+
+def _gpu(device: str) -> str | None:
+    """The GPU to use; None for the CPU. Raises EngineError where the one asked for is missing."""
+    if device not in ("cuda", "mps") and not (device == "auto" and _may_have_gpu()):
+        return None
+    from gpen_webui.engines.torch_engine import gpu_device
+
+    gpu = gpu_device(device)
+    if gpu is None and device != "auto":
+        raise EngineError(f"PyTorch finds no “{device}” device here; choose --device auto.")
+    return gpu
 
 
 def _open_onnx(model: InstalledModel, *, device: str, workers: int, cache: Path | None) -> Engine:

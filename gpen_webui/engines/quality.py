@@ -13,6 +13,7 @@ import numpy as np
 
 from gpen_webui.files.atomic import write_atomically
 
+HALF_PRECISION_PSNR = 45.0  # dB against float32; half a step of 8-bit colour is 53
 # Eileen Collins, NASA, public domain: the face of scikit-image's `astronaut`, aligned.
 FACE = Path(__file__).with_name("check_face.jpg")
 

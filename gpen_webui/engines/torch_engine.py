@@ -15,7 +15,7 @@ import torch
 
 from gpen_webui.engines.base import Engine, EngineError, check_shape
 from gpen_webui.engines.cores import cpu_cores
-from gpen_webui.engines.quality import MeasurementCache, psnr, real_crops
+from gpen_webui.engines.quality import HALF_PRECISION_PSNR, MeasurementCache, psnr, real_crops
 from gpen_webui.gpen.checkpoint import load_network
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GPU_BATCHES = (8, 4, 2, 1)
-HALF_PRECISION_PSNR = 45.0  # dB against float32; half a step of 8-bit colour is 53
 
 
 def gpu_device(device: str) -> str | None:
@@ -58,7 +57,7 @@ class TorchEngine(Engine):
             if precision != "exact":
                 reason = self._choose_precision(MeasurementCache(cache, model.sha256))
             self._batches = self._safe_batches(GPU_BATCHES)
-        where = f"on the {_device_name(self._device)} with PyTorch"
+        where = f"on the {device_name(self._device)} with PyTorch"
         self.description = (
             f"{model.name} runs {where} in {reason}, "
             f"{self._batches[0]} {'face' if self._batches[0] == 1 else 'faces'} at a time."
@@ -91,7 +90,7 @@ class TorchEngine(Engine):
             raise EngineClosedError("the engine is closed")
         batch = torch.from_numpy(np.ascontiguousarray(crops))
         batch = batch.to(self._device, memory_format=torch.channels_last)
-        with torch.inference_mode(), _deterministic(self.threads), self._autocast():
+        with torch.inference_mode(), deterministic(self.threads), self._autocast():
             return self._network(batch).float().cpu().numpy()
 
     def _autocast(self) -> contextlib.AbstractContextManager:
@@ -108,7 +107,7 @@ class TorchEngine(Engine):
             if self._device.type == "cpu":
                 raise MemoryError("not enough memory for one face") from error
             raise EngineError(
-                f"The {_device_name(self._device)} has too little free memory for this model; "
+                f"The {device_name(self._device)} has too little free memory for this model; "
                 "close other programs that use it, or start with --device cpu."
             ) from error
         self._batches = tuple(size for size in self._batches if size < batch)
@@ -116,7 +115,7 @@ class TorchEngine(Engine):
 
     def _choose_precision(self, measurements: MeasurementCache) -> str:
         """Take the first 16-bit type that passes the check; say what came of it."""
-        known = f"{self._device.type}-{_device_name(self._device)}-torch-{torch.__version__}"
+        known = f"{self._device.type}-{device_name(self._device)}-torch-{torch.__version__}"
         for dtype in (torch.float16, torch.bfloat16):
             name = str(dtype).removeprefix("torch.")
             measured = measurements.recall(
@@ -160,7 +159,7 @@ class EngineClosedError(RuntimeError):
 
 
 @contextlib.contextmanager
-def _deterministic(threads: int) -> Iterator[None]:
+def deterministic(threads: int) -> Iterator[None]:
     """Real float32 (no TF32), the same kernels every time, and our own share of the cores."""
     torch.set_num_threads(threads)
     with torch.backends.cudnn.flags(
@@ -179,7 +178,7 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
     )
 
 
-def _device_name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return {"mps": "Apple GPU", "cpu": "CPU"}[device.type]

@@ -9,7 +9,8 @@ from gpen_webui.errors import UserError
 from gpen_webui.models.published import published_model
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".onnx")
-NO_MODELS = {"centerface.onnx"}  # the face detector lies there, too
+# The face detector lies there, too, and the networks that enlarge whole photos.
+NO_MODELS = {"centerface.onnx", "enlarge-clean.safetensors", "enlarge-restore.safetensors"}
 
 
 class ModelError(UserError):

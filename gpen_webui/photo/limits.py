@@ -7,6 +7,7 @@ from pathlib import Path
 from gpen_webui.photo.errors import PhotoError
 
 MAX_SIDE = 65_500  # what JPEG can hold
+LONGEST_SIDES = {"webp": 16_383}  # of results
 # Each scan of a JPEG is a pass over the whole picture; the usual progressive one has ten.
 MAX_SCANS = 100
 # From so many pixels on, no photo is packed better than into so many bits per pixel; a file
@@ -16,6 +17,11 @@ LARGE = 25_000_000
 MIN_BITS_PER_PIXEL = {"WEBP": 0.005, "AVIF": 0.003, "HEIF": 0.003}
 MIN_BITS_IN_BLACK_AND_WHITE = 0.0012
 MIN_BITS_OTHERWISE = 0.1
+
+
+def longest_side(format: str) -> int:
+    """The longest side, in pixels, that a result of this format may have."""
+    return LONGEST_SIDES.get(format, MAX_SIDE)
 
 
 def check_size(size: tuple[int, int], name: str, max_megapixels: int) -> None:

@@ -122,8 +122,9 @@ class WorkingPhoto:
     photo: as decoded. pixels: (H,W,3) uint8 RGB, as they are now; never changed in place, but
     replaced. scale: how many times larger than the photo they are. unscaled: (h,w,3) uint8 RGB,
     of the photo's own size, in which faces are found and from which they are cropped: as repaired,
-    not enlarged or cleaned. found: None until faces were looked for. network: None where there
-    were no faces, or too many to hold. is_new: a stage has made a new picture of it, even if
+    not enlarged or cleaned. useful_scale: how many times larger it may be to show all that the
+    model makes of its largest face. found: None until faces were looked for. network: None where
+    there were no faces, or too many to hold. is_new: a stage has made a new picture of it, even if
     it came out the same; else the result is the file as it is. has_colours: a grey photo was given
     some. warnings, notes: sentences for the report, of what is wrong and of what was done.
     keep_faces: all faces are wanted afterwards, however many there are.
@@ -133,6 +134,7 @@ class WorkingPhoto:
     pixels: np.ndarray
     unscaled: np.ndarray
     scale: int = 1
+    useful_scale: int = 1
     found: FoundFaces | None = None
     network: NetworkResult | None = None
     faces: list[FaceReport] = field(default_factory=list)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from gpen_webui.engines.open import open_tile_engine
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
@@ -23,6 +24,7 @@ from gpen_webui.stages.base import (
     PhotoStage,
     WorkingPhoto,
 )
+from gpen_webui.stages.enlarge import Enlarge, OpenTileEngine, TileEngines
 from gpen_webui.stages.face_network import FaceNetwork
 from gpen_webui.stages.faces import FindFaces, RestoreAligned, RestoreFaces
 from gpen_webui.stages.small_faces import SmallFaces
@@ -38,7 +40,9 @@ Value = TypeVar("Value")
 @dataclass
 class Restoration:
     """state: done or no_face. pixels: (H,W,3) uint8 RGB. is_new: False where the photo is to be
-    passed on as it is. timings: seconds per stage. has_colours: a grey photo was given some.
+    passed on as it is. timings: seconds per stage. scale, useful_scale: how many times larger than
+    the photo it is, and may be to show all that was restored. has_colours: a grey photo was given
+    some.
 
     network: None where there were too many faces to hold.
     """
@@ -50,6 +54,8 @@ class Restoration:
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
+    scale: int = 1
+    useful_scale: int = 1
     is_new: bool = True
     has_colours: bool = False
 
@@ -57,7 +63,8 @@ class Restoration:
 class Restorer:
     """All stages, shared by all workers; thread-safe.
 
-    small_faces: another network for those, or None.
+    small_faces: another network for those, or None. open_tile_engine: opens the networks that
+    enlarge, each when the first photo asks for it.
     """
 
     def __init__(
@@ -66,10 +73,13 @@ class Restorer:
         detector: FaceDetector,
         model: InstalledModel,
         small_faces: SmallFaces | None = None,
+        open_tile_engine: OpenTileEngine = open_tile_engine,
     ):
+        self._tile_engines = TileEngines(open_tile_engine)
         self.face_network = FaceNetwork(engine, model, small_faces)
         self.stages: list[PhotoStage] = [
             FindFaces(detector, self.face_network),
+            Enlarge(self._tile_engines, self.face_network.engine.size),
             RestoreFaces(self.face_network),
             RestoreAligned(self.face_network),
             Adjust(),
@@ -126,6 +136,8 @@ class Restorer:
             working.warnings,
             working.notes,
             working.clock.seconds,
+            working.scale,
+            working.useful_scale,
             is_new=working.is_new,
             has_colours=working.has_colours and has_face,
         )
@@ -133,6 +145,7 @@ class Restorer:
     def close(self) -> None:
         """Free the engines."""
         self.face_network.close()
+        self._tile_engines.close()
 
 
 def last(stages: Generator[str, None, Value]) -> Value:

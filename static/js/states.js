@@ -23,6 +23,7 @@ export const Stage = Object.freeze({
   OPEN: "open",
   DETECT: "detect",
   ALIGN: "align",
+  ENLARGE: "enlarge",
   NETWORK: "network",
   BLEND: "blend",
   ADJUST: "adjust",

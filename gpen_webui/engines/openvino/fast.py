@@ -61,9 +61,9 @@ def choose_variant(opener: VariantOpener, precision: str) -> Choice:
         return _as_it_is(opener)
     if precision == "exact":
         return Choice(opener.open(FLOAT32), FLOAT32)
-    if not _has(BFLOAT16_FLAGS):
+    if not has_flags(BFLOAT16_FLAGS):
         return Choice(opener.open(FLOAT32), FLOAT32, NO_USE)
-    variant = BFLOAT16_IN_TILES if _has(TILE_FLAGS) else BFLOAT16
+    variant = BFLOAT16_IN_TILES if has_flags(TILE_FLAGS) else BFLOAT16
     return _if_good(opener, variant) or Choice(opener.open(FLOAT32), FLOAT32, MISSED)
 
 
@@ -93,7 +93,7 @@ def _if_good(opener: VariantOpener, variant: GraphVariant) -> Choice | None:
     return None
 
 
-def _has(flags: set[str]) -> bool:
+def has_flags(flags: set[str]) -> bool:
     """Whether the processor has one of these instructions; known on Linux only."""
     try:
         return bool(flags & set(CPU_INFO.read_text().split()))

@@ -102,9 +102,21 @@ def _build_bfloat16(model: InstalledModel) -> ov.Model:
     return share_bfloat16_weights(_build(model))
 
 
+def _build_enlarging(model: InstalledModel, *, direct: bool = False) -> ov.Model:
+    from gpen_webui.engines.openvino.enlarging_graph import build_enlarging_model
+    from gpen_webui.enlarging.upconv import load_upconv
+
+    return build_enlarging_model(load_upconv(model.path), model.size, direct=direct)
+
+
 FLOAT32 = GraphVariant("float32", "f32", 6, _build)
 BFLOAT16 = GraphVariant("bfloat16", "bf16", 6, _build_bfloat16)
 # With tile instructions products are so cheap that Winograd's transforms cost more than they save.
 BFLOAT16_IN_TILES = GraphVariant("bfloat16", "bf16", 1, partial(_build, direct=True), "-direct")
 AS_IT_IS = GraphVariant("float32", "f32", 1, _read_onnx, "-as-it-is")
-VARIANTS = (FLOAT32, BFLOAT16, BFLOAT16_IN_TILES, AS_IT_IS)
+ENLARGING = GraphVariant("float32", "f32", 1, _build_enlarging, "-enlarging")
+# Winograd's transforms lose more in bfloat16 than a photo's background forgives.
+ENLARGING_BFLOAT16 = GraphVariant(
+    "bfloat16", "bf16", 1, partial(_build_enlarging, direct=True), "-enlarging"
+)
+VARIANTS = (FLOAT32, BFLOAT16, BFLOAT16_IN_TILES, AS_IT_IS, ENLARGING, ENLARGING_BFLOAT16)

@@ -375,6 +375,9 @@ class LocalPool:
                 stage = next(stages)
             except StopIteration as end:
                 return end.value
+            if stage == task.stage:  # a place where the photo may be stopped
+                task.check()
+                continue
             self._foreman.enter(task, stage)
             photo_log.entered(task, stage)
 

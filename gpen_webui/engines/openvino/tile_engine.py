@@ -1,0 +1,87 @@
+"""Enlarges tiles of photos on the CPU, with OpenVINO."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache as remember
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import openvino as ov
+
+from gpen_webui.engines.base import TileEngine
+from gpen_webui.engines.cores import cpu_cores
+from gpen_webui.engines.openvino.cache import Compiled
+from gpen_webui.engines.openvino.engine import settings_for
+from gpen_webui.engines.openvino.fast import BFLOAT16_FLAGS, MISSED, NO_USE, Choice, has_flags
+from gpen_webui.engines.openvino.graph_variants import (
+    ENLARGING,
+    ENLARGING_BFLOAT16,
+    VariantOpener,
+)
+from gpen_webui.engines.openvino.request_pool import RequestPool
+from gpen_webui.engines.quality import HALF_PRECISION_PSNR, MeasurementCache, psnr, real_crops
+from gpen_webui.enlarging.tiles import TileShape
+from gpen_webui.enlarging.upconv import MARGIN, SCALE
+
+if TYPE_CHECKING:
+    from gpen_webui.models.folder import InstalledModel
+
+log = logging.getLogger(__name__)
+
+STREAM_BYTES, STREAMS_BYTES = 150 << 20, 600 << 20  # what one stream takes, and all may take
+
+
+class OpenVinoTileEngine(TileEngine):
+    """Every tile is a request of its own, see RequestPool."""
+
+    def __init__(self, model: InstalledModel, *, precision: str, workers: int, cache: Path | None):
+        self.shape = TileShape(model.size, MARGIN, SCALE)
+        threads = cpu_cores()
+        self.streams = max(1, min(workers, threads, STREAMS_BYTES // STREAM_BYTES))
+        opener = VariantOpener(model, cache, lambda variant: settings_for(self.streams, threads))
+        choice = _choose(opener, precision)
+        self.description = (
+            f"{model.name} runs on the CPU with OpenVINO in {choice.variant.numbers}."
+            f"{choice.remark}"
+        )
+        self._requests = RequestPool(choice.compiled, self.streams)
+
+    def run(self, tiles: np.ndarray) -> np.ndarray:
+        side = self.shape.inner * self.shape.scale
+        enlarged = np.empty((len(tiles), tiles.shape[1], side, side), np.float32)
+        self._requests.run(tiles, enlarged)
+        return enlarged
+
+    def close(self) -> None:
+        self._requests.close()
+
+
+def _choose(opener: VariantOpener, precision: str) -> Choice:
+    """precision: exact; fast or auto: bfloat16, if this processor multiplies it fast and what it
+    makes of a check photo is as good."""
+    exact = remember(lambda: opener.open(ENLARGING))
+    if precision == "exact":
+        return Choice(exact(), ENLARGING)
+    if not has_flags(BFLOAT16_FLAGS):
+        return Choice(exact(), ENLARGING, NO_USE)
+    fast = remember(lambda: opener.open(ENLARGING_BFLOAT16))
+    closeness = MeasurementCache(opener.cache, opener.model.sha256).recall(
+        f"cpu-{ENLARGING_BFLOAT16.name}-{ENLARGING.name}-openvino-{ov.__version__}-psnr",
+        lambda: closeness_of(fast(), exact(), opener.model.size),
+    )
+    if closeness < HALF_PRECISION_PSNR:
+        log.info("%s: %.1f dB from float32", ENLARGING_BFLOAT16.numbers, closeness)
+        return Choice(exact(), ENLARGING, MISSED)
+    return Choice(fast(), ENLARGING_BFLOAT16, f" It is {closeness:.0f} dB close to float32.")
+
+
+def closeness_of(fast: Compiled, exact: Compiled, side: int) -> float:
+    """The PSNR, in dB, of the worst check photo computed in two ways."""
+    tiles = (real_crops(side) + 1) / 2
+    results = []
+    for compiled in (fast, exact):
+        request = compiled.model.create_infer_request()
+        results.append([2 * request.infer([tile[None]])[0].copy() - 1 for tile in tiles])
+    return min(psnr(a, b) for a, b in zip(*results, strict=True))
