@@ -4,6 +4,8 @@ import base64
 import re
 from pathlib import Path
 
+import cv2
+import numpy as np
 from playwright.sync_api import Page, expect
 
 from gpen_webui.photo.formats import SUFFIX_OF
@@ -106,7 +108,7 @@ def test_a_face_is_looked_at_made_weaker_switched_off_and_like_the_others_again(
     web: Server, open_page: OpenPage
 ):
     page = open_page(web.url)
-    restore(page, number=6)
+    restore(page, number=16)
     strip, card = page.locator("#face-strip"), page.locator(".face-card")
     expect(card).to_have_count(1)
     card.locator(".face-look").click()
@@ -132,6 +134,63 @@ def test_a_face_is_looked_at_made_weaker_switched_off_and_like_the_others_again(
     job = shown_job(page)
     strip.locator("#faces-reset").click()
     assert faces_of_next(job) == {"not_faces": "", "face_strength": "", "restored": True}
+
+
+def face_on_screen(page: Page) -> np.ndarray:
+    """The face as the viewer shows it, all of it restored."""
+    page.evaluate("document.querySelector('img-comparison-slider').value = 0")
+    page.mouse.move(5, 5)
+    shot = page.screenshot(clip=page.locator(".face").bounding_box())
+    return cv2.imdecode(np.frombuffer(shot, np.uint8), cv2.IMREAD_COLOR).astype(float)
+
+
+def test_while_the_strength_moves_the_page_shows_what_the_server_will_make(
+    web: Server, open_page: OpenPage
+):
+    page = open_page(web.url)
+    restore(page, number=7)
+    before, job = face_on_screen(page), shown_job(page)
+    strength = page.locator("#opt-strength")
+    strength.evaluate("s => { s.value = 5; s.dispatchEvent(new Event('input')) }")
+    expect(page.locator("canvas.live")).to_be_visible()
+    live = face_on_screen(page)
+    assert shown_job(page) == job
+    strength.evaluate("s => s.dispatchEvent(new Event('change', {bubbles: true}))")
+    expect(page.locator("canvas.live")).to_be_hidden()
+    exact = face_on_screen(page)
+    assert np.abs(live - exact).mean() < 0.5 * np.abs(before - exact).mean()
+
+
+def test_settings_can_be_undone_and_only_the_last_trial_is_kept(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    restore(page, number=8)
+    first = shown_job(page)
+    seen = {first}
+    strength = page.locator("#opt-strength")
+
+    def wait_for_next() -> None:
+        page.wait_for_function(
+            "seen => !seen.some(job => location.href.includes(job))", arg=[*seen]
+        )
+        expect(page.locator("#rerun")).to_be_hidden()
+        seen.add(shown_job(page))
+
+    for value in ("30", "90"):
+        strength.fill(value)
+        wait_for_next()
+    page.click("#undo")
+    wait_for_next()
+    expect(strength).to_have_value("30")
+    page.keyboard.press("Control+z")
+    wait_for_next()
+    expect(strength).to_have_value("70")
+    expect(page.locator("#undo")).to_be_disabled()
+    page.click("#redo")
+    wait_for_next()
+    expect(strength).to_have_value("30")
+    last = shown_job(page)
+    there = {job for job in seen if web.get(f"/api/jobs/{job}").status_code == 200}
+    assert there == {first, last}
 
 
 def test_faces_are_outlined_where_they_are_while_the_mouse_is_there(

@@ -2,10 +2,11 @@
 
 /** @import { Face, Item, Options } from "../shared/types.d.ts" */
 /** @import { OptionsForm } from "../widgets/options_form.js" */
+/** @import { Shares } from "../widgets/live_strength.js" */
 /** @import { Viewer } from "../widgets/viewer.js" */
 
 import { find, findAll } from "../shared/dom.js";
-import { say } from "../shared/words.js";
+import { isTouched, say } from "../shared/words.js";
 import { showSlider } from "../widgets/options_form.js";
 
 const AROUND = 1.5; // times the face's size that a thumbnail shows
@@ -19,13 +20,18 @@ export class FaceStrip {
   /** By number. @type {Map<number, Choice>} */
   #choices = new Map();
 
+  /** @type {Options | null} */
+  #options = null;
+
   /**
    * @param {HTMLElement} element
    * @param {OptionsForm} form which keeps the choices
+   * @param {() => void} onInput is called while a face's strength is being chosen
    */
-  constructor(element, form) {
+  constructor(element, form, onInput) {
     this.element = element;
     this.form = form;
+    this.onInput = onInput;
     this.list = find("ul", element);
     this.card = find("template", element, HTMLTemplateElement);
     this.again = find("#faces-reset", element);
@@ -45,7 +51,8 @@ export class FaceStrip {
    */
   show(item, viewer) {
     this.#faces = item.report?.faces ?? [];
-    const options = item.report?.options;
+    const options = item.report?.options ?? null;
+    this.#options = options;
     this.element.hidden = this.#faces.length === 0;
     if (!options) return;
     this.#choices = new Map(this.#faces.map((face) => [face.number, choiceOf(face, options)]));
@@ -54,6 +61,24 @@ export class FaceStrip {
     const cards = this.#faces.map((face) => this.#card(face, options, viewer));
     this.list.replaceChildren(...cards);
     this.list.scrollTop = top;
+  }
+
+  /**
+   * How much of each face's change is seen with the strengths that are chosen by now.
+   * @param {number} strength the photo's
+   * @returns {Shares | null} null where the change does not grow with the strength
+   */
+  shares(strength) {
+    const options = this.#options;
+    const restored = this.#faces.filter((face) => face.restored);
+    const isSimple = options && !isTouched(options) && (options.background ?? "off") === "off";
+    if (!isSimple || restored.some((face) => !face.strength)) return null;
+    const all = strength / (options.strength || 1);
+    const faces = restored.map(({ number, box, strength: now }) => {
+      const wanted = this.#choices.get(number)?.strength ?? strength;
+      return { box, share: wanted / (now ?? 1) };
+    });
+    return { all, faces: faces.filter(({ share }) => share !== all) };
   }
 
   /** @param {Face} face @param {Options} options @param {Viewer} viewer */
@@ -77,7 +102,11 @@ export class FaceStrip {
     strength.value = String(choice.strength ?? options.strength);
     showSlider(strength);
     find(".face-strength", card).hidden = !choice.isOn;
-    strength.addEventListener("input", () => showSlider(strength));
+    strength.addEventListener("input", () => {
+      showSlider(strength);
+      this.#choices.set(n, { isOn: true, strength: strength.valueAsNumber });
+      this.onInput();
+    });
     strength.addEventListener("change", () =>
       this.#choose(n, { isOn: true, strength: strength.valueAsNumber }),
     );

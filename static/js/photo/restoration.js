@@ -6,7 +6,7 @@
 /** @import { OptionsForm } from "../widgets/options_form.js" */
 /** @import { Viewer } from "../widgets/viewer.js" */
 
-import { address, attempt, get, jobPath, picture, post, upload } from "../shared/api.js";
+import { address, attempt, get, jobPath, picture, post, remove, upload } from "../shared/api.js";
 import { find, findAll, toastError } from "../shared/dom.js";
 import { JobEvents } from "../shared/job_events.js";
 import { tell, title } from "../shared/notify.js";
@@ -14,6 +14,7 @@ import { say } from "../shared/words.js";
 import { ENDED_ITEMS, ItemState, RESTORED_ITEMS } from "../states.js";
 import { FaceStrip } from "./face_strip.js";
 import { noFaceTitle, Outcome } from "./outcome.js";
+import { SettingsHistory } from "./settings_history.js";
 import { SettingsTrial } from "./settings_trial.js";
 import { StageList } from "./stage_list.js";
 
@@ -30,6 +31,10 @@ export class Restoration {
   #events = null;
   /** @type {Viewer | null} */
   #viewer = null;
+  /** The version from which the others are made. @type {string | null} */
+  #base = null;
+  /** The latest version that nobody has asked for by more than a setting. @type {string | null} */
+  #tried = null;
 
   /** @param {HTMLElement} root @param {OptionsForm} options */
   constructor(root, options) {
@@ -39,7 +44,21 @@ export class Restoration {
     this.forAlbum = find("#for-album", root, HTMLAnchorElement);
     this.stages = new StageList(find("#stages", root), find("#stage-words", root));
     this.outcome = new Outcome(find("#outcome", root));
-    this.faces = new FaceStrip(find("#face-strip", root), options);
+    this.faces = new FaceStrip(find("#face-strip", root), options, () => this.#showLive());
+    const strength = find("#opt-strength", options.form);
+    strength.addEventListener("input", () => this.#showLive());
+    for (const soon of ["pointerenter", "focus"]) {
+      strength.addEventListener(soon, () => this.#viewer?.live.prepare());
+    }
+    this.history = new SettingsHistory(
+      find("#undo", root, HTMLButtonElement),
+      find("#redo", root, HTMLButtonElement),
+      (tried) => {
+        this.options.set(tried);
+        this.tryOptions();
+      },
+    );
+    find("#download", root).addEventListener("click", () => (this.#tried = null));
     this.trial = new SettingsTrial(find("#rerun", root), (id) => this.#replace(id));
     find("#again", root).addEventListener("click", () => this.#retry());
     for (const button of findAll("[data-new]", root)) {
@@ -60,7 +79,7 @@ export class Restoration {
 
   /** Show a job, and follow it if it goes on. @param {string} id */
   async open(id) {
-    this.#id = id;
+    this.#id = this.#base = id;
     await attempt(
       async () => {
         /** @type {JobWithItems} */
@@ -69,6 +88,7 @@ export class Restoration {
         const [item] = job.items;
         this.#job = job;
         this.forAlbum.href = address(`/batch?like=${id}`);
+        this.history.begin(job.options);
         if (ENDED_ITEMS.includes(item.state)) await this.#show(id);
         else this.#follow(job, item);
       },
@@ -80,7 +100,17 @@ export class Restoration {
   tryOptions() {
     const job = this.#job;
     if (!job || !RESTORED_ITEMS.includes(this.#state)) return;
-    this.trial.schedule(job.id, () => ({ ...job.options, ...this.options.read() }));
+    this.trial.schedule(this.#base ?? job.id, () => {
+      const options = { ...job.options, ...this.options.read() };
+      this.history.add(options);
+      return options;
+    });
+  }
+
+  /** While strengths are being chosen, show what they will give; the exact result follows. */
+  #showLive() {
+    const shares = this.faces.shares(this.options.read().strength);
+    if (shares && this.#state === ItemState.DONE) this.#viewer?.live.show(shares);
   }
 
   get #state() {
@@ -97,7 +127,8 @@ export class Restoration {
     this.#sending?.abort();
     this.#events?.stop();
     this.trial.cancel();
-    this.#id = this.#job = this.#file = null;
+    this.#id = this.#base = this.#job = this.#file = this.#tried = null;
+    this.history.begin(null);
     title(null);
     history.replaceState(null, "", address("/"));
     this.forAlbum.href = address("/batch");
@@ -198,9 +229,13 @@ export class Restoration {
     this.faces.show(item, this.#viewer);
   }
 
-  /** Show another version of the photo in its place. @param {string} id */
+  /**
+   * Show another version of the photo in its place. Of those that were only tried, one is kept.
+   * @param {string} id
+   */
   async #replace(id) {
-    this.#id = id;
+    if (this.#tried && this.#tried === this.#id) remove(jobPath(this.#tried)).catch(() => {});
+    this.#tried = this.#id = id;
     history.replaceState(null, "", address(`/?job=${id}`));
     this.forAlbum.href = address(`/batch?like=${id}`);
     await this.#show(id, { keepView: true });

@@ -49,10 +49,13 @@ export function duration(seconds) {
 /** @param {number} seconds since 1970 */
 export const date = (seconds) => clock.format(new Date(seconds * 1000));
 
+/** Whether a finishing touch is on. @param {Options} options */
+export const isTouched = (options) => touches.some((name) => options[name]);
+
 /** The settings of a job in a few words. @param {Options} options */
 export function settings(options) {
   const parts = [say("settings.strength", { n: options.strength }), say(`mode.${options.mode}`)];
-  if (touches.some((name) => options[name])) parts.push(say("settings.touched"));
+  if (isTouched(options)) parts.push(say("settings.touched"));
   if (options.format !== "same") parts.push(options.format.toUpperCase());
   return parts.join(" · ");
 }

@@ -12,6 +12,7 @@
 import "../../vendor/img-comparison-slider/index.js";
 import { find, findAll, make } from "../shared/dom.js";
 import { say } from "../shared/words.js";
+import { LiveStrength } from "./live_strength.js";
 import { isOver, ViewerPointers } from "./viewer_pointers.js";
 
 const PREVIEW = 1600; // pixels of the long side that are shown first
@@ -45,6 +46,7 @@ export class Viewer {
     this.before = find(".before", root, HTMLImageElement);
     this.after = find(".after", root, HTMLImageElement);
     this.layer = find(".faces", root);
+    this.live = new LiveStrength(this, find(".live", root, HTMLCanvasElement));
     this.#listen();
   }
 
@@ -62,6 +64,7 @@ export class Viewer {
     try {
       const size = await this.#load(limited(before), after && limited(after));
       if (turn !== this.#turn) return;
+      this.live.end();
       this.#full = Math.max(size.width, size.height) < PREVIEW;
       if (!keepView || !this.#size) this.#size = size;
       this.root.dataset.loading = "no";
@@ -71,6 +74,11 @@ export class Viewer {
       if (turn === this.#turn) this.root.dataset.loading = "failed";
       throw error;
     }
+  }
+
+  /** Where the photo lies in the viewer, CSS pixels; null while there is none. */
+  get place() {
+    return this.#size && this.root.dataset.loading === "no" ? this.#place(this.#size) : null;
   }
 
   get isZoomed() {
@@ -140,6 +148,7 @@ export class Viewer {
     this.#scale = null;
     this.#centre = { ...MIDDLE };
     this.#size = null;
+    this.live.end();
     this.slider.value = compares ? 50 : 100;
     this.before.removeAttribute("src");
     this.after.removeAttribute("src");
@@ -210,6 +219,7 @@ export class Viewer {
     style.setProperty("--edge-right", `${Math.max(0, box.width - place.x - place.width)}px`);
     this.#drawFaces(this.#size);
     this.#drawZoomButtons();
+    this.live.redraw();
   }
 
   #drawZoomButtons() {
@@ -317,8 +327,10 @@ function load(image, url) {
   return new Promise((resolve, reject) => {
     const loader = new Image();
     loader.onload = () => {
+      const size = { width: loader.naturalWidth, height: loader.naturalHeight };
       image.src = url;
-      resolve({ width: loader.naturalWidth, height: loader.naturalHeight });
+      const isShown = () => resolve(size);
+      image.decode().then(isShown, isShown); // until then the picture before it is on the screen
     };
     loader.onerror = () => reject(new Error(url));
     loader.src = url;
