@@ -10,6 +10,7 @@ import { address, attempt, get, jobPath, picture, post, upload } from "../shared
 import { find, findAll, toastError } from "../shared/dom.js";
 import { JobEvents } from "../shared/job_events.js";
 import { tell, title } from "../shared/notify.js";
+import { isNewPicture } from "../shared/results.js";
 import { say } from "../shared/words.js";
 import { ENDED_ITEMS, ItemState, RESTORED_ITEMS } from "../states.js";
 import { FaceStrip } from "./face_strip.js";
@@ -38,7 +39,7 @@ export class Restoration {
     this.preview = find("#preview", root, HTMLImageElement);
     this.forAlbum = find("#for-album", root, HTMLAnchorElement);
     this.stages = new StageList(find("#stages", root), find("#stage-words", root));
-    this.outcome = new Outcome(find("#outcome", root));
+    this.outcome = new Outcome(find("#outcome", root), (proposed) => options.choose(proposed));
     this.faces = new FaceStrip(find("#face-strip", root), options);
     this.trial = new SettingsTrial(find("#rerun", root), (id) => this.#replace(id));
     find("#again", root).addEventListener("click", () => this.#retry());
@@ -190,7 +191,7 @@ export class Restoration {
     this.#viewer ??= new Viewer(find(".viewer", this.root));
     const photo = {
       before: picture(id, 0, "before"),
-      after: item.state === ItemState.DONE ? picture(id, 0, "after") : null,
+      after: isNewPicture(item) ? picture(id, 0, "after") : null,
       name: item.name,
       faces: item.report?.faces ?? [],
     };
