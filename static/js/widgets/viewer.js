@@ -111,8 +111,10 @@ export class Viewer {
   }
 
   /** Zoom to a part of the photo. @param {Face["box"]} box in its pixels */
-  lookAt([left, top, right, bottom]) {
+  lookAt(face) {
     if (!this.#size) return;
+    const scale = this.#size.width / (this.#photo ?? this.#size).width;
+    const [left, top, right, bottom] = face.map((side) => side * scale);
     const box = this.#box();
     const fill = Math.min(box.width / (right - left), box.height / (bottom - top)) / LOOK_AROUND;
     this.#scale = limit(fill, this.#fitScale(this.#size), LARGEST_LOOK / devicePixelRatio);
