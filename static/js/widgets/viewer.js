@@ -110,7 +110,7 @@ export class Viewer {
     this.zoom(next <= fit * 1.001 ? "fit" : next * devicePixelRatio, at);
   }
 
-  /** Zoom to a part of the photo. @param {Face["box"]} box in its pixels */
+  /** Zoom to a part of the photo. @param {Face["box"]} face in its pixels */
   lookAt(face) {
     if (!this.#size) return;
     const scale = this.#size.width / (this.#photo ?? this.#size).width;
