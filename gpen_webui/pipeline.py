@@ -76,8 +76,8 @@ class ItemReport:
     never begun. result: the saved file, relative to the results folder, with slashes; None
     until it is saved. seconds: per stage. warnings, notes: sentences, of what is wrong and of what
     was done. scale: how many times larger the result is than the photo; useful_scale: how many
-    times it may be to show all that the model makes of its largest face. error: None or
-    {"stage", "message"}.
+    times it may be to show all that the model makes of its largest face. unchanged: it is the
+    photo's file as it was. error: None or {"stage", "message"}.
     """
 
     name: str
@@ -92,6 +92,7 @@ class ItemReport:
     notes: list[str] = field(default_factory=list)
     scale: int = 1
     useful_scale: int = 1
+    unchanged: bool = False
     error: dict[str, str | None] | None = None
 
     @classmethod
@@ -238,6 +239,7 @@ def restore_stages(
         notes=restoration.notes,
         scale=restoration.scale,
         useful_scale=restoration.useful_scale,
+        unchanged=_is_passed_on(restoration, options),
     )
     return RestoredFile(data, suffix, report, photo, restoration, modified_ns)
 
@@ -253,12 +255,17 @@ def _result_of(
     path: Path, photo: Photo, restoration: Restoration, options: RestoreOptions
 ) -> tuple[bytes | BinaryIO, str, list[str]]:
     """The result's content, the suffix that it needs, and what its format cannot hold."""
-    if not restoration.is_new and options.format == "same":
+    if _is_passed_on(restoration, options):
         return path.open("rb"), suffix_for(photo.name, photo.file_format), []
     if restoration.has_colours:
         photo = replace(photo, grey=False, icc=None, png_colour=None)
     data, suffix = encode_photo(photo, restoration.pixels, options.format, options.quality)
     return data, suffix, [*photo.losses, *losses(photo, options.format)]
+
+
+def _is_passed_on(restoration: Restoration, options: RestoreOptions) -> bool:
+    """Whether the result is the photo's file, byte for byte."""
+    return not restoration.is_new and options.format == "same"
 
 
 def run_workers(

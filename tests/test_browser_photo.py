@@ -314,3 +314,29 @@ def test_the_sample_photo_works_without_a_photo_at_hand(web: Server, open_page: 
     page.click("#sample")
     wait_until_shown(page)
     expect(page.locator("#facts")).to_contain_text("1 face restored")
+
+
+def test_a_photo_with_a_small_face_is_enlarged_by_one_click(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    restore(page, "small.jpg", 30, side=240)
+    proposal = page.locator("#proposal")
+    expect(proposal).to_contain_text(re.compile(r"largest face is \d+ px wide: enlarged 2 times"))
+    proposal.get_by_role("button").click()
+    expect(page.locator("#facts")).to_contain_text("enlarged 2 times")
+    wait_until_shown(page)
+    expect(proposal).to_be_hidden()
+    assert page.locator(".viewer .after").evaluate("image => image.naturalWidth") == 480
+    assert page.locator("#opt-enlarge").input_value() == "2"
+    assert web.job(shown_job(page))["options"]["background"] == "clean"
+    page.click("[data-faces]")  # they are still where they were in the photo
+    face, photo = page.locator(".faces .face").bounding_box(), page.locator(".after").bounding_box()
+    assert 0.3 < (face["x"] + face["width"] / 2 - photo["x"]) / photo["width"] < 0.7
+
+
+def test_a_photo_without_a_face_is_compared_once_it_is_enlarged(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    page.select_option("#opt-enlarge", "2")
+    page.set_input_files("#pick", [upload("meadow.jpg", landscape())])
+    wait_until_shown(page)
+    expect(page.locator("#warnings")).to_contain_text("enlarged or cleaned all the same")
+    expect(page.locator(".viewer .after")).to_be_visible()

@@ -31,6 +31,7 @@ class Progress:
     def __init__(self, total: int, as_json: bool):
         self._as_json = as_json
         self._taken_for_results = 0
+        self._unchanged = 0
         self._bar = tqdm(total=total, unit="photo", disable=as_json or not sys.stderr.isatty())
 
     def say(self, sentence: str) -> None:
@@ -50,6 +51,7 @@ class Progress:
     def photo(self, report: dict) -> None:
         """Tell what came of one photo."""
         self._bar.update()
+        self._unchanged += report.get("unchanged", True) and report["state"] == ItemState.NO_FACE
         if self._as_json:
             print(json.dumps(report), flush=True)
         elif report["state"] == ItemState.FAILED:
@@ -60,6 +62,7 @@ class Progress:
     def skipped(self, report: dict) -> None:
         """Count a photo whose result, or a file of that name, was there already."""
         self._bar.update()
+        self._unchanged += report.get("unchanged", True) and report["state"] == ItemState.NO_FACE
         self._taken_for_results += WAS_THERE in report["warnings"]
         if self._as_json:
             print(json.dumps({**report, "skipped": True}), flush=True)
@@ -74,7 +77,8 @@ class Progress:
             return
         parts = [f"{counts['done']} restored"]
         if counts["no_face"]:
-            parts.append(f"{counts['no_face']} without a face, saved unchanged")
+            unchanged = ", saved unchanged" if self._unchanged == counts["no_face"] else ""
+            parts.append(f"{counts['no_face']} without a face{unchanged}")
         if counts["failed"]:
             parts.append(f"{counts['failed']} failed")
         self.say(f"{', '.join(parts)}. Results: {folder}")
@@ -88,7 +92,7 @@ class Progress:
 
 def _outcome(report: dict) -> str:
     if report["state"] == ItemState.NO_FACE:
-        return "no face found, saved unchanged"
+        return "no face found" + (", saved unchanged" if report.get("unchanged", True) else "")
     count = sum(face["restored"] for face in report["faces"])
     seconds = sum(report["seconds"].values())
     return f"{count} {'face' if count == 1 else 'faces'} restored in {seconds:.1f} s"

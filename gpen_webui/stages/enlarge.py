@@ -33,7 +33,7 @@ OpenTileEngine = Callable[["InstalledModel"], "TileEngine"]
 
 SCALES = (1, 2, 4)
 # A face that has this share of the pixels that the model makes shows all of them that matter.
-ENOUGH = 0.8
+ENOUGH = 0.7
 # The network that each choice of the background takes; what is enlarged twice is clean by then.
 CLEAN, RESTORE = "enlarge-clean", "enlarge-restore"
 NETWORKS = {"clean": (CLEAN, CLEAN), "restore": (RESTORE, CLEAN)}

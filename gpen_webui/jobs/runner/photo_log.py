@@ -36,7 +36,9 @@ def entered(task: Task, stage: str) -> None:
 def ended(task: Task, report: ItemReport) -> None:
     """The item is restored, or shows no face, and its result is saved and recorded."""
     stages = ", ".join(f"{stage} {seconds:.3f} s" for stage, seconds in report.seconds.items())
-    what = "no face, passed on" if report.state == ItemState.NO_FACE else "restored"
+    what = "restored" if report.state == ItemState.DONE else "no face"
+    if report.unchanged:
+        what += ", passed on"
     place = f"{task.claim.folder}/{report.result}"
     log.info(
         "%s: %s, saved as %s (%s)",

@@ -4,6 +4,7 @@
 
 import { attempt, get, jobPath, picture } from "../shared/api.js";
 import { find } from "../shared/dom.js";
+import { isNewPicture } from "../shared/results.js";
 import { count, duration, say } from "../shared/words.js";
 import { ItemState } from "../states.js";
 import { Viewer } from "../widgets/viewer.js";
@@ -83,11 +84,10 @@ export class Lightbox {
   /** @param {Item} item */
   async #show(item) {
     this.#tell(item);
-    const done = item.state === ItemState.DONE;
     try {
       await this.viewer.show({
         before: picture(this.job, item.n, "before"),
-        after: done ? picture(this.job, item.n, "after") : null,
+        after: isNewPicture(item) ? picture(this.job, item.n, "after") : null,
         name: item.name,
         faces: item.report?.faces ?? [],
       });

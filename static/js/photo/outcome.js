@@ -1,17 +1,26 @@
 // What came of a photo, in words, and its download.
 
-/** @import { Item } from "../shared/types.d.ts" */
+/** @import { Face, Item, Options } from "../shared/types.d.ts" */
 
 import { picture } from "../shared/api.js";
 import { find, make } from "../shared/dom.js";
+import { isNewPicture } from "../shared/results.js";
 import { count, duration, say } from "../shared/words.js";
 import { ItemState } from "../states.js";
 
 export class Outcome {
-  /** @param {HTMLElement} element */
-  constructor(element) {
+  /** What the proposal sets. @type {Partial<Options>} */
+  #proposed = {};
+
+  /**
+   * @param {HTMLElement} element
+   * @param {(options: Partial<Options>) => void} onProposal is called when a proposal is taken
+   */
+  constructor(element, onProposal) {
     this.element = element;
     this.facts = find("#facts", element);
+    this.proposal = find("#proposal", element);
+    find("button", this.proposal).addEventListener("click", () => onProposal(this.#proposed));
   }
 
   /** The main fact, as it is shown. */
@@ -27,8 +36,21 @@ export class Outcome {
     const warnings = [...(hasNoFace ? [noFaceWords(item)] : []), ...item.warnings];
     const lines = warnings.map((text) => make("li", {}, text));
     find("#warnings", this.element).replaceChildren(...lines);
+    this.#propose(item);
     const download = find("#download", this.element, HTMLAnchorElement);
     download.href = picture(job, 0, "after", "?download=1");
+  }
+
+  /** Offer to enlarge a photo whose faces have fewer pixels than were restored. @param {Item} item */
+  #propose({ report }) {
+    const n = report?.useful_scale ?? 1;
+    this.proposal.hidden = n <= (report?.scale ?? 1);
+    if (!report || this.proposal.hidden) return;
+    const width = Math.round(Math.max(...report.faces.filter(isRestored).map(widthOf)));
+    find("p", this.proposal).textContent = say("proposal.words", { n, width });
+    find("button", this.proposal).textContent = say("proposal.do", { n });
+    const background = report.options.background === "off" ? "clean" : report.options.background;
+    this.#proposed = { enlarge: String(n), background };
   }
 }
 
@@ -40,13 +62,23 @@ export const noFaceTitle = (item) => say(hasFaces(item) ? "faces.none" : "no_fac
 
 /** @param {Item} item */
 function noFaceWords(item) {
+  if (isNewPicture(item)) return say("no_face.worked_on");
   const smallest = item.report?.options?.min_face;
   return hasFaces(item) ? say("no_face.left", { n: smallest }) : say("no_face.words");
 }
 
 /** @param {Item} item */
 function facesAndTime(item) {
-  const restored = (item.report?.faces ?? []).filter((face) => face.restored).length;
+  const restored = (item.report?.faces ?? []).filter(isRestored).length;
   const faces = restored ? count("faces", restored) : say("faces.none");
-  return say("faces.took", { faces, time: duration(item.seconds ?? 0) });
+  const facts = [say("faces.took", { faces, time: duration(item.seconds ?? 0) })];
+  const n = item.report?.scale ?? 1;
+  if (n > 1) facts.push(say("enlarged", { n }));
+  return facts.join(" · ");
 }
+
+/** @param {Face} face */
+const isRestored = (face) => face.restored;
+
+/** @param {Face} face */
+const widthOf = ({ box: [left, , right] }) => right - left;

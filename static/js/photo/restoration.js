@@ -10,6 +10,7 @@ import { address, attempt, get, jobPath, picture, post, remove, upload } from ".
 import { find, findAll, toastError } from "../shared/dom.js";
 import { JobEvents } from "../shared/job_events.js";
 import { tell, title } from "../shared/notify.js";
+import { isNewPicture } from "../shared/results.js";
 import { say } from "../shared/words.js";
 import { ENDED_ITEMS, ItemState, RESTORED_ITEMS } from "../states.js";
 import { FaceStrip } from "./face_strip.js";
@@ -43,7 +44,7 @@ export class Restoration {
     this.preview = find("#preview", root, HTMLImageElement);
     this.forAlbum = find("#for-album", root, HTMLAnchorElement);
     this.stages = new StageList(find("#stages", root), find("#stage-words", root));
-    this.outcome = new Outcome(find("#outcome", root));
+    this.outcome = new Outcome(find("#outcome", root), (proposed) => options.choose(proposed));
     this.faces = new FaceStrip(find("#face-strip", root), options, () => this.#showLive());
     const strength = find("#opt-strength", options.form);
     strength.addEventListener("input", () => this.#showLive());
@@ -221,7 +222,7 @@ export class Restoration {
     this.#viewer ??= new Viewer(find(".viewer", this.root));
     const photo = {
       before: picture(id, 0, "before"),
-      after: item.state === ItemState.DONE ? picture(id, 0, "after") : null,
+      after: isNewPicture(item) ? picture(id, 0, "after") : null,
       name: item.name,
       faces: item.report?.faces ?? [],
     };

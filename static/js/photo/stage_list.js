@@ -10,6 +10,7 @@ const WAITING = "waiting"; // sent, and not begun
 const STEP_OF = {
   [WAITING]: "upload",
   [Stage.ALIGN]: Stage.DETECT,
+  [Stage.ENLARGE]: Stage.DETECT,
   [Stage.ADJUST]: Stage.BLEND,
 };
 

@@ -15,6 +15,8 @@ export type Options = {
   strength: number;
   mode: string;
   format: string;
+  enlarge: string;
+  background: string;
   [name: string]: number | string | boolean;
 };
 
@@ -28,6 +30,15 @@ export type Face = {
 
 export type ItemError = { stage: string | null; message: string };
 
+/** Of a photo that was restored. Reports of earlier versions have no scales. */
+export type Report = {
+  options: Options;
+  faces: Face[];
+  scale?: number;
+  useful_scale?: number;
+  unchanged?: boolean;
+};
+
 export type Item = {
   n: number;
   key: string | null;
@@ -38,7 +49,7 @@ export type Item = {
   result: string | null;
   error: ItemError | null;
   warnings: string[];
-  report?: { faces: Face[]; options: Options } | null;
+  report?: Report | null;
 };
 
 export type Job = {

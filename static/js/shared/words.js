@@ -56,6 +56,10 @@ export const isTouched = (options) => touches.some((name) => options[name]);
 export function settings(options) {
   const parts = [say("settings.strength", { n: options.strength }), say(`mode.${options.mode}`)];
   if (isTouched(options)) parts.push(say("settings.touched"));
+  if (options.enlarge === "auto") parts.push(say("settings.enlarge.auto"));
+  else if (Number(options.enlarge) > 1) parts.push(say("enlarged", { n: options.enlarge }));
+  const background = `background.${options.background}`;
+  if (has(background)) parts.push(say(background));
   if (options.format !== "same") parts.push(options.format.toUpperCase());
   return parts.join(" · ");
 }

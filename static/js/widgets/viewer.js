@@ -28,8 +28,10 @@ const MIDDLE = Object.freeze({ x: 0.5, y: 0.5 });
 const PAN_KEYS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 export class Viewer {
-  /** Of the photo, in its own pixels. @type {Size | null} */
+  /** Of the larger picture, in its own pixels. @type {Size | null} */
   #size = null;
+  /** Of the photo as it was, in which faces are measured. @type {Size | null} */
+  #photo = null;
   /** CSS pixels per photo pixel; null: fit. @type {number | null} */
   #scale = null;
   /** The photo's point in the middle, in parts of it. @type {Point} */
@@ -116,9 +118,11 @@ export class Viewer {
     this.zoom(next <= fit * 1.001 ? "fit" : next * devicePixelRatio, at);
   }
 
-  /** Zoom to a part of the photo. @param {Face["box"]} box in its pixels */
-  lookAt([left, top, right, bottom]) {
+  /** Zoom to a part of the photo. @param {Face["box"]} face in its pixels */
+  lookAt(face) {
     if (!this.#size) return;
+    const scale = this.#size.width / (this.#photo ?? this.#size).width;
+    const [left, top, right, bottom] = face.map((side) => side * scale);
     const box = this.#box();
     const fill = Math.min(box.width / (right - left), box.height / (bottom - top)) / LOOK_AROUND;
     this.#scale = limit(fill, this.#fitScale(this.#size), LARGEST_LOOK / devicePixelRatio);
@@ -154,12 +158,13 @@ export class Viewer {
     this.after.removeAttribute("src");
   }
 
-  /** Show both pictures as soon as each is there. @param {string} before @param {string | null} after */
+  /** Show both pictures as soon as each is there; the larger size. @param {string} before @param {string | null} after */
   async #load(before, after) {
     const wanted = [load(this.before, before)];
     if (after) wanted.push(load(this.after, after));
-    const [size] = await Promise.all(wanted);
-    return size;
+    const [photo, result = photo] = await Promise.all(wanted);
+    this.#photo = photo;
+    return result.width > photo.width ? result : photo;
   }
 
   /** @param {string} before @param {string | null} after @param {number} turn */
@@ -217,7 +222,7 @@ export class Viewer {
     style.setProperty("--edge-left", `${Math.max(0, place.x)}px`);
     style.setProperty("--edge-top", `${Math.max(0, place.y)}px`);
     style.setProperty("--edge-right", `${Math.max(0, box.width - place.x - place.width)}px`);
-    this.#drawFaces(this.#size);
+    this.#drawFaces(this.#photo ?? this.#size);
     this.#drawZoomButtons();
     this.live.redraw();
   }
