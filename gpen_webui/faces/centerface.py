@@ -161,7 +161,7 @@ def turned_back(face: Face, turn: int, shape: tuple[int, ...]) -> Face:
         # Before its last turn the photo was as wide as it is high after it.
         was = width if (turn - number) % 2 else height
         left, top, right, bottom = was - bottom, left, was - top, right
-        points = np.stack((was - points[:, 1], points[:, 0]), axis=1)
+        points = np.stack((was - 1 - points[:, 1], points[:, 0]), axis=1)
     return replace(face, box=(left, top, right, bottom), landmarks=points.astype(np.float32))
 
 
@@ -170,12 +170,14 @@ def merged(faces: list[Face]) -> list[Face]:
     doubt comes before one with it."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: (face.doubt is not None, -face.score, face.box)):
-        if not any(_is_same_face(face.box, other.box) for other in kept):
+        if not any(is_same_face(face, other) for other in kept):
             kept.append(face)
     return kept
 
 
-def _is_same_face(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+def is_same_face(first: Face, second: Face) -> bool:
+    """Whether two boxes have too much in common to be two faces."""
+    a, b = first.box, second.box
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     if width <= 0 or height <= 0:

@@ -11,7 +11,6 @@ a photo in which nothing was found, it finds in the photo turned by quarters.
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from gpen_webui.faces.centerface import (
     CenterFace,
     DetectorError,
     Face,
+    is_same_face,
     merged,
 )
 from gpen_webui.faces.mesh import FaceMesh
@@ -33,15 +33,16 @@ SMALL_PASS = 320  # long side in pixels; finds the largest faces
 # Long side of the other passes: half the photo's, within these. A face is found from about 14
 # pixels on, so the middle pass misses what is narrower than 1.5 to 2.2 % of a photo.
 MIDDLE_PASS, LARGE_PASS = (640, 960), (960, 1920)
-TURNED_PASS = 640  # of a first look at a turned photo
+TURNED_PASS = 480  # of a first look at a turned photo
 TURNS = (2, 1, 3)  # quarters, counterclockwise
 # Of the photo's long side. People who stand so far away that they are smaller come in groups. The
 # landmarks of larger faces are up to 9 % of the face's width better placed by a second look.
 SMALL_FACE, LARGE_FACE = 0.1, 0.3
 # What looks so little like a face may be a turned one: the score, and how many are looked at again,
-# where there are faces and where there are none.
+# where there is no face and where there are others.
 HINT, MOST_HINTS = 0.2, 6
 HINT_BESIDE_FACES, MOST_BESIDE_FACES = 0.3, 3
+HINT_WIDTH = 24  # pixels of the look: smaller turned faces do not even give a hint
 
 
 class FaceDetector:
@@ -70,54 +71,53 @@ class FaceDetector:
             min(longest, float(np.clip(longest / 2, *limits)))
             for limits in (MIDDLE_PASS, LARGE_PASS)
         )
-        look = partial(self._network.look_at, pixels, least=HINT, turn=turn)
-        seen = merged(look(middle / longest)) if middle > SMALL_PASS else []
-        widths = [face.width for face in seen if face.score >= MIN_SCORE]
-        checked = {
-            face: self._second.confirm(pixels, face)
-            for face in seen
-            if face.score >= MIN_SCORE and face.width > LARGE_FACE * longest
-        }
+        faces, hints = self._middle_look(pixels, turn, middle / longest)
+        large_faces = [face for face in faces if face.width > LARGE_FACE * longest]
+        checked = {face: self._second.confirm(pixels, face) for face in large_faces}
         doubtful = [face for face, found in checked.items() if found.doubt]
-        if max(widths, default=0) < SMALL_FACE * longest or doubtful:
-            seen = [face for face in seen if face not in doubtful]
-            seen = merged(seen + look(min(SMALL_PASS, longest) / longest))
-            widths = [face.width for face in seen if face.score >= MIN_SCORE]
-        has_large_faces_only = widths and min(widths) >= SMALL_FACE * longest
+        largest = max((face.width for face in faces), default=0)
+        if largest < SMALL_FACE * longest or doubtful:
+            faces = [face for face in faces if face not in doubtful]
+            small = min(SMALL_PASS, longest) / longest
+            faces = merged(faces + self._network.look_at(pixels, small, turn=turn))
+        has_large_faces_only = faces and min(map(_width, faces)) >= SMALL_FACE * longest
         if large > middle and not has_large_faces_only:
-            seen = merged(seen + look(large / longest))
-        return merged(
-            self._checked(pixels, seen, turn, checked) + [checked[face] for face in doubtful]
-        )
+            faces = merged(faces + self._network.look_at(pixels, large / longest, turn=turn))
+        faces = [checked.get(face) or self._checked(pixels, face, turn) for face in faces]
+        faces += [checked[face] for face in doubtful]
+        return merged(faces + self._proved(pixels, hints, faces))
 
-    def _checked(
-        self, pixels: np.ndarray, seen: list[Face], turn: int, known: dict[Face, Face]
-    ) -> list[Face]:
-        """Faces after a second look where the first is not enough; hints that proved true.
+    def _middle_look(
+        self, pixels: np.ndarray, turn: int, scale: float
+    ) -> tuple[list[Face], list[Face]]:
+        """Faces, and hints at others; nothing of a photo that is small anyway."""
+        if scale * max(pixels.shape[:2]) <= SMALL_PASS:
+            return [], []
+        seen = merged(self._network.look_at(pixels, scale, HINT, turn))
+        faces = [face for face in seen if face.score >= MIN_SCORE]
+        others = [face for face in seen if face.score < MIN_SCORE]
+        return faces, [hint for hint in others if hint.width * scale >= HINT_WIDTH]
 
-        known: what a second look has found already.
-        """
-        faces = []
-        for face in seen:
-            if face.score < MIN_SCORE:
-                continue
-            if face in known:
-                face = known[face]
-            elif not is_sure(face, turn):
-                face = self._second.confirm(pixels, face)
-            faces.append(face)
+    def _checked(self, pixels: np.ndarray, face: Face, turn: int) -> Face:
+        return face if is_sure(face, turn) else self._second.confirm(pixels, face)
+
+    def _proved(self, pixels: np.ndarray, hints: list[Face], faces: list[Face]) -> list[Face]:
+        """The hints that are faces beside those found."""
         least, most = (HINT_BESIDE_FACES, MOST_BESIDE_FACES) if faces else (HINT, MOST_HINTS)
-        hints = [face for face in seen if least <= face.score < MIN_SCORE][:most]
-        proved = (self._second.prove(pixels, hint) for hint in hints)
-        return merged(faces + [face for face in proved if face])
+        beside = [
+            hint
+            for hint in hints
+            if hint.score >= least and not any(is_same_face(hint, face) for face in faces)
+        ]
+        proved = (self._second.prove(pixels, hint) for hint in beside[:most])
+        return [face for face in proved if face]
 
     def _turns_by_trying(self, pixels: np.ndarray) -> set[int]:
         """The quarters by which a photo in which nothing was found must be turned to show faces."""
-        longest = max(pixels.shape[:2])
-        scale = min(1.0, TURNED_PASS / longest)
+        scale = min(1.0, TURNED_PASS / max(pixels.shape[:2]))
         for turn in TURNS:
-            seen = merged(self._network.look_at(pixels, scale, HINT, turn))
-            if turns := turns_of(self._checked(pixels, seen, turn, {})):
+            seen = merged(self._network.look_at(pixels, scale, turn=turn))
+            if turns := turns_of([self._checked(pixels, face, turn) for face in seen]):
                 return turns
         return set()
 
@@ -130,3 +130,7 @@ def turns_of(faces: list[Face]) -> set[int]:
 
 def _without_doubt(faces: list[Face]) -> list[Face]:
     return [face for face in faces if face.doubt is None]
+
+
+def _width(face: Face) -> float:
+    return face.width

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from gpen_webui.faces.align import crop_matrix, template, warp
-from gpen_webui.faces.centerface import CenterFace, Face, merged
+from gpen_webui.faces.centerface import CenterFace, Face, is_same_face, merged
 from gpen_webui.faces.mesh import FaceMesh
 
 SIDE = 256  # pixels of a look
@@ -49,7 +49,7 @@ class SecondLook:
             settled = self._settle(pixels, face, face.roll + way)
             if settled is None:
                 continue
-            if self._mesh.presence(pixels, settled.landmarks) >= MIN_PRESENCE:
+            if self._is_upright(pixels, settled):
                 return settled
             apart = np.linalg.norm(settled.landmarks - face.landmarks, axis=1).mean()
             if settled.score >= MIN_AGREED and apart <= AGREEMENT * face.width:
@@ -58,12 +58,17 @@ class SecondLook:
         return replace(face, doubt=MISPLACED if is_something_there else NO_FACE)
 
     def prove(self, pixels: np.ndarray, hint: Face) -> Face | None:
-        """The face of which the first look saw only a hint; None where there is none."""
+        """The face of which the first look saw only a hint; None where there is none.
+
+        One way round has to do: there are many more hints than faces.
+        """
         settled = self._settle(pixels, hint, hint.roll)
-        if settled is None:
-            return None
-        found = self.confirm(pixels, settled)
-        return None if found.doubt else found
+        if settled and is_same_face(settled, hint) and self._is_upright(pixels, settled):
+            return settled
+        return None
+
+    def _is_upright(self, pixels: np.ndarray, settled: Face) -> bool:
+        return self._mesh.presence(pixels, settled.landmarks) >= MIN_PRESENCE
 
     def _settle(self, pixels: np.ndarray, face: Face, roll: float) -> Face | None:
         """Look until the face is upright in what is looked at."""
