@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from gpen_webui.errors import UserError
+from gpen_webui.faces.turn import box_turned_back, points_turned_back
 from gpen_webui.folders import BUNDLED
 
 WEIGHTS = BUNDLED / "models" / "centerface.onnx"
@@ -94,7 +95,9 @@ class CenterFace:
                     face.box[3] <= bottom - top or bottom == height
                 ):
                     faces.append(_placed(face, top, scale))
-        return [turned_back(face, turn, pixels.shape) for face in faces]
+        if not turn:
+            return faces
+        return [_turned_back(face, turn, pixels.shape) for face in faces]
 
     def look(self, pixels: np.ndarray, least: float = MIN_SCORE) -> list[Face]:
         """What one run of the network finds in a picture (H,W,3) uint8 RGB, in its pixels; a face
@@ -152,19 +155,6 @@ def _placed(face: Face, top: int, scale: float) -> Face:
     return Face(box, landmarks, face.score)
 
 
-def turned_back(face: Face, turn: int, shape: tuple[int, ...]) -> Face:
-    """A face of a photo that was turned counterclockwise by so many quarters, in the photo as it
-    was. shape: the photo's as it was."""
-    (left, top, right, bottom), points = face.box, face.landmarks
-    height, width = shape[:2]
-    for number in range(turn % 4):
-        # Before its last turn the photo was as wide as it is high after it.
-        was = width if (turn - number) % 2 else height
-        left, top, right, bottom = was - bottom, left, was - top, right
-        points = np.stack((was - 1 - points[:, 1], points[:, 0]), axis=1)
-    return replace(face, box=(left, top, right, bottom), landmarks=points.astype(np.float32))
-
-
 def merged(faces: list[Face]) -> list[Face]:
     """Of faces that overlap the one with the best score (non-maximum suppression); one without
     doubt comes before one with it."""
@@ -185,3 +175,10 @@ def is_same_face(first: Face, second: Face) -> bool:
     common = width * height
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
     return common > MAX_OVERLAP * (sum(areas) - common) or common > MAX_INSIDE * min(areas)
+
+
+def _turned_back(face: Face, turn: int, shape: tuple[int, ...]) -> Face:
+    """A face of the turned photo in the photo as it was."""
+    box = box_turned_back(face.box, turn, shape)
+    landmarks = points_turned_back(face.landmarks, turn, shape)
+    return replace(face, box=box, landmarks=landmarks.astype(np.float32))

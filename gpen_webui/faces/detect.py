@@ -26,6 +26,7 @@ from gpen_webui.faces.centerface import (
 )
 from gpen_webui.faces.mesh import FaceMesh
 from gpen_webui.faces.second_look import SecondLook, is_sure
+from gpen_webui.faces.turn import turns_of
 
 __all__ = ["DetectorError", "Face", "FaceDetector"]
 
@@ -120,12 +121,6 @@ class FaceDetector:
             if turns := turns_of([self._checked(pixels, face, turn) for face in seen]):
                 return turns
         return set()
-
-
-def turns_of(faces: list[Face]) -> set[int]:
-    """By how many quarters the photo must be turned counterclockwise, 0 to 3, for one or another
-    of its faces to be upright. Faces in doubt do not count."""
-    return {round(face.roll / 90) % 4 for face in _without_doubt(faces)}
 
 
 def _without_doubt(faces: list[Face]) -> list[Face]:

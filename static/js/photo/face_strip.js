@@ -5,6 +5,7 @@
 /** @import { Viewer } from "../widgets/viewer.js" */
 
 import { find, findAll } from "../shared/dom.js";
+import { shownBox } from "../shared/faces.js";
 import { say } from "../shared/words.js";
 import { showSlider } from "../widgets/options_form.js";
 
@@ -63,11 +64,11 @@ export class FaceStrip {
     const choice = this.#choices.get(n) ?? { isOn: true, strength: null };
     const look = find(".face-look", card, HTMLButtonElement);
     look.setAttribute("aria-label", say("face.look", { n }));
-    look.addEventListener("click", () => viewer.lookAt(face.box));
+    look.addEventListener("click", () => viewer.lookAt(shownBox(face)));
     const [before, after] = findAll("canvas", look, HTMLCanvasElement);
-    drawFace(before, viewer.before, face.box, viewer.before.naturalWidth);
+    drawFace(before, viewer.before, shownBox(face), viewer.before.naturalWidth);
     const result = face.restored ? viewer.after : viewer.before;
-    drawFace(after, result, face.box, viewer.before.naturalWidth);
+    drawFace(after, result, shownBox(face), viewer.before.naturalWidth);
     find(".face-name", card).textContent = say("face.number", { n });
     const isOn = find("input[type=checkbox]", card, HTMLInputElement);
     isOn.checked = choice.isOn;

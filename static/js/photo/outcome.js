@@ -29,8 +29,12 @@ export class Outcome {
     find("#warnings", this.element).replaceChildren(...lines);
     const download = find("#download", this.element, HTMLAnchorElement);
     download.href = picture(job, 0, "after", "?download=1");
+    find("#turn-upright", this.element).hidden = !liesTurned(item);
   }
 }
+
+/** Whether the photo could be turned upright, and was not. @param {Item} item */
+const liesTurned = (item) => Boolean(item.report?.turn) && !item.report?.options?.upright;
 
 /** Whether faces were found, and all left alone. @param {Item} item */
 const hasFaces = (item) => (item.report?.faces ?? []).length > 0;

@@ -41,6 +41,7 @@ export class Restoration {
     this.outcome = new Outcome(find("#outcome", root));
     this.faces = new FaceStrip(find("#face-strip", root), options);
     this.trial = new SettingsTrial(find("#rerun", root), (id) => this.#replace(id));
+    find("#turn-upright", root).addEventListener("click", () => options.choose({ upright: true }));
     find("#again", root).addEventListener("click", () => this.#retry());
     for (const button of findAll("[data-new]", root)) {
       button.addEventListener("click", () => this.#reset());

@@ -21,6 +21,7 @@ export type Options = {
 export type Face = {
   number: number;
   box: [left: number, top: number, right: number, bottom: number];
+  upright_box?: [left: number, top: number, right: number, bottom: number] | null;
   restored: boolean;
   reason: string | null;
   strength: number | null;
@@ -38,7 +39,7 @@ export type Item = {
   result: string | null;
   error: ItemError | null;
   warnings: string[];
-  report?: { faces: Face[]; options: Options } | null;
+  report?: { faces: Face[]; options: Options; turn: number } | null;
 };
 
 export type Job = {
