@@ -108,7 +108,7 @@ def test_a_face_is_looked_at_made_weaker_switched_off_and_like_the_others_again(
     web: Server, open_page: OpenPage
 ):
     page = open_page(web.url)
-    restore(page, number=6)
+    restore(page, number=15)
     strip, card = page.locator("#face-strip"), page.locator(".face-card")
     expect(card).to_have_count(1)
     card.locator(".face-look").click()
