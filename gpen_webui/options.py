@@ -136,6 +136,15 @@ class RestoreOptions:
             unit="pixels",
         ),
     )
+    upright: bool = _option(
+        False,
+        Switch(
+            "turns a photo in which all faces lie on their side, or all stand on their head",
+            Group.FILE,
+            N_("Turn the photo so that its faces are upright"),
+            in_presets=False,
+        ),
+    )
     format: str = _option(
         "same",
         Choice(

@@ -33,6 +33,7 @@ from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.encode import encode_photo, losses
 from gpen_webui.photo.formats import suffix_for
 from gpen_webui.photo.photo import Photo, open_photo
+from gpen_webui.photo.turning import turned
 from gpen_webui.settings import Settings
 from gpen_webui.shortage import shortage_of
 from gpen_webui.stages.base import Intermediates
@@ -77,7 +78,8 @@ class ItemReport:
     until it is saved. seconds: per stage. warnings, notes: sentences, of what is wrong and of what
     was done. scale: how many times larger the result is than the photo; useful_scale: how many
     times it may be to show all that the model makes of its largest face. unchanged: it is the
-    photo's file as it was. error: None or {"stage", "message"}.
+    photo's file as it was. turn: by how many degrees the photo must be turned clockwise for all its
+    faces to be upright; with the option upright the result is. error: None or {"stage", "message"}.
     """
 
     name: str
@@ -93,6 +95,7 @@ class ItemReport:
     scale: int = 1
     useful_scale: int = 1
     unchanged: bool = False
+    turn: int = 0
     error: dict[str, str | None] | None = None
 
     @classmethod
@@ -214,6 +217,9 @@ def restore_stages(
                     yield stage
             yield (stage := Stage.SAVE)
             encoding = time.perf_counter()
+            warnings = [words for words in restoration.warnings if words not in photo.losses]
+            if restoration.is_turned:
+                photo = turned(photo, restoration.turn)
             data, suffix, lost = _result_of(path, photo, restoration, options)
             modified_ns = path.stat().st_mtime_ns if options.copy_date else None
         encoded = time.perf_counter()
@@ -235,11 +241,12 @@ def restore_stages(
         model_sha256=restorer.model.sha256,
         faces=[face.as_dict() for face in restoration.faces],
         seconds={stage: round(value, 4) for stage, value in seconds.items()},
-        warnings=[words for words in restoration.warnings if words not in photo.losses] + lost,
+        warnings=warnings + lost,
         notes=restoration.notes,
         scale=restoration.scale,
         useful_scale=restoration.useful_scale,
         unchanged=_is_passed_on(restoration, options),
+        turn=-restoration.turn % 4 * 90,
     )
     return RestoredFile(data, suffix, report, photo, restoration, modified_ns)
 

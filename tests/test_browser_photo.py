@@ -340,3 +340,23 @@ def test_a_photo_without_a_face_is_compared_once_it_is_enlarged(web: Server, ope
     wait_until_shown(page)
     expect(page.locator("#warnings")).to_contain_text("enlarged or cleaned all the same")
     expect(page.locator(".viewer .after")).to_be_visible()
+
+
+def test_a_photo_that_lies_on_its_side_is_turned_by_one_click(web: Server, open_page: OpenPage):
+    pixels = cv2.imdecode(np.frombuffer(portrait(14), np.uint8), cv2.IMREAD_COLOR)[:280]
+    on_its_side = cv2.imencode(".jpg", cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE))[1].tobytes()
+    page = open_page(web.url)
+    page.set_input_files("#pick", [upload("turned.jpg", on_its_side)])
+    wait_until_shown(page)
+    expect(page.locator("#warnings")).to_contain_text("All faces lie on their side.")
+    lies = shown_job(page)
+    page.get_by_role("button", name="Turn it upright").click()
+    page.wait_for_url(lambda url: lies not in url)
+    wait_until_shown(page)
+    expect(page.get_by_role("button", name="Turn it upright")).to_be_hidden()
+    for side in (".viewer .before", ".viewer .after"):
+        shape = page.locator(side).evaluate("image => [image.naturalWidth, image.naturalHeight]")
+        assert shape == [320, 280]
+    report = web.get(f"/api/jobs/{shown_job(page)}/items/0").json()["report"]
+    assert (report["turn"], report["warnings"]) == (270, [])
+    assert "network" not in report["seconds"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_webui.training.face_mesh import FaceMesh
+from gpen_webui.training.face_mesh import OutlineFinder
 from gpen_webui.training.parts import Parts
 from gpen_webui.training.samples import Samples
 from tests.server import ASTRONAUT
@@ -28,7 +28,7 @@ def face() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def outlines(face):
-    return FaceMesh().outlines(face)
+    return OutlineFinder().outlines(face)
 
 
 def test_eyes_are_found_where_they_are_and_lips_below_them(outlines):
@@ -40,7 +40,7 @@ def test_eyes_are_found_where_they_are_and_lips_below_them(outlines):
 
 def test_nothing_is_found_where_there_is_no_face():
     noise = np.random.default_rng(0).integers(0, 255, (256, 256, 3)).astype(np.uint8)
-    assert FaceMesh().outlines(noise) is None
+    assert OutlineFinder().outlines(noise) is None
 
 
 def test_eyes_are_drawn_whole_and_lips_half_and_cheeks_not_at_all(outlines):
@@ -57,7 +57,7 @@ def test_eyes_are_drawn_whole_and_lips_half_and_cheeks_not_at_all(outlines):
 
 def test_outlines_follow_the_face_that_samples_turn_shift_and_mirror(face, tmp_path):
     cv2.imwrite(str(tmp_path / "0001.png"), face[:, :, ::-1])
-    mesh, found = FaceMesh(), 0
+    mesh, found = OutlineFinder(), 0
     with closing(Samples([tmp_path / "0001.png"], 256, 8, seed=3)) as samples:
         for step in range(2):
             batch = samples.batch(step)

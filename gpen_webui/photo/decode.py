@@ -87,8 +87,12 @@ def decode(path: Path, name: str, max_megapixels: int, on_size: OnSize) -> Decod
         return decoded
 
 
-def shrink(path: Path, name: str, side: int, max_megapixels: int, on_size: OnSize) -> bytes:
+def shrink(
+    path: Path, name: str, side: int, max_megapixels: int, on_size: OnSize, turn: int = 0
+) -> bytes:
     """A JPEG of a photo file, upright, its longer side at most `side` pixels, no metadata.
+
+    turn: by how many quarters it is turned counterclockwise besides.
 
     Raises PhotoError as `decode` does.
     """
@@ -106,7 +110,7 @@ def shrink(path: Path, name: str, side: int, max_megapixels: int, on_size: OnSiz
     small.thumbnail((side, side))
     if decoded.alpha is not None:
         small = on_white(small)
-    upright = Image.fromarray(_upright(np.asarray(small), orientation))
+    upright = Image.fromarray(np.rot90(_upright(np.asarray(small), orientation), turn))
     buffer = io.BytesIO()
     upright.save(buffer, "JPEG", quality=80)
     return buffer.getvalue()

@@ -1,9 +1,9 @@
 """The child process that decodes: questions come in at stdin, answers go out at stdout.
 
 First comes an empty line: ready. A question is one line of JSON: path, name, max_megapixels
-and, for a thumbnail, side. An answer is one line of JSON and then the bytes of its `parts`, in
-their order. Never pickle: a child that a hostile file has taken over can lie about pixels, and
-no more.
+and, for a thumbnail, side and turn. An answer is one line of JSON and then the bytes of its
+`parts`, in their order. Never pickle: a child that a hostile file has taken over can lie about
+pixels, and no more.
 
 The process ends with its stdin, also in the middle of a photo. Signals that ask a program to
 end are for the parent, which decides when. Where a question takes more processor time than it
@@ -76,7 +76,7 @@ def _answer(question: dict, on_size: OnSize) -> tuple[dict, dict[str, memoryview
     max_megapixels = question["max_megapixels"]
     try:
         if "side" in question:
-            jpeg = shrink(path, name, question["side"], max_megapixels, on_size)
+            jpeg = shrink(path, name, question["side"], max_megapixels, on_size, question["turn"])
             return {}, {"jpeg": memoryview(jpeg)}
         decoded = decode(path, name, max_megapixels, on_size)
     except PhotoError as error:

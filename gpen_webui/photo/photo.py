@@ -79,11 +79,13 @@ def open_photo(path: Path, *, name: str | None = None, max_megapixels: int = 100
 
 
 def thumbnail(
-    path: Path, side: int, *, name: str | None = None, max_megapixels: int = 100
+    path: Path, side: int, *, name: str | None = None, max_megapixels: int = 100, turn: int = 0
 ) -> bytes:
     """A JPEG of a photo file, upright, its longer side at most `side` pixels, no metadata.
 
+    turn: by how many quarters it is turned counterclockwise besides.
+
     Raises PhotoError as `open_photo` does.
     """
-    answer = shared_decoders.ask(path, name or path.name, max_megapixels, side=side)
+    answer = shared_decoders.ask(path, name or path.name, max_megapixels, side=side, turn=turn)
     return answer.parts["jpeg"].tobytes()

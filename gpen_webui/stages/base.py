@@ -54,7 +54,8 @@ class NetworkResult:
 class FaceReport:
     """One face of the report. number: by which options name it. box: in pixels of the photo as it
     was. reason: why it was left alone. model: the name of the one that restored it; strength and
-    mode: how; None where it was left alone."""
+    mode: how; None where it was left alone. upright_box: the box in the turned photo; None where it
+    is not turned."""
 
     number: int
     box: tuple[float, float, float, float]
@@ -64,18 +65,24 @@ class FaceReport:
     model: str | None = None
     strength: int | None = None
     mode: str | None = None
+    upright_box: tuple[float, float, float, float] | None = None
 
     def as_dict(self) -> dict:
         return {
             "number": self.number,
-            "box": [round(value, 1) for value in self.box],
+            "box": _rounded(self.box),
             "score": round(self.score, 3),
             "restored": self.restored,
             "reason": self.reason,
             "model": self.model,
             "strength": self.strength,
             "mode": self.mode,
+            "upright_box": self.upright_box and _rounded(self.upright_box),
         }
+
+
+def _rounded(box: tuple[float, float, float, float]) -> list[float]:
+    return [round(value, 1) for value in box]
 
 
 class Intermediates(Protocol):
@@ -127,7 +134,8 @@ class WorkingPhoto:
     there were no faces, or too many to hold. is_new: a stage has made a new picture of it, even if
     it came out the same; else the result is the file as it is. has_colours: a grey photo was given
     some. warnings, notes: sentences for the report, of what is wrong and of what was done.
-    keep_faces: all faces are wanted afterwards, however many there are.
+    turn: by how many quarters it must be turned counterclockwise for all its faces to be upright.
+    is_turned: and it is. keep_faces: all faces are wanted afterwards, however many there are.
     """
 
     photo: Photo
@@ -140,6 +148,8 @@ class WorkingPhoto:
     faces: list[FaceReport] = field(default_factory=list)
     is_new: bool = False
     has_colours: bool = False
+    turn: int = 0
+    is_turned: bool = False
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     clock: StageClock = field(default_factory=StageClock)

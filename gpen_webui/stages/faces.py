@@ -9,7 +9,7 @@ import numpy as np
 
 from gpen_webui.faces.align import crop_matrix
 from gpen_webui.faces.blend import Patch, blend_band, plan_bands
-from gpen_webui.faces.detect import FaceDetector
+from gpen_webui.faces.detect import Face, FaceDetector
 from gpen_webui.faces.select import FaceSelection
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
@@ -46,7 +46,7 @@ class FindFaces:
             found = yield from self._find(working, options)
         working.found = found
         working.faces = _report(found, options, self._network.model_of)
-        working.warnings += _warn_of_small(working.faces)
+        working.warnings += _warn_of_left(found, working.faces)
 
     def _find(
         self, working: WorkingPhoto, options: RestoreOptions
@@ -58,7 +58,8 @@ class FindFaces:
             kept = [
                 i
                 for i, face in enumerate(faces)
-                if face.width >= options.min_face or selection.is_named(i + 1)
+                if selection.is_named(i + 1)
+                or (face.width >= options.min_face and face.doubt is None)
             ]
         yield Stage.ALIGN
         with working.clock.stage(Stage.ALIGN):
@@ -200,10 +201,8 @@ def _report(
         if not selection.is_wanted(i + 1):
             report = FaceReport(i + 1, face.box, face.score, False, reason=NOT_CHOSEN)
         elif i not in models:
-            width = (
-                f"only {face.width:.0f} px wide, less than the smallest of {options.min_face} px"
-            )
-            report = FaceReport(i + 1, face.box, face.score, False, reason=width)
+            why = face.doubt or _too_small(face, options)
+            report = FaceReport(i + 1, face.box, face.score, False, reason=why)
         else:
             how = selection.options_of(i + 1)
             report = FaceReport(
@@ -219,11 +218,31 @@ def _holds_named(found: FoundFaces, options: RestoreOptions) -> bool:
     return all(i in found.kept for i in range(len(found.faces)) if selection.is_named(i + 1))
 
 
-def _warn_of_small(reports: list[FaceReport]) -> list[str]:
-    left = sum(not report.restored and report.reason != NOT_CHOSEN for report in reports)
-    if not left:
-        return []
-    return [f"{left} {'face is' if left == 1 else 'faces are'} too small and left alone."]
+def _too_small(face: Face, options: RestoreOptions) -> str:
+    return f"only {face.width:.0f} px wide, less than the smallest of {options.min_face} px"
+
+
+def _warn_of_left(found: FoundFaces, reports: list[FaceReport]) -> list[str]:
+    """How many faces are left alone that the user has not switched off, and why."""
+    left = [
+        face
+        for face, report in zip(found.faces, reports, strict=True)
+        if not report.restored and report.reason != NOT_CHOSEN
+    ]
+    doubtful = sum(face.doubt is not None for face in left)
+    small = len(left) - doubtful
+    warnings = []
+    if small:
+        warnings.append(f"{_are('face', small)} too small and left alone.")
+    if doubtful:
+        warnings.append(
+            f"{_are('possible face', doubtful)} left alone, as a second look contradicts the first."
+        )
+    return warnings
+
+
+def _are(what: str, count: int) -> str:
+    return f"{count} {what} is" if count == 1 else f"{count} {what}s are"
 
 
 def _fit(pixels: np.ndarray, size: int) -> np.ndarray:

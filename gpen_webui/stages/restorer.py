@@ -28,6 +28,7 @@ from gpen_webui.stages.enlarge import Enlarge, OpenTileEngine, TileEngines
 from gpen_webui.stages.face_network import FaceNetwork
 from gpen_webui.stages.faces import FindFaces, RestoreAligned, RestoreFaces
 from gpen_webui.stages.small_faces import SmallFaces
+from gpen_webui.stages.turn import TurnUpright
 from gpen_webui.states import ItemState
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Restoration:
     """state: done or no_face. pixels: (H,W,3) uint8 RGB. is_new: False where the photo is to be
     passed on as it is. timings: seconds per stage. scale, useful_scale: how many times larger than
     the photo it is, and may be to show all that was restored. has_colours: a grey photo was given
-    some.
+    some. turn, is_turned: as in WorkingPhoto.
 
     network: None where there were too many faces to hold.
     """
@@ -58,6 +59,8 @@ class Restoration:
     useful_scale: int = 1
     is_new: bool = True
     has_colours: bool = False
+    turn: int = 0
+    is_turned: bool = False
 
 
 class Restorer:
@@ -83,6 +86,7 @@ class Restorer:
             RestoreFaces(self.face_network),
             RestoreAligned(self.face_network),
             Adjust(),
+            TurnUpright(),
         ]
 
     @property
@@ -140,6 +144,8 @@ class Restorer:
             working.useful_scale,
             is_new=working.is_new,
             has_colours=working.has_colours and has_face,
+            turn=working.turn,
+            is_turned=working.is_turned,
         )
 
     def close(self) -> None:

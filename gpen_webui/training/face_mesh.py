@@ -1,8 +1,6 @@
-"""Where eyes and lips lie on an aligned face: outlines by MediaPipe's face mesh.
+"""Where eyes and lips lie on an aligned face: outlines by the face mesh (faces/mesh.py).
 
-Kartynnik et al., "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs", 2019.
-468 points on a face; those around the openings of the eyes and around the lips are used. Weights:
-models/face-mesh.tflite, Apache-2.0 (models/face-mesh.LICENSE), from the package mediapipe 0.10.21.
+Of its 468 points those around the openings of the eyes and around the lips are used.
 """
 
 from __future__ import annotations
@@ -11,13 +9,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import openvino
 
-from gpen_webui.folders import BUNDLED
+from gpen_webui.faces.mesh import SIDE, FaceMesh, matrix_of
 
-WEIGHTS = BUNDLED / "models" / "face-mesh.tflite"
-SIDE = 192  # pixels of what the mesh looks at
-REGION = (0.5, 0.55, 0.7)  # of an aligned face: middle across and down, side
 MIN_SCORE = 0.5
 EYES = (
     (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
@@ -51,25 +45,20 @@ class Outlines:
         return cv2.GaussianBlur(mask, (0, 0), EDGE * size)
 
 
-class FaceMesh:
+class OutlineFinder:
     """Finds outlines on aligned faces; a face takes a few milliseconds on a CPU."""
 
     def __init__(self):
-        core = openvino.Core()
-        options = {"INFERENCE_NUM_THREADS": 1}
-        self._model = core.compile_model(core.read_model(WEIGHTS), "CPU", options)
+        self._mesh = FaceMesh()
 
     def outlines(self, face: np.ndarray) -> Outlines | None:
         """face: aligned, (S,S,3) uint8 RGB. None where the mesh sees no face."""
-        across, down, side = (part * face.shape[0] for part in REGION)
-        step, corner = side / SIDE, np.array((across - side / 2, down - side / 2))
-        matrix = np.array(((step, 0, corner[0]), (0, step, corner[1])))
-        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        seen = cv2.warpAffine(face, matrix, (SIDE, SIDE), flags=how)
-        points, score = self._model(seen[None].astype(np.float32) / 255).values()
-        if 1 / (1 + np.exp(-score.item())) < MIN_SCORE:
+        matrix = matrix_of(np.eye(2, 3), face.shape[0])
+        points, score = self._mesh.look(cv2.warpAffine(face, matrix, (SIDE, SIDE)))
+        if score < MIN_SCORE:
             return None
-        places = points.reshape(-1, 3)[:, :2] * step + corner
+        back = cv2.invertAffineTransform(matrix)
+        places = points @ back[:, :2].T + back[:, 2]
         left, right = (places[list(eye)] for eye in EYES)
         return Outlines((left, right), places[list(LIPS)])
 

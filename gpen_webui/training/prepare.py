@@ -79,7 +79,11 @@ class Preparer:
         return self.result
 
     def _add_photo(self, path: Path, pixels: np.ndarray) -> None:
-        faces = [face for face in self._detector.detect(pixels) if face.score >= MIN_SCORE]
+        faces = [
+            face
+            for face in self._detector.detect(pixels)
+            if face.score >= MIN_SCORE and not face.doubt
+        ]
         if not faces:
             self.result.without_face += 1
         for number, face in enumerate(faces, 1):

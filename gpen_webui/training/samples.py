@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gpen_webui.training.clutter import clutter, hold_hand_to, put_on_hat
 from gpen_webui.training.degrade import change_tonality, degrade
-from gpen_webui.training.face_mesh import FaceMesh, Outlines
+from gpen_webui.training.face_mesh import OutlineFinder, Outlines
 from gpen_webui.training.faces import read_face, to_tensor
 from gpen_webui.training.light import relight
 from gpen_webui.training.old_print import age
@@ -85,8 +85,8 @@ class SampleMaker:
         self._faces = np.stack([read_face(file, round(size * SPARE)) for file in unique])
         places = {file: place for place, file in enumerate(unique)}
         self._places = np.array([places[file] for file in files])
-        mesh = FaceMesh()
-        self._outlines = [mesh.outlines(face) for face in self._faces]
+        finder = OutlineFinder()
+        self._outlines = [finder.outlines(face) for face in self._faces]
 
     def make(self, step: int) -> tuple[np.ndarray, ...]:
         """Inputs and truths (B,S,S,3) in levels and features (B,S,S)."""

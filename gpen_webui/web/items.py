@@ -18,6 +18,7 @@ from gpen_webui.jobs.records import Item
 from gpen_webui.photo.encode import encode_photo
 from gpen_webui.photo.formats import mime_type
 from gpen_webui.photo.photo import Photo, open_photo, thumbnail
+from gpen_webui.photo.turning import turned
 from gpen_webui.web.context import job_service, request_key, settings, whole_number
 from gpen_webui.web.errors import MissingPictureError
 from gpen_webui.web.uploads import uploaded
@@ -48,10 +49,10 @@ def show_item(job_id: str, n: int) -> Response:
 
 @blueprint.get("/<int:n>/before")
 def before(job_id: str, n: int) -> Response:
-    """The original as it looks, upright; `?max=` limits its longer side."""
+    """The original as it looks, turned as the result is; `?max=` limits its longer side."""
     item = job_service().store.item(job_id, n)
     with _original(job_id, item) as path:
-        return _shown(path, item)
+        return _shown(path, item, turn=_turn_of(item))
 
 
 @blueprint.get("/<int:n>/after")
@@ -71,7 +72,7 @@ def small(job_id: str, n: int) -> Response:
     if request.args.get("of") == "after":
         return _shown(result_path(job_id, n), item, THUMBNAIL_SIDE)
     with _original(job_id, item) as path:
-        return _shown(path, item, THUMBNAIL_SIDE)
+        return _shown(path, item, THUMBNAIL_SIDE, _turn_of(item))
 
 
 def item_json(item: Item) -> dict:
@@ -104,27 +105,35 @@ def result_path(job_id: str, n: int) -> Path:
     return path
 
 
-def _shown(path: Path, item: Item, side: int | None = None) -> Response:
+def _turn_of(item: Item) -> int:
+    """By how many quarters the result is turned counterclockwise against the original."""
+    report = item.report or {}
+    is_turned = report.get("options", {}).get("upright")
+    return -report.get("turn", 0) // 90 % 4 if is_turned else 0
+
+
+def _shown(path: Path, item: Item, side: int | None = None, turn: int = 0) -> Response:
     """A picture of the file, unless the browser has the same already."""
     side = side or whole_number("max")
     found = path.stat()
     response = Response()
-    etag = f"{found.st_mtime_ns:x}-{found.st_size:x}-{side or 0}"
+    etag = f"{found.st_mtime_ns:x}-{found.st_size:x}-{side or 0}-{turn}"
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, no-cache"  # ask each time whether it has changed
     if etag in request.if_none_match:
         response.status_code = 304
         return response
     with AT_ONCE:
-        response.data, response.mimetype = _encoded(path, item.name, side)
+        response.data, response.mimetype = _encoded(path, item.name, side, turn)
     return response
 
 
-def _encoded(path: Path, name: str, side: int | None) -> tuple[bytes, str]:
+def _encoded(path: Path, name: str, side: int | None, turn: int) -> tuple[bytes, str]:
     limit = settings().max_megapixels
     if side:
-        return thumbnail(path, side, name=name, max_megapixels=limit), "image/jpeg"
+        return thumbnail(path, side, name=name, max_megapixels=limit, turn=turn), "image/jpeg"
     photo = _picture_alone(open_photo(path, name=name, max_megapixels=limit))
+    photo = turned(photo, turn)
     form = "jpeg" if photo.alpha is None else "png"
     return encode_photo(photo, photo.pixels, form, QUALITY)[0], f"image/{form}"
 

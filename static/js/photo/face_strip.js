@@ -6,6 +6,7 @@
 /** @import { Viewer } from "../widgets/viewer.js" */
 
 import { find, findAll } from "../shared/dom.js";
+import { shownBox } from "../shared/faces.js";
 import { isTouched, say } from "../shared/words.js";
 import { showSlider } from "../widgets/options_form.js";
 
@@ -74,9 +75,10 @@ export class FaceStrip {
     const isSimple = options && !isTouched(options) && (options.background ?? "off") === "off";
     if (!isSimple || restored.some((face) => !face.strength)) return null;
     const all = strength / (options.strength || 1);
-    const faces = restored.map(({ number, box, strength: now }) => {
+    const faces = restored.map((face) => {
+      const { number, strength: now } = face;
       const wanted = this.#choices.get(number)?.strength ?? strength;
-      return { box, share: wanted / (now ?? 1) };
+      return { box: shownBox(face), share: wanted / (now ?? 1) };
     });
     return { all, faces: faces.filter(({ share }) => share !== all) };
   }
@@ -88,11 +90,11 @@ export class FaceStrip {
     const choice = this.#choices.get(n) ?? { isOn: true, strength: null };
     const look = find(".face-look", card, HTMLButtonElement);
     look.setAttribute("aria-label", say("face.look", { n }));
-    look.addEventListener("click", () => viewer.lookAt(face.box));
+    look.addEventListener("click", () => viewer.lookAt(shownBox(face)));
     const [before, after] = findAll("canvas", look, HTMLCanvasElement);
-    drawFace(before, viewer.before, face.box, viewer.before.naturalWidth);
+    drawFace(before, viewer.before, shownBox(face), viewer.before.naturalWidth);
     const result = face.restored ? viewer.after : viewer.before;
-    drawFace(after, result, face.box, viewer.before.naturalWidth);
+    drawFace(after, result, shownBox(face), viewer.before.naturalWidth);
     find(".face-name", card).textContent = say("face.number", { n });
     const isOn = find("input[type=checkbox]", card, HTMLInputElement);
     isOn.checked = choice.isOn;

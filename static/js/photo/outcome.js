@@ -39,6 +39,7 @@ export class Outcome {
     this.#propose(item);
     const download = find("#download", this.element, HTMLAnchorElement);
     download.href = picture(job, 0, "after", "?download=1");
+    find("#turn-upright", this.element).hidden = !liesTurned(item);
   }
 
   /** Offer to enlarge a photo whose faces have fewer pixels than were restored. @param {Item} item */
@@ -53,6 +54,9 @@ export class Outcome {
     this.#proposed = { enlarge: String(n), background };
   }
 }
+
+/** Whether the photo could be turned upright, and was not. @param {Item} item */
+const liesTurned = (item) => Boolean(item.report?.turn) && !item.report?.options?.upright;
 
 /** Whether faces were found, and all left alone. @param {Item} item */
 const hasFaces = (item) => (item.report?.faces ?? []).length > 0;

@@ -61,6 +61,7 @@ export class Restoration {
     );
     find("#download", root).addEventListener("click", () => (this.#tried = null));
     this.trial = new SettingsTrial(find("#rerun", root), (id) => this.#replace(id));
+    find("#turn-upright", root).addEventListener("click", () => options.choose({ upright: true }));
     find("#again", root).addEventListener("click", () => this.#retry());
     for (const button of findAll("[data-new]", root)) {
       button.addEventListener("click", () => this.#reset());

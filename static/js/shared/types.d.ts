@@ -23,6 +23,7 @@ export type Options = {
 export type Face = {
   number: number;
   box: [left: number, top: number, right: number, bottom: number];
+  upright_box?: [left: number, top: number, right: number, bottom: number] | null;
   restored: boolean;
   reason: string | null;
   strength: number | null;
@@ -37,6 +38,7 @@ export type Report = {
   scale?: number;
   useful_scale?: number;
   unchanged?: boolean;
+  turn?: number;
 };
 
 export type Item = {

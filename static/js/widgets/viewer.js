@@ -11,6 +11,7 @@
 
 import "../../vendor/img-comparison-slider/index.js";
 import { find, findAll, make } from "../shared/dom.js";
+import { shownBox } from "../shared/faces.js";
 import { say } from "../shared/words.js";
 import { LiveStrength } from "./live_strength.js";
 import { isOver, ViewerPointers } from "./viewer_pointers.js";
@@ -68,7 +69,8 @@ export class Viewer {
       if (turn !== this.#turn) return;
       this.live.end();
       this.#full = Math.max(size.width, size.height) < PREVIEW;
-      if (!keepView || !this.#size) this.#size = size;
+      if (this.#size && hasOtherShape(this.#size, size)) this.zoom("fit"); // it was turned
+      if (!keepView || !this.#size || hasOtherShape(this.#size, size)) this.#size = size;
       this.root.dataset.loading = "no";
       this.#draw();
       if (!this.#full) await this.#showFull(before, after, turn);
@@ -240,7 +242,9 @@ export class Viewer {
   #drawFaces({ width, height }) {
     const known = this.#full ? this.#faces : [];
     this.layer.replaceChildren(
-      ...known.map(({ number, box: [left, top, right, bottom], restored, reason }) => {
+      ...known.map((face) => {
+        const { number, restored, reason } = face;
+        const [left, top, right, bottom] = shownBox(face);
         const words = restored ? say("face.restored") : say("face.left", { reason: reason ?? "" });
         const outline = make(
           "span",
@@ -318,6 +322,10 @@ function placeAlong(space, length, centre) {
   if (length <= space) return (space - length) / 2;
   return limit(space / 2 - centre * length, space - length, 0);
 }
+
+/** Whether a picture lies the other way. @param {Size} a @param {Size} b */
+const hasOtherShape = (a, b) =>
+  Math.abs(Math.log((a.width * b.height) / (a.height * b.width))) > 0.02;
 
 /** The address of the picture that is shown first. @param {string} url */
 const limited = (url) => `${url}${url.includes("?") ? "&" : "?"}max=${PREVIEW}`;

@@ -1,0 +1,184 @@
+"""CenterFace (Xu et al., arXiv:1911.03599): faces and their five landmarks in one look at a photo.
+
+Weights: models/centerface.onnx, MIT licence (models/centerface.LICENSE).
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gpen_webui.errors import UserError
+from gpen_webui.faces.turn import box_turned_back, points_turned_back
+from gpen_webui.folders import BUNDLED
+
+WEIGHTS = BUNDLED / "models" / "centerface.onnx"
+BAND_PIXELS = 1_250_000  # given to the network at once: it takes 220 bytes for each
+BAND_OVERLAP = 192
+MIN_SCORE = 0.5
+MAX_OVERLAP = 0.3  # of two boxes that share more of their union, only the better is a face
+MAX_INSIDE = 0.6  # nor is one a face that lies so much inside a better one (an eye, a hand)
+STRIDE = 4  # one cell of the output map is 4 x 4 input pixels
+MULTIPLE = 32  # the network halves its input five times
+OUTPUTS = ("537", "538", "539", "540")  # heat map, log size / 4, offset, landmarks
+
+
+class DetectorError(UserError):
+    """The detector's weights are missing or damaged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face in a photo.
+
+    box: left, top, right, bottom in photo pixels, which may lie outside the photo.
+    landmarks: (5,2) float32 photo pixels: left eye, right eye, nose, left and right corner of
+    the mouth, left and right as seen with the face upright. score: 0-1. doubt: why it is better
+    left alone; None for a face that may be restored.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: np.ndarray
+    score: float
+    doubt: str | None = None
+
+    @property
+    def width(self) -> float:
+        return self.box[2] - self.box[0]
+
+    @property
+    def roll(self) -> float:
+        """By how many degrees the line of the eyes is turned clockwise, -180 to 180."""
+        across, down = self.landmarks[1] - self.landmarks[0]
+        return math.degrees(math.atan2(down, across))
+
+
+class CenterFace:
+    """The network; may be called from many threads, each of which gets its own."""
+
+    def __init__(self, weights: Path = WEIGHTS):
+        if not weights.is_file():
+            raise DetectorError(
+                f"The face detector {weights} is missing; fetch this program's files anew."
+            )
+        self._weights = weights
+        self._of_thread = threading.local()
+
+    def look_at(
+        self, pixels: np.ndarray, scale: float, least: float = MIN_SCORE, turn: int = 0
+    ) -> list[Face]:
+        """The faces that show in a photo (H,W,3) uint8 RGB, in its pixels.
+
+        scale: at which it is looked at, at most 1. least: the score from which on a face counts.
+        turn: by how many quarters the photo is turned counterclockwise first. In bands of bounded
+        memory.
+        """
+        height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
+        small = pixels
+        if scale < 1:
+            small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        if turn:
+            small = np.ascontiguousarray(np.rot90(small, turn))
+        height, width = small.shape[:2]
+        faces = []
+        for top, bottom in _bands(width, height):
+            for face in self.look(small[top:bottom], least):
+                # A face cut by a band's edge is whole in the next band, or large enough to be
+                # found at a smaller scale.
+                if (face.box[1] >= 0 or top == 0) and (
+                    face.box[3] <= bottom - top or bottom == height
+                ):
+                    faces.append(_placed(face, top, scale))
+        if not turn:
+            return faces
+        return [_turned_back(face, turn, pixels.shape) for face in faces]
+
+    def look(self, pixels: np.ndarray, least: float = MIN_SCORE) -> list[Face]:
+        """What one run of the network finds in a picture (H,W,3) uint8 RGB, in its pixels; a face
+        may be found more than once."""
+        height, width = pixels.shape[:2]
+        # Padding, not stretching: the landmarks keep their proportions.
+        padded = cv2.copyMakeBorder(
+            pixels, 0, -height % MULTIPLE, 0, -width % MULTIPLE, cv2.BORDER_CONSTANT
+        )
+        network = self._network()
+        network.setInput(cv2.dnn.blobFromImage(padded))
+        heat, size, offset, landmarks = (output[0] for output in network.forward(OUTPUTS))
+        faces = []
+        for row, column in zip(*np.nonzero(heat[0] >= least), strict=True):
+            face_height, face_width = np.exp(size[:, row, column]) * STRIDE
+            top = (row + offset[0, row, column] + 0.5) * STRIDE - face_height / 2
+            left = (column + offset[1, row, column] + 0.5) * STRIDE - face_width / 2
+            points = landmarks[:, row, column].reshape(5, 2)  # each y, x in parts of the box
+            x, y = left + points[:, 1] * face_width, top + points[:, 0] * face_height
+            right, bottom = left + face_width, top + face_height
+            box = (float(left), float(top), float(right), float(bottom))
+            at = np.stack((x, y), axis=1).astype(np.float32)
+            faces.append(Face(box, at, float(heat[0, row, column])))
+        return faces
+
+    def _network(self) -> cv2.dnn.Net:
+        if not hasattr(self._of_thread, "network"):
+            try:
+                self._of_thread.network = cv2.dnn.readNetFromONNX(str(self._weights))
+            except cv2.error as error:
+                raise DetectorError(
+                    f"The face detector {self._weights} is damaged; fetch this program's files "
+                    "anew."
+                ) from error
+        return self._of_thread.network
+
+
+def _bands(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """Top and bottom of overlapping bands that cover a picture, evenly high."""
+    rows = max(3 * BAND_OVERLAP, BAND_PIXELS // width)
+    if height <= rows:
+        yield 0, height
+        return
+    count = math.ceil((height - BAND_OVERLAP) / (rows - BAND_OVERLAP))
+    step = (height - BAND_OVERLAP) / count
+    for number in range(count):
+        yield round(number * step), round((number + 1) * step) + BAND_OVERLAP
+
+
+def _placed(face: Face, top: int, scale: float) -> Face:
+    """A face found in a band that begins at `top` of the photo at some scale, in the photo."""
+    left, upper, right, lower = face.box
+    box = (left / scale, (upper + top) / scale, right / scale, (lower + top) / scale)
+    landmarks = (face.landmarks + np.array((0, top), np.float32)) / np.float32(scale)
+    return Face(box, landmarks, face.score)
+
+
+def merged(faces: list[Face]) -> list[Face]:
+    """Of faces that overlap the one with the best score (non-maximum suppression); one without
+    doubt comes before one with it."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: (face.doubt is not None, -face.score, face.box)):
+        if not any(is_same_face(face, other) for other in kept):
+            kept.append(face)
+    return kept
+
+
+def is_same_face(first: Face, second: Face) -> bool:
+    """Whether two boxes have too much in common to be two faces."""
+    a, b = first.box, second.box
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return False
+    common = width * height
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
+    return common > MAX_OVERLAP * (sum(areas) - common) or common > MAX_INSIDE * min(areas)
+
+
+def _turned_back(face: Face, turn: int, shape: tuple[int, ...]) -> Face:
+    """A face of the turned photo in the photo as it was."""
+    box = box_turned_back(face.box, turn, shape)
+    landmarks = points_turned_back(face.landmarks, turn, shape)
+    return replace(face, box=box, landmarks=landmarks.astype(np.float32))

@@ -1,0 +1,134 @@
+"""A closer look at a face: turned upright by its eyes, cut out, and looked at once more.
+
+CenterFace places the landmarks of an upright face of some 110 pixels to 1 % of its width; those of
+a face that lies on its side or stands on its head it misses by 10 to 30 %. So such a face is looked
+at turned upright as far as its landmarks tell, which shows it better, until it is upright. The face
+mesh, which knows upright faces only, says whether that has been achieved; where not, the other ways
+round are tried. What is a face in none of them is left alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from gpen_webui.faces.align import crop_matrix, template, warp
+from gpen_webui.faces.centerface import CenterFace, Face, is_same_face, merged
+from gpen_webui.faces.mesh import FaceMesh
+
+SIDE = 256  # pixels of a look
+SHARE = 0.55  # of them the longer side of the face
+MOST_LOOKS = 4  # at one face from one way round
+MIDDLE = 0.3  # of the side: a face farther from the middle is another one
+UPRIGHT, SIZED = 8.0, 0.25  # degrees, logarithm of the size: what is nearer has settled
+ALL_WAYS = (0, 180, 90, -90)  # degrees
+MIN_PRESENCE = 0.5
+# Two looks agree where their landmarks lie so near, in parts of the face's width; those of a face
+# that the mesh does not know, such as a profile, count with this score then.
+AGREEMENT, MIN_AGREED = 0.1, 0.75
+SURE_SCORE, SURE_ROLL, SURE_SHAPE = 0.65, 15.0, 0.028  # of a face that one look is enough for
+
+NO_FACE = "a second look finds no face there"
+MISPLACED = "a second look places its eyes and mouth elsewhere"
+
+
+class SecondLook:
+    """Looks at faces that were found, and may be called from many threads."""
+
+    def __init__(self, network: CenterFace, mesh: FaceMesh):
+        self._network = network
+        self._mesh = mesh
+
+    def confirm(self, pixels: np.ndarray, face: Face) -> Face:
+        """The face with better landmarks, or with its `doubt`."""
+        is_something_there = False
+        for way in ALL_WAYS:
+            settled = self._settle(pixels, face, face.roll + way)
+            if settled is None:
+                continue
+            if self._is_upright(pixels, settled):
+                return settled
+            apart = np.linalg.norm(settled.landmarks - face.landmarks, axis=1).mean()
+            if settled.score >= MIN_AGREED and apart <= AGREEMENT * face.width:
+                return settled
+            is_something_there = True
+        return replace(face, doubt=MISPLACED if is_something_there else NO_FACE)
+
+    def prove(self, pixels: np.ndarray, hint: Face) -> Face | None:
+        """The face of which the first look saw only a hint; None where there is none.
+
+        One way round has to do: there are many more hints than faces.
+        """
+        settled = self._settle(pixels, hint, hint.roll)
+        if settled and is_same_face(settled, hint) and self._is_upright(pixels, settled):
+            return settled
+        return None
+
+    def _is_upright(self, pixels: np.ndarray, settled: Face) -> bool:
+        return self._mesh.presence(pixels, settled.landmarks) >= MIN_PRESENCE
+
+    def _settle(self, pixels: np.ndarray, face: Face, roll: float) -> Face | None:
+        """Look until the face is upright in what is looked at."""
+        for _ in range(MOST_LOOKS):
+            matrix = _upright(face, roll)
+            seen = self._nearest(warp(pixels, matrix, (SIDE, SIDE)))
+            if seen is None:
+                return None
+            turned, grown = abs(seen.roll), abs(math.log(_length(seen) / (SHARE * SIDE)))
+            face = _placed(seen, cv2.invertAffineTransform(matrix))
+            if turned < UPRIGHT and grown < SIZED:
+                break
+            roll = face.roll
+        return face
+
+    def _nearest(self, seen: np.ndarray) -> Face | None:
+        """The face in the middle of a look."""
+        best, least = None, MIDDLE * SIDE
+        for face in merged(self._network.look(seen)):
+            away = math.dist(_centre(face), (SIDE / 2, SIDE / 2))
+            if away < least:
+                best, least = face, away
+        return best
+
+
+def is_sure(face: Face, turn: int = 0) -> bool:
+    """Whether one look at a face, with the photo turned counterclockwise by so many quarters, has
+    placed it well: it is clearly seen, upright, and its landmarks lie as those of faces do."""
+    roll = (face.roll - 90 * turn + 180) % 360 - 180
+    return face.score >= SURE_SCORE and abs(roll) <= SURE_ROLL and _misshape(face) <= SURE_SHAPE
+
+
+def _misshape(face: Face) -> float:
+    """How far the landmarks lie from the template that fits them best, in parts of the crop."""
+    matrix = crop_matrix(face.landmarks, 1)
+    fitted = face.landmarks @ matrix[:, :2].T + matrix[:, 2]
+    return float(np.linalg.norm(fitted - template(1), axis=1).mean())
+
+
+def _centre(face: Face) -> tuple[float, float]:
+    return (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
+
+
+def _length(face: Face) -> float:
+    return max(face.box[2] - face.box[0], face.box[3] - face.box[1])
+
+
+def _upright(face: Face, roll: float) -> np.ndarray:
+    """From the photo to a look at the face, turned back by its roll: (2,3)."""
+    scale, angle = SHARE * SIDE / max(1.0, _length(face)), math.radians(-roll)
+    cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
+    linear = np.array(((cosine, -sine), (sine, cosine)))
+    return np.column_stack((linear, SIDE / 2 - linear @ _centre(face)))
+
+
+def _placed(seen: Face, back: np.ndarray) -> Face:
+    """A face of a look in the photo. Its box holds the ellipse that fills the box in the look."""
+    landmarks = seen.landmarks @ back[:, :2].T + back[:, 2]
+    x, y = back[:, :2] @ _centre(seen) + back[:, 2]
+    half = np.array((seen.box[2] - seen.box[0], seen.box[3] - seen.box[1])) / 2
+    across, down = np.linalg.norm(back[:, :2] * half, axis=1)
+    box = (float(x - across), float(y - down), float(x + across), float(y + down))
+    return Face(box, landmarks.astype(np.float32), seen.score)
