@@ -76,8 +76,7 @@ def decode(path: Path, name: str, max_megapixels: int, on_size: OnSize) -> Decod
             orientation = _orientation(image, container)
             decoded.coding = coding
             decoded.warnings[:0] = warnings
-            is_turned = orientation in ORIENTATIONS
-            decoded.metadata = read_metadata(image, container, name, is_turned)
+            decoded.metadata = read_metadata(image, container, name, orientation)
             if not decoded.icc_is_made:  # the chunks say nothing, or not what holds now
                 decoded.metadata.png_colour = None
         decoded.losses += decoded.metadata.losses
@@ -323,11 +322,13 @@ def _is_grey(pixels: np.ndarray) -> bool:
 
 def _orientation(image: Image.Image, container: Container) -> int:
     try:
-        return image.getexif().get(ExifTags.Base.Orientation, 1)
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return orientation if orientation in ORIENTATIONS else 1
     except Exception as error:  # broken metadata is no reason to refuse a photo
         log.info("broken EXIF", exc_info=error)
     try:
-        return exif.orientation_of(exif.checked(exif_of(image, container) or b""))
+        orientation = exif.orientation_of(exif.checked(exif_of(image, container) or b""))
+        return orientation if orientation in ORIENTATIONS else 1
     except ValueError:
         return 1
 

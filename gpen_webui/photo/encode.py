@@ -18,7 +18,14 @@ from gpen_webui.photo import exif, icc
 from gpen_webui.photo.decode import on_white
 from gpen_webui.photo.errors import PhotoError
 from gpen_webui.photo.formats import suffix_for
-from gpen_webui.photo.jpeg_file import APP13, PHOTOSHOP, iptc_of_resources
+from gpen_webui.photo.jpeg_file import (
+    APP13,
+    DESCRIBING_RESOURCES,
+    IPTC_RESOURCE,
+    PHOTOSHOP,
+    describing_resources,
+    iptc_of_resources,
+)
 from gpen_webui.photo.packing import (
     avif_options,
     heif_options,
@@ -43,8 +50,15 @@ WITHOUT_ALPHA = ("jpeg", "bmp")
 WITHOUT_GREY = ("webp",)
 WITHOUT_RESOLUTION = ("webp", "heif", "avif")  # but in EXIF
 INCHES = 2  # unit of EXIF's resolution
-MOST_IN_JPEG = 65_000  # bytes of EXIF, XMP, IPTC or a comment: one segment's
+SEGMENT = 65_533  # bytes of a JPEG's segment
+MOST_IN_JPEG = {  # bytes of a block beside what stands in front of it
+    "exif": SEGMENT - len(exif.PREFIX),
+    "xmp": SEGMENT - len(b"http://ns.adobe.com/xap/1.0/\0"),
+    "photoshop": SEGMENT - len(PHOTOSHOP),
+    "comment": SEGMENT,
+}
 BYTES, UNDEFINED = 1, 7  # types of TIFF
+OTHER_RESOURCES = DESCRIBING_RESOURCES - {IPTC_RESOURCE}  # a TIFF has a tag for IPTC
 WORDS = {"jpeg": "JPEG", "png": "PNG", "webp": "WebP", "tiff": "TIFF", "bmp": "BMP",
          "heif": "HEIC", "avif": "AVIF"}  # fmt: skip
 
@@ -202,7 +216,7 @@ def _comment(photo: Photo) -> bytes | None:
     for kind, content in unpacked(photo.texts):
         if content.startswith(b"Comment\0"):
             text = text_of(kind, content)
-            return text.encode() if text and len(text.encode()) <= MOST_IN_JPEG else None
+            return text.encode() if text and len(text.encode()) <= SEGMENT else None
     return None
 
 
@@ -227,9 +241,10 @@ def _with_tags(photo: Photo, data: bytes, size: tuple[int, int], jpeg: JpegStrip
     if photo.xmp:
         more[XMP] = (BYTES, photo.xmp)
     if photo.photoshop:
-        more[PHOTOSHOP_TAG] = (BYTES, photo.photoshop)
         if iptc := iptc_of_resources(photo.photoshop):
             more[IPTC] = (UNDEFINED, iptc)
+        if others := describing_resources(photo.photoshop, OTHER_RESOURCES):
+            more[PHOTOSHOP_TAG] = (BYTES, others)
     block = None if photo.exif is None else exif.patched(photo.exif, *size)
     return around_pixels(data, block, more, jpeg)
 
@@ -248,5 +263,6 @@ def _too_large(photo: Photo, target: str) -> list[str]:
     """The blocks that do not fit into a JPEG."""
     if target != "jpeg":
         return []
-    blocks = ("exif", "xmp", "photoshop", "comment")
-    return [block for block in blocks if len(getattr(photo, block) or b"") > MOST_IN_JPEG]
+    return [
+        block for block, most in MOST_IN_JPEG.items() if len(getattr(photo, block) or b"") > most
+    ]
