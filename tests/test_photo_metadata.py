@@ -5,6 +5,7 @@ import json
 import shutil
 import struct
 import subprocess
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from gpen_webui.photo import exif
+from gpen_webui.photo import exif, tiff_file
 from gpen_webui.photo.encode import encode_photo, losses
 from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.photo.tiff_file import around_pixels
 from tests.exif_blocks import ARTIST, CAPTION, MAKER_NOTE, THUMBNAIL, exif_block
 from tests.format_table import DOCUMENT, with_table
+from tests.hostile.formats import png_chunk
+from tests.test_photo import CAPTION as CAPTION_IN_XMP
 from tests.test_photo import FORMATS, picture, save, save_with_xmp, xmp_with
 
 RESULTS = ("same", "png", "jpeg", "webp")
@@ -193,8 +196,6 @@ def test_a_broken_text_of_a_png_costs_neither_its_exif_nor_its_turn(tmp_path: Pa
     path = save(picture(), tmp_path / "a.png", exif=b"Exif\0\0" + exif_block(orientation=6))
     data = path.read_bytes()
     content = b"Raw profile type exif\0\nexif\n   99\nno hex"
-    from tests.hostile.formats import png_chunk
-
     path.write_bytes(data[:33] + png_chunk(b"tEXt", content) + data[33:])
     photo = open_photo(path)
     assert photo.pixels.shape == (96, 64, 3)
@@ -255,3 +256,150 @@ def test_the_resolution_goes_into_the_exif_where_the_format_has_no_other_place(t
 def test_the_documents_table_says_what_is_kept():
     text = DOCUMENT.read_text(encoding="utf-8")
     assert with_table(text) == text, "write it anew: python -m tests.format_table"
+
+
+def png_profile(name: str, first_line: bytes, content: bytes) -> bytes:
+    """A block of bytes as text, as ImageMagick, exiftool and libavif write it."""
+    text = b"\n%s\n%08d\n%s\n" % (first_line, len(content), content.hex().encode())
+    chunk = b"Raw profile type " + name.encode() + b"\0\0" + zlib.compress(text)
+    return png_chunk(b"zTXt", chunk)
+
+
+def test_what_a_png_says_in_profiles_of_text_is_kept(tmp_path: Path):
+    resources = photoshop_segment()[4 + len(b"Photoshop 3.0\0") :]
+    path = save(picture(), tmp_path / "a.png")
+    data = path.read_bytes()
+    chunks = (
+        png_profile("exif", b"Exif", exif_block()),
+        png_profile("xmp", b"XMP", xmp_with(CAPTION_IN_XMP)),
+        png_profile("8bim", b"8bim profile", resources),
+    )
+    path.write_bytes(data[:33] + b"".join(chunks) + data[33:])
+    photo = open_photo(path)
+    assert exif.value_of(photo.exif, 0x010E) == CAPTION.encode() + b"\0"
+    assert b"Tante" in photo.xmp
+    assert tags(result_of(photo, tmp_path))["IPTC:Caption-Abstract"] == "Hochzeit 1943"
+    assert photo.losses == ()
+
+
+def test_the_xmp_of_a_gif_goes_into_its_png(tmp_path: Path):
+    path = save(picture().convert("P"), tmp_path / "a.gif")
+    data = path.read_bytes()
+    trailer = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+    block = b"\x21\xff\x0bXMP DataXMP" + xmp_with(CAPTION_IN_XMP) + trailer
+    start = 13 + 3 * 2 ** ((data[10] & 7) + 1)
+    path.write_bytes(data[:start] + block + data[start:])
+    assert b"Tante" in Image.open(result_of(open_photo(path), tmp_path)).info["xmp"]
+
+
+@pytest.mark.parametrize("behind", [b'<?xpacket end="w"', b"<x:more/>", xmp_with("<dc:x/>")])
+def test_xmp_is_found_among_the_remains_of_older_ones(tmp_path: Path, behind: bytes):
+    photo = open_photo(save_with_xmp(tmp_path / "a.jpg", xmp_with(CAPTION_IN_XMP) + behind))
+    assert b"Tante" in photo.xmp
+    assert photo.losses == ()
+
+
+def test_iptc_of_a_tiff_is_kept_where_its_resources_hold_other_things(tmp_path: Path):
+    digest = b"8BIM\4\x25\0\0" + struct.pack(">I", 16) + bytes(16)
+    buffer = io.BytesIO()
+    picture().save(buffer, "TIFF")
+    path = tmp_path / "a.tif"
+    more = {tiff_file.IPTC: (7, IPTC), tiff_file.PHOTOSHOP: (1, digest)}
+    path.write_bytes(around_pixels(buffer.getvalue(), None, more))
+    photo = open_photo(path)
+    for format in ("same", "jpeg", "png"):
+        found = tags(result_of(photo, tmp_path, format))
+        assert found["IPTC:Caption-Abstract"] == "Hochzeit 1943"
+    assert not any("Non-standard IPTC" in words for words in problems(result_of(photo, tmp_path)))
+
+
+def test_a_jpeg_as_full_of_exif_as_can_be_keeps_it(tmp_path: Path):
+    block = exif_block() + bytes(65_533 - 6 - len(exif_block()))
+    photo = open_photo(save(picture(), tmp_path / "a.jpg", exif=b"Exif\0\0" + block))
+    found = Image.open(result_of(photo, tmp_path)).info["exif"]
+    assert len(found) == 65_533
+    assert losses(photo) == []
+
+
+@pytest.mark.parametrize(
+    ("segment", "words"),
+    [
+        (b"\xff\xe0\0\x10II\x1a\0\0\0HEAPJPGM", "maker's data (CIFF)"),
+        (b"\xff\xec\0\x10[picture info]", "APP12 data"),
+        (b"\xff\xec\0\x0fDucky\0\1\0\4\0\0\0P", None),
+    ],
+)
+def test_what_makers_put_into_segments_of_their_own_is_named(
+    tmp_path: Path, segment: bytes, words: str | None
+):
+    photo = open_photo(jpeg_with(tmp_path / "a.jpg", segment))
+    expected = (f"a.jpg also holds what the result cannot: {words}.",) if words else ()
+    assert photo.losses == expected
+
+
+def test_a_makers_note_that_moves_in_a_tiff_is_named(tmp_path: Path):
+    buffer = io.BytesIO()
+    picture().save(buffer, "TIFF")
+    path = tmp_path / "a.tif"
+    path.write_bytes(around_pixels(buffer.getvalue(), exif_block(size=(96, 64)), {}))
+    (loss,) = open_photo(path).losses
+    assert loss.startswith("a.tif has a maker's note, which has moved in the result")
+
+
+def test_the_motion_video_behind_a_heic_is_named(tmp_path: Path):
+    path = save(picture(), tmp_path / "a.heic")
+    with path.open("ab") as file:
+        file.write(struct.pack(">I", 108) + b"mpvd" + bytes(100))
+    assert open_photo(path).losses == (
+        "a.heic also holds what the result cannot: motion video.",
+    )  # fmt: skip
+
+
+AREAS = {  # orientation: the centre and size of what lies at (0.25, 0.125) with 0.5 x 0.2
+    1: (0.25, 0.125, 0.5, 0.2),
+    2: (0.75, 0.125, 0.5, 0.2),
+    3: (0.75, 0.875, 0.5, 0.2),
+    4: (0.25, 0.875, 0.5, 0.2),
+    5: (0.125, 0.25, 0.2, 0.5),
+    6: (0.875, 0.25, 0.2, 0.5),
+    7: (0.875, 0.75, 0.2, 0.5),
+    8: (0.125, 0.75, 0.2, 0.5),
+}
+
+
+def region(width: int, height: int, as_elements: bool) -> str:
+    """A face marked in a picture of this size, in either of XMP's two ways to write it."""
+    values = {"x": "0.25", "y": "0.125", "w": "0.5", "h": "0.2", "unit": "normalized"}
+    area = "<mwg-rs:Area " + " ".join(f'stArea:{k}="{v}"' for k, v in values.items()) + "/>"
+    if as_elements:
+        inner = "".join(f"<stArea:{k}>{v}</stArea:{k}>" for k, v in values.items())
+        area = f'<mwg-rs:Area rdf:parseType="Resource">{inner}</mwg-rs:Area>'
+    return (
+        '<mwg-rs:Regions xmlns:stArea="http://ns.adobe.com/xmp/sType/Area#" '
+        'xmlns:stDim="http://ns.adobe.com/xap/1.0/sType/Dimensions#" rdf:parseType="Resource">'
+        f'<mwg-rs:AppliedToDimensions stDim:w="{width}" stDim:h="{height}" stDim:unit="pixel"/>'
+        '<mwg-rs:RegionList><rdf:Bag><rdf:li rdf:parseType="Resource">'
+        f"<mwg-rs:Name>Zoë</mwg-rs:Name>{area}</rdf:li></rdf:Bag></mwg-rs:RegionList>"
+        "</mwg-rs:Regions>"
+    )
+
+
+@pytest.mark.parametrize("orientation", AREAS)
+@pytest.mark.parametrize("as_elements", [False, True])
+def test_marked_faces_turn_with_the_photo(tmp_path: Path, orientation: int, as_elements: bool):
+    block = b"Exif\0\0" + exif_block(orientation=orientation)
+    path = save_with_xmp(tmp_path / "a.jpg", xmp_with(region(96, 64, as_elements)), exif=block)
+    photo = open_photo(path)
+    assert photo.losses == ()
+    found = tags(result_of(photo, tmp_path))
+    place = [found[f"XMP-mwg-rs:RegionArea{name}"] for name in "XYWH"]
+    assert place == pytest.approx(list(AREAS[orientation]))
+    size = [found[f"XMP-mwg-rs:RegionAppliedToDimensions{name}"] for name in "WH"]
+    assert size == list(photo.pixels.shape[1::-1])
+
+
+def test_faces_that_were_marked_in_the_upright_photo_stay_where_they_are(tmp_path: Path):
+    block = b"Exif\0\0" + exif_block(orientation=6)
+    path = save_with_xmp(tmp_path / "a.jpg", xmp_with(region(64, 96, False)), exif=block)
+    found = tags(result_of(open_photo(path), tmp_path))
+    assert found["XMP-mwg-rs:RegionAreaX"] == 0.25

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, JpegImagePlugin
+from PIL import ExifTags, Image, ImageCms
 from PIL.TiffImagePlugin import TiffImageFile
 
 from gpen_webui.photo import exif, icc
@@ -27,6 +27,7 @@ from gpen_webui.photo.colour import ColourSpace, space_of_numbers, space_of_png
 from gpen_webui.photo.formats import saved_as
 from gpen_webui.photo.metadata import Container, Metadata, exif_of, read_metadata
 from gpen_webui.photo.opening import OnSize, deep_samples, explaining, load, opened
+from gpen_webui.photo.packing import jpeg_coding, tiff_coding
 from gpen_webui.photo.webp_file import WebpFile
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,6 @@ ORIENTATIONS = {  # EXIF value: mirrored left to right first?, then quarter turn
     8: (False, 1),
 }
 MIN_IS_WHITE, TAG_BITS, TAG_PHOTOMETRIC = 0, 258, 262  # of TIFF
-JPEG_SUBSAMPLINGS = (0, 1, 2)  # as Pillow counts them: 4:4:4, 4:2:2, 4:2:0
 
 
 @dataclass(eq=False)
@@ -70,14 +70,13 @@ def decode(path: Path, name: str, max_megapixels: int, on_size: OnSize) -> Decod
     """
     with explaining(path, name):
         with opened(path, name, max_megapixels, on_size) as (image, container, warnings):
-            coding = _coding(image, path)
+            coding = _coding(image, container, path)
             load(image, path, name, max_megapixels)
             decoded = _to_rgb(image, container, path, name)
             orientation = _orientation(image, container)
             decoded.coding = coding
             decoded.warnings[:0] = warnings
-            is_turned = orientation in ORIENTATIONS
-            decoded.metadata = read_metadata(image, container, name, is_turned)
+            decoded.metadata = read_metadata(image, container, name, orientation)
             if not decoded.icc_is_made:  # the chunks say nothing, or not what holds now
                 decoded.metadata.png_colour = None
         decoded.losses += decoded.metadata.losses
@@ -124,23 +123,16 @@ def on_white(image: Image.Image) -> Image.Image:
     return white
 
 
-def _coding(image: Image.Image, path: Path) -> dict[str, object]:
+def _coding(image: Image.Image, container: Container, path: Path) -> dict[str, object]:
     """How the file packs its pixels, as far as the result can do the same."""
     match image.format:
         case "JPEG" | "MPO":
-            found = JpegImagePlugin.get_sampling(image)
-            assert isinstance(image, JpegImagePlugin.JpegImageFile)
-            tables = list(image.quantization.values())
-            return {
-                "subsampling": found if found in JPEG_SUBSAMPLINGS else None,
-                "tables": tables if 1 <= len(tables) <= 4 else None,
-                "progressive": bool(image.info.get("progressive")),
-            }
+            return jpeg_coding(image)
         case "WEBP":
             webp = WebpFile.read(path)
             return {"lossless": bool(webp and webp.is_lossless)}
         case "TIFF":
-            return {"lzw": image.info.get("compression") == "tiff_lzw"}
+            return tiff_coding(image, container.tiff)
     return {}
 
 
@@ -334,11 +326,13 @@ def _is_grey(pixels: np.ndarray) -> bool:
 
 def _orientation(image: Image.Image, container: Container) -> int:
     try:
-        return image.getexif().get(ExifTags.Base.Orientation, 1)
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return orientation if orientation in ORIENTATIONS else 1
     except Exception as error:  # broken metadata is no reason to refuse a photo
         log.info("broken EXIF", exc_info=error)
     try:
-        return exif.orientation_of(exif.checked(exif_of(image, container) or b""))
+        orientation = exif.orientation_of(exif.checked(exif_of(image, container) or b""))
+        return orientation if orientation in ORIENTATIONS else 1
     except ValueError:
         return 1
 

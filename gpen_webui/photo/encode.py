@@ -11,14 +11,31 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, JpegImagePlugin
+from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from gpen_webui.photo import exif, icc
 from gpen_webui.photo.decode import on_white
 from gpen_webui.photo.errors import PhotoError
 from gpen_webui.photo.formats import suffix_for
-from gpen_webui.photo.jpeg_file import APP13, PHOTOSHOP, iptc_of_resources
+from gpen_webui.photo.jpeg_file import (
+    APP13,
+    DESCRIBING_RESOURCES,
+    IPTC_RESOURCE,
+    PHOTOSHOP,
+    describing_resources,
+    iptc_of_resources,
+)
+from gpen_webui.photo.packing import (
+    avif_options,
+    heif_options,
+    jpeg_options,
+    jpeg_strips,
+    stays_jpeg,
+    tiff_growth,
+    tiff_options,
+    webp_options,
+)
 from gpen_webui.photo.photo import Photo
 from gpen_webui.photo.png_file import (
     comment_text,
@@ -26,18 +43,22 @@ from gpen_webui.photo.png_file import (
     text_of,
     unpacked,
 )
-from gpen_webui.photo.tiff_file import IPTC, XMP, around_pixels
+from gpen_webui.photo.tiff_file import IPTC, XMP, JpegStrips, around_pixels
 from gpen_webui.photo.tiff_file import PHOTOSHOP as PHOTOSHOP_TAG
 
 WITHOUT_ALPHA = ("jpeg", "bmp")
 WITHOUT_GREY = ("webp",)
 WITHOUT_RESOLUTION = ("webp", "heif", "avif")  # but in EXIF
 INCHES = 2  # unit of EXIF's resolution
-MOST_IN_JPEG = 65_000  # bytes of EXIF, XMP, IPTC or a comment: one segment's
-FULL_COLOUR_FROM = 90  # JPEG quality from which on colour keeps its full resolution
+SEGMENT = 65_533  # bytes of a JPEG's segment
+MOST_IN_JPEG = {  # bytes of a block beside what stands in front of it
+    "exif": SEGMENT - len(exif.PREFIX),
+    "xmp": SEGMENT - len(b"http://ns.adobe.com/xap/1.0/\0"),
+    "photoshop": SEGMENT - len(PHOTOSHOP),
+    "comment": SEGMENT,
+}
 BYTES, UNDEFINED = 1, 7  # types of TIFF
-TIFF_PREDICTOR, HORIZONTAL = 317, 2
-FAST = {"preset": "ultrafast"}  # of x265: a seventh of the time for the same size, 0.6 dB less
+OTHER_RESOURCES = DESCRIBING_RESOURCES - {IPTC_RESOURCE}  # a TIFF has a tag for IPTC
 WORDS = {"jpeg": "JPEG", "png": "PNG", "webp": "WebP", "tiff": "TIFF", "bmp": "BMP",
          "heif": "HEIC", "avif": "AVIF"}  # fmt: skip
 
@@ -51,8 +72,9 @@ def encode_photo(
     format the file's own suffix is kept. JPEG and BMP show transparency as white.
     Raises PhotoError where the format cannot hold the picture.
     """
-    target = _target(photo, format)
+    target, jpeg = _target(photo, format), None
     image = _to_image(photo, pixels, target)
+    size = image.size
     too_large: dict[str, Any] = dict.fromkeys(_too_large(photo, target))
     photo = replace(photo, **too_large)
     options: dict[str, object] = {"icc_profile": _profile(photo, image), "dpi": photo.dpi}
@@ -61,17 +83,18 @@ def encode_photo(
     if target == "bmp":
         options = {"dpi": photo.dpi}
     elif target == "jpeg":
-        options |= _jpeg_options(photo, image, quality)
+        options |= jpeg_options(photo.coding, image, quality) | {"comment": _comment(photo)}
     elif target == "webp":
-        is_lossless = photo.coding.get("lossless")
-        options |= {"lossless": True, "exact": True} if is_lossless else {"quality": quality}
+        options |= webp_options(photo.coding, quality)
     elif target == "avif":
-        options |= {"quality": quality}
+        options |= avif_options(quality)
     elif target == "heif":
-        options |= {"quality": quality, "enc_params": FAST}
+        options |= heif_options(quality)
     elif target == "tiff":
-        packing = "tiff_lzw" if photo.coding.get("lzw") else "tiff_deflate"
-        options |= {"compression": packing, "tiffinfo": {TIFF_PREDICTOR: HORIZONTAL}}
+        if stays_jpeg(photo.coding, image.mode):
+            jpeg = jpeg_strips(photo.coding, image, quality)
+            image = image.crop((0, 0, 1, 1))  # what its tags are taken from
+        options |= tiff_options(photo.coding)
     elif target == "png":
         options |= {"compress_level": 4, "pnginfo": _png_chunks(photo)}
         if photo.png_colour:
@@ -86,7 +109,7 @@ def encode_photo(
         ) from error
     data = buffer.getvalue()
     if target == "tiff":
-        data = _with_tags(photo, data)
+        data = _with_tags(photo, data, size, jpeg)
     elif target == "jpeg" and photo.photoshop:
         data = _with_photoshop(data, photo.photoshop)
     return data, suffix_for(photo.name, target)
@@ -116,16 +139,26 @@ def losses(photo: Photo, format: str = "same") -> list[str]:
     if target == "bmp":
         blocks = {"EXIF data": photo.exif, "XMP data": photo.xmp, "the colour profile": photo.icc}
         missing += [name for name, block in blocks.items() if block]
-    return [f"{photo.name}: {WORDS[target]} cannot hold {what}." for what in missing]
+    words_of_loss = [f"{photo.name}: {WORDS[target]} cannot hold {what}." for what in missing]
+    if target == "tiff" and (growth := tiff_growth(photo.coding, _mode(photo, target))):
+        words_of_loss.append(f"{photo.name} {growth}.")
+    return words_of_loss
 
 
 def _target(photo: Photo, format: str) -> str:
     return photo.format if format == "same" else format
 
 
+def _mode(photo: Photo, target: str) -> str:
+    """The result's, as Pillow calls it."""
+    is_grey = photo.grey and target not in WITHOUT_GREY and not _needs_colour(photo, target)
+    has_alpha = photo.alpha is not None and target not in WITHOUT_ALPHA
+    return ("L" if is_grey else "RGB") + ("A" if has_alpha else "")
+
+
 def _to_image(photo: Photo, pixels: np.ndarray, target: str) -> Image.Image:
     image = Image.fromarray(np.ascontiguousarray(pixels))
-    if photo.grey and target not in WITHOUT_GREY and not _needs_colour(photo, target):
+    if _mode(photo, target).startswith("L"):
         image = image.convert("L")
     if photo.alpha is None:
         return image
@@ -176,33 +209,6 @@ def _loaded(block: bytes) -> Image.Exif:
     return tags
 
 
-def _jpeg_options(photo: Photo, image: Image.Image, quality: int) -> dict[str, object]:
-    """A JPEG keeps its subsampling, and its quantization where that is finer than asked for."""
-    options: dict[str, object] = {
-        "subsampling": 0 if quality >= FULL_COLOUR_FROM else 2,
-        "optimize": True,
-        "progressive": bool(photo.coding.get("progressive")),
-        "comment": _comment(photo),
-        "quality": quality,
-    }
-    if photo.coding.get("subsampling") is not None and image.mode == "RGB":
-        options["subsampling"] = photo.coding["subsampling"]
-    tables = photo.coding.get("tables")
-    if tables and quality >= FULL_COLOUR_FROM and sum(tables[0]) < _coarseness(quality):
-        del options["quality"]
-        options["qtables"] = tables
-    return options
-
-
-def _coarseness(quality: int) -> int:
-    """The sum of the table of luminance that libjpeg makes of a quality."""
-    buffer = io.BytesIO()
-    Image.new("L", (8, 8)).save(buffer, "JPEG", quality=quality)
-    buffer.seek(0)
-    with JpegImagePlugin.JpegImageFile(buffer) as image:
-        return sum(image.quantization[0])
-
-
 def _comment(photo: Photo) -> bytes | None:
     """The photo's comment, a PNG's text of that name included."""
     if photo.comment:
@@ -210,7 +216,7 @@ def _comment(photo: Photo) -> bytes | None:
     for kind, content in unpacked(photo.texts):
         if content.startswith(b"Comment\0"):
             text = text_of(kind, content)
-            return text.encode() if text and len(text.encode()) <= MOST_IN_JPEG else None
+            return text.encode() if text and len(text.encode()) <= SEGMENT else None
     return None
 
 
@@ -230,18 +236,17 @@ def _png_chunks(photo: Photo) -> PngInfo | None:
     return info
 
 
-def _with_tags(photo: Photo, data: bytes) -> bytes:
+def _with_tags(photo: Photo, data: bytes, size: tuple[int, int], jpeg: JpegStrips | None) -> bytes:
     more = {}
     if photo.xmp:
         more[XMP] = (BYTES, photo.xmp)
     if photo.photoshop:
-        more[PHOTOSHOP_TAG] = (BYTES, photo.photoshop)
         if iptc := iptc_of_resources(photo.photoshop):
             more[IPTC] = (UNDEFINED, iptc)
-    with Image.open(io.BytesIO(data)) as image:
-        size = image.size
+        if others := describing_resources(photo.photoshop, OTHER_RESOURCES):
+            more[PHOTOSHOP_TAG] = (BYTES, others)
     block = None if photo.exif is None else exif.patched(photo.exif, *size)
-    return around_pixels(data, block, more)
+    return around_pixels(data, block, more, jpeg)
 
 
 def _with_photoshop(data: bytes, resources: bytes) -> bytes:
@@ -258,5 +263,6 @@ def _too_large(photo: Photo, target: str) -> list[str]:
     """The blocks that do not fit into a JPEG."""
     if target != "jpeg":
         return []
-    blocks = ("exif", "xmp", "photoshop", "comment")
-    return [block for block in blocks if len(getattr(photo, block) or b"") > MOST_IN_JPEG]
+    return [
+        block for block, most in MOST_IN_JPEG.items() if len(getattr(photo, block) or b"") > most
+    ]

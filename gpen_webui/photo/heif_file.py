@@ -47,7 +47,7 @@ class _Reader:
         self._primary = 0
 
     def read(self) -> HeifFile:
-        meta, has_track = self._meta()
+        meta, kinds = self._meta()
         for kind, content in _boxes(meta[4:]):
             reader = {
                 b"pitm": self._read_primary,
@@ -60,7 +60,7 @@ class _Reader:
                 self._own_data = content
             elif reader:
                 reader(content)
-        found = HeifFile(exif=self._exif(), besides=self._besides(has_track))
+        found = HeifFile(exif=self._exif(), besides=self._besides(kinds))
         for kind, content in self._of(self._primary):
             if kind == b"colr" and content[:4] == b"nclx":
                 found.cicp = struct.unpack(">HH", content[4:8])
@@ -70,9 +70,9 @@ class _Reader:
                 found.bits = max(found.bits, 12 if content[2] & 0x20 else 10)
         return found
 
-    def _meta(self) -> tuple[bytes, bool]:
-        """The content of the box that describes the pictures; whether there is a film, too."""
-        meta, has_track = b"", False
+    def _meta(self) -> tuple[bytes, set[bytes]]:
+        """The content of the box that describes the pictures; the kinds of all boxes."""
+        meta, kinds = b"", set()
         with self._path.open("rb") as file:
             while len(header := file.read(8)) == 8:
                 size, kind = struct.unpack(">I4s", header)
@@ -85,8 +85,8 @@ class _Reader:
                     break
                 else:
                     file.seek(size - start, 1)
-                has_track = has_track or kind == b"moov"
-        return meta, has_track
+                kinds.add(kind)
+        return meta, kinds
 
     def _read_primary(self, content: bytes) -> None:
         self._primary = int.from_bytes(content[4 : 6 if content[0] == 0 else 8], "big")
@@ -145,8 +145,10 @@ class _Reader:
         return [self._properties[n - 1] for n in numbers if 0 < n <= len(self._properties)]
 
     def _exif(self) -> bytes | None:
-        for item, kind in self._types.items():
-            if kind == "Exif" and (data := self._data(item)):
+        about_it = {source for kind, source, items in self._references if self._primary in items}
+        items = [item for item, kind in self._types.items() if kind == "Exif"]
+        for item in sorted(items, key=lambda item: item not in about_it):
+            if data := self._data(item):
                 (skipped,) = struct.unpack(">I", data[:4])
                 return data[4 + skipped :]
         return None
@@ -164,7 +166,7 @@ class _Reader:
                 parts.append(file.read(length))
         return b"".join(parts)
 
-    def _besides(self, has_track: bool) -> list[str]:
+    def _besides(self, kinds: set[bytes]) -> list[str]:
         besides, not_whole = [], set()
         for kind, source, targets in self._references:
             if kind in (b"thmb", b"auxl"):
@@ -185,8 +187,10 @@ class _Reader:
         ]
         if whole:
             besides.append("further pictures")
-        if has_track:
+        if b"moov" in kinds:
             besides.append("film or sequence of pictures")
+        if b"mpvd" in kinds:
+            besides.append("motion video")
         return [words for words in dict.fromkeys(besides) if words]
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 
 MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # what cannot stand in a JPEG's pixel data
 SOI, EOI, SOS, COM = 0xD8, 0xD9, 0xDA, 0xFE
-APP1, APP2, APP11, APP13 = 0xE1, 0xE2, 0xEB, 0xED
+APP0, APP1, APP2, APP11, APP12, APP13 = 0xE0, 0xE1, 0xE2, 0xEB, 0xEC, 0xED
 FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # how the picture is coded: baseline, progressive ...
 END = b"\xff\xd9"
 PHOTOSHOP = b"Photoshop 3.0\0"
@@ -101,7 +102,9 @@ class JpegFile:
                 self._refined[component, place] = bits & 15
 
 
-def describing_resources(resources: bytes) -> bytes | None:
+def describing_resources(
+    resources: bytes, numbers: Collection[int] = DESCRIBING_RESOURCES
+) -> bytes | None:
     """Of a block of Photoshop resources (8BIM) those that tell of the picture."""
     kept, at = [], 0
     while resources[at : at + 4] == b"8BIM" and at + 12 <= len(resources):
@@ -112,7 +115,7 @@ def describing_resources(resources: bytes) -> bytes | None:
         end = start + length
         if end > len(resources):
             break
-        if number in DESCRIBING_RESOURCES:
+        if number in numbers:
             kept.append(resources[at:end] + bytes(length % 2))
         at = end + length % 2
     return b"".join(kept) or None

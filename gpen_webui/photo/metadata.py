@@ -14,11 +14,14 @@ from PIL import Image
 from gpen_webui.photo import exif, xmp
 from gpen_webui.photo.heif_file import HeifFile
 from gpen_webui.photo.jpeg_file import (
+    APP0,
     APP1,
     APP2,
     APP11,
+    APP12,
     JpegFile,
     describing_resources,
+    iptc_of_resources,
     resource_of_iptc,
 )
 from gpen_webui.photo.png_file import PngFile, packed
@@ -30,7 +33,7 @@ log = logging.getLogger(__name__)
 MOST_BYTES = 2_000_000  # of a block of metadata
 MOST_DPI = 65_535  # of JPEG
 MOST_FILLING = 4_096  # bytes behind a JPEG's picture of which nothing is said
-USED_SEGMENTS = {0xE0, APP1, APP2, 0xEC, 0xED, 0xEE}  # those that tell how a JPEG is coded too
+USED_SEGMENTS = {APP0, APP1, APP2, APP12, 0xED, 0xEE}  # those that tell how a JPEG is coded too
 
 
 @dataclass
@@ -53,19 +56,25 @@ class Metadata:
 
 @dataclass(frozen=True)
 class Container:
-    """The file around a picture, read for what Pillow does not tell; by its format one of these."""
+    """The file around a picture, read for what Pillow does not tell; by its format one of these.
+
+    xmp: where Pillow does not find it.
+    """
 
     jpeg: JpegFile | None = None
     png: PngFile | None = None
     heif: HeifFile | None = None
     tiff: TiffTags | None = None
+    xmp: bytes | None = None
 
 
-def read_metadata(image: Image.Image, container: Container, name: str, turned: bool) -> Metadata:
-    """turned: the result is, against the file. Broken metadata never costs the photo."""
+def read_metadata(
+    image: Image.Image, container: Container, name: str, orientation: int
+) -> Metadata:
+    """orientation: the picture's in the file. Broken metadata never costs the photo."""
     found = Metadata(dpi=_resolution(image))
     _take_exif(found, image, container, name)
-    _take_xmp(found, image, name, turned)
+    _take_xmp(found, image, container, name, orientation)
     found.comment = _comment(image, container)
     found.photoshop = _photoshop(container)
     if png := container.png:
@@ -82,6 +91,10 @@ def read_metadata(image: Image.Image, container: Container, name: str, turned: b
         found.losses.append(f"{name} has more metadata than a photo can carry; part is left out.")
     if besides := _besides(image, container):
         found.losses.append(f"{name} also holds what the result cannot: {', '.join(besides)}.")
+    if container.tiff and exif.value_of(found.exif or b"", exif.MAKER_NOTE, directory=exif.EXIF):
+        found.losses.append(
+            f"{name} has a maker's note, which has moved in the result; not all of it may be read."
+        )
     if found.exif and exif.belongs_to_live_photo(found.exif):
         found.losses.append(f"{name} belongs to a Live Photo; its video stays with the original.")
     return found
@@ -109,17 +122,20 @@ def _take_exif(found: Metadata, image: Image.Image, container: Container, name: 
         found.losses.append(f"{name} has damaged EXIF data, which is left out.")
 
 
-def _take_xmp(found: Metadata, image: Image.Image, name: str, turned: bool) -> None:
-    block = image.info.get("xmp")
+def _take_xmp(
+    found: Metadata, image: Image.Image, container: Container, name: str, orientation: int
+) -> None:
+    block = image.info.get("xmp") or container.xmp
     if not isinstance(block, bytes) or not block.rstrip(b"\0"):
         return
-    if turned and xmp.marks_people(block):
-        found.losses.append(f"{name} is turned upright; the places of marked faces are left out.")
     try:
-        found.xmp = xmp.describing(block, turned)
+        found.xmp, lost_faces = xmp.describing(block, orientation, image.size)
     except Exception as error:  # whatever broken XML makes a parser raise
         log.info("broken XMP left out", exc_info=error)
         found.losses.append(f"{name} has damaged XMP data, which is left out.")
+        return
+    if lost_faces:
+        found.losses.append(f"{name} is turned upright; the places of marked faces are left out.")
 
 
 def _comment(image: Image.Image, container: Container) -> bytes | None:
@@ -132,13 +148,15 @@ def _comment(image: Image.Image, container: Container) -> bytes | None:
 def _photoshop(container: Container) -> bytes | None:
     if container.jpeg:
         return container.jpeg.photoshop
-    if container.png and (profile := container.png.profiles.get("iptc")):
+    if container.png and (profile := container.png.photoshop):
         is_bare = profile.startswith(b"\x1c")
         return resource_of_iptc(profile) if is_bare else describing_resources(profile)
     if container.tiff:
-        resources = describing_resources(container.tiff.raw(PHOTOSHOP_TAG) or b"")
+        resources = describing_resources(container.tiff.raw(PHOTOSHOP_TAG) or b"") or b""
         iptc = container.tiff.raw(IPTC)
-        return resources or (resource_of_iptc(iptc) if iptc else None)
+        if iptc and iptc_of_resources(resources) is None:
+            resources += resource_of_iptc(iptc)
+        return resources or None
     return None
 
 
@@ -174,6 +192,10 @@ def _beside_jpeg(jpeg: JpegFile) -> list[str]:
         words.append("thermal data")
     if jpeg.first(APP11, b"JP") is not None:
         words.append("content credentials (C2PA)")
+    if jpeg.first(APP0, b"II") is not None or jpeg.first(APP0, b"MM") is not None:
+        words.append("maker's data (CIFF)")
+    if any(code == APP12 and not content.startswith(b"Ducky") for code, content in jpeg.segments):
+        words.append("APP12 data")
     elsewhere = {
         code
         for code, content in jpeg.segments

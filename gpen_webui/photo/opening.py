@@ -125,6 +125,13 @@ def explaining(path: Path, name: str) -> Iterator[None]:
     except UnidentifiedImageError as error:
         if path.stat().st_size == 0:
             raise PhotoError(f"{name} is empty (0 bytes); try another copy of it.") from error
+        with path.open("rb") as file:
+            is_heif = file.read(12)[4:8] == b"ftyp"
+        if is_heif:
+            raise PhotoError(
+                f"{name} is no photo, or one in HEIF that is damaged or packed in a way that "
+                "cannot be read here; save it anew in another program, or try another copy of it."
+            ) from error
         raise PhotoError(
             f"{name} is not a photo in a known format ({READABLE_NAMES}); "
             "convert it to one of them, or try another copy of it."
@@ -135,12 +142,28 @@ def explaining(path: Path, name: str) -> Iterator[None]:
                 f"{name} cannot be read ({error.strerror}); check that you may open it."
             ) from error
         log.info("%s could not be opened", ascii(name), exc_info=error)
+        if _is_unknown(error):
+            raise _unknown_error(name) from error
         raise PhotoError(f"{name} is damaged or cut short; try another copy of it.") from error
     except Exception as error:
         log.info("%s could not be opened", ascii(name), exc_info=error)
+        if _is_unknown(error):
+            raise _unknown_error(name) from error
         raise PhotoError(
             f"{name} is damaged and cannot be read; try another copy of it."
         ) from error
+
+
+def _is_unknown(error: Exception) -> bool:
+    """Whether the file may be whole, but no decoder here knows how it is packed."""
+    return any(words in str(error).lower() for words in ("unsupported", "not implemented"))
+
+
+def _unknown_error(name: str) -> PhotoError:
+    return PhotoError(
+        f"{name} is packed in a way that cannot be read here; save it anew in another program, as "
+        "JPEG, PNG or TIFF, and restore that."
+    )
 
 
 def _pillow_open(file: BinaryIO, name: str, path: Path) -> Image.Image:
@@ -171,7 +194,10 @@ def _container(image: Image.Image, path: Path, jpeg: JpegFile | None) -> Contain
         case "JPEG" | "MPO":
             return Container(jpeg=jpeg)
         case "PNG":
-            return Container(png=PngFile.read(path))
+            png = PngFile.read(path)
+            return Container(png=png, xmp=png.xmp)
+        case "GIF":
+            return Container(xmp=_xmp_of_gif(path))
         case "HEIF" | "AVIF":
             return Container(heif=HeifFile.read(path))
         case "TIFF":
@@ -180,6 +206,13 @@ def _container(image: Image.Image, path: Path, jpeg: JpegFile | None) -> Contain
             except ValueError as error:
                 log.info("the tags of a TIFF cannot be read", exc_info=error)
     return Container()
+
+
+def _xmp_of_gif(path: Path) -> bytes | None:
+    """Its bytes lie in the file as they are, and a row of numbers behind them."""
+    _, mark, rest = path.read_bytes().partition(b"XMP DataXMP")
+    content, end, _ = rest.partition(b"\x01\xff\xfe\xfd")
+    return content if mark and end else None
 
 
 def _mended(jpeg: JpegFile, name: str) -> io.BytesIO:
@@ -199,8 +232,3 @@ def _mended(jpeg: JpegFile, name: str) -> io.BytesIO:
     if not jpeg.has_all_scans() or one.tobytes() != other.tobytes():
         raise PhotoError(f"{name} is damaged or cut short; try another copy of it.")
     return io.BytesIO(data + END)
-
-
-def _noise(seed: int) -> bytes:
-    """Bytes that could be a JPEG's pixels."""
-    return random.Random(seed).randbytes(FILLING).replace(b"\xff", b"\x7f")

@@ -13,13 +13,15 @@ TEXT = (b"tEXt", b"zTXt", b"iTXt")
 COLOUR = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 RAW_PROFILE = b"Raw profile type "
+PROFILES = ("exif", "APP1", "iptc", "8bim", "xmp")
+PROFILE = re.compile(r"\s*[^\n]*\n\s*(\d+)\s*\n([0-9a-fA-F\s]*)\0?$")  # its name, length, content
 MOST_TEXT = 1_000_000  # bytes of all text of a file
 
 
 @dataclass
 class PngFile:
     """texts: whole text chunks, (kind, content). profiles: what ImageMagick packs into text, by
-    name: exif, iptc. colour: chunks by kind. too_much_text: some was left out."""
+    name: one of PROFILES. colour: chunks by kind. too_much_text: some was left out."""
 
     texts: list[tuple[bytes, bytes]] = field(default_factory=list)
     profiles: dict[str, bytes] = field(default_factory=dict)
@@ -49,6 +51,20 @@ class PngFile:
                 file.seek(4, 1)
         return found
 
+    @property
+    def xmp(self) -> bytes | None:
+        """XMP that lies where ImageMagick puts it; that at its usual place Pillow reads."""
+        about = self.profiles.get("APP1", b"")
+        prefix = b"http://ns.adobe.com/xap/1.0/\0"
+        return self.profiles.get("xmp") or (
+            about.removeprefix(prefix) if about.startswith(prefix) else None
+        )
+
+    @property
+    def photoshop(self) -> bytes | None:
+        """IPTC, bare or in Photoshop's resources."""
+        return self.profiles.get("8bim") or self.profiles.get("iptc")
+
     def keywords(self) -> list[str]:
         """What the texts are called: Title, Author ..."""
         names = (content.partition(b"\0")[0].decode("latin-1") for _, content in self.texts)
@@ -67,13 +83,13 @@ class PngFile:
                 self.texts.append((kind, content))
 
     def _take_profile(self, name: str, kind: bytes, content: bytes) -> None:
-        text = text_of(kind, content)
-        numbers = re.match(r"\s*\S+\s+\d+\s+([0-9a-fA-F\s]*)$", text or "")
-        if numbers and name in ("exif", "APP1", "iptc"):
+        found = PROFILE.match(text_of(kind, content) or "")
+        if found and name in PROFILES:
             try:
-                self.profiles[name] = bytes.fromhex("".join(numbers[1].split()))
+                profile = bytes.fromhex("".join(found[2].split()))
             except ValueError:
                 return
+            self.profiles[name] = profile[: int(found[1])]
 
 
 def text_of(kind: bytes, content: bytes) -> str | None:

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import mmap
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
-from gpen_webui.photo.exif import EXIF, GPS, INTEROP, LONG, SIZES, Entry, Layout, layout_of
+from gpen_webui.photo.exif import (
+    EXIF,
+    GPS,
+    INTEROP,
+    LONG,
+    SHORT,
+    SIZES,
+    Entry,
+    Layout,
+    layout_of,
+)
 
 # What tells how the pixels lie in the file, or comes into the result by another way.
 OF_THE_PIXELS = frozenset(
@@ -18,15 +29,59 @@ XMP, IPTC, PHOTOSHOP = 700, 33723, 34377  # as bytes: metadata.py asks for them 
 APART = (XMP, IPTC, PHOTOSHOP)
 POINTERS = (EXIF, GPS, INTEROP)
 MOST_BYTES = 1_000_000  # of one value
-STRIP_OFFSETS, STRIP_LENGTHS = 273, 279
-PHOTOMETRIC, SUB_PICTURES = 262, 330
+STRIP_OFFSETS, STRIP_LENGTHS, ROWS_PER_STRIP = 273, 279, 278
+TILE_OFFSETS, JPEG_OFFSET = 324, 513
+WIDTH, HEIGHT, COMPRESSION, JPEG, SUBSAMPLING, POSITIONING = 256, 257, 259, 7, 530, 531
+REFERENCE, REFERENCES = 532, (0, 255, 128, 255, 128, 255)  # black and white of YCbCr
+YCBCR = 6
+PHOTOMETRIC, SUB_PICTURES, PREDICTOR = 262, 330, 317
 SENSOR = (32803, 34892)  # photometric interpretations of what a camera's sensor saw
 DNG_VERSION = 50706
+RATIONAL = 5  # a type
 CLASSIC_TYPES = {16: LONG, 17: 9, 18: 13}  # of BigTIFF's types, those that mean the same
 
 BIG_ENDIAN_BIG = b"MM\0\x2b"
 
 Directory = dict[int, "tuple[int, int, bytes | Directory]"]
+
+
+@dataclass(frozen=True)
+class JpegStrips:
+    """A picture as JPEGs one below the other, each with all its tables.
+
+    rows: of each but the last. size: width and height. photometric: of TIFF. subsampling:
+    across and down.
+    """
+
+    strips: list[bytes]
+    rows: int
+    size: tuple[int, int]
+    photometric: int
+    subsampling: tuple[int, int]
+
+    def tags(self, order: str) -> Directory:
+        """What a TIFF says of them."""
+
+        def numbers(*values: int) -> tuple[int, int, bytes]:
+            return LONG, len(values), struct.pack(f"{order}{len(values)}I", *values)
+
+        def short(*values: int) -> tuple[int, int, bytes]:
+            return SHORT, len(values), struct.pack(f"{order}{len(values)}H", *values)
+
+        tags: Directory = {
+            WIDTH: numbers(self.size[0]),
+            HEIGHT: numbers(self.size[1]),
+            COMPRESSION: short(JPEG),
+            PHOTOMETRIC: short(self.photometric),
+            ROWS_PER_STRIP: numbers(min(self.rows, self.size[1])),
+            STRIP_LENGTHS: numbers(*map(len, self.strips)),
+        }
+        if self.photometric == YCBCR:
+            pairs = (number for value in REFERENCES for number in (value, 1))
+            tags[SUBSAMPLING] = short(*self.subsampling)
+            tags[POSITIONING] = short(1)
+            tags[REFERENCE] = (RATIONAL, len(REFERENCES), struct.pack(order + "12I", *pairs))
+        return tags
 
 
 class TiffTags:
@@ -44,6 +99,22 @@ class TiffTags:
             if entry.tag == tag:
                 return self._value(entry)
         return None
+
+    def number(self, tag: int) -> int | None:
+        """The value of a tag that is a whole number, or the first of several."""
+        for entry in self._entries:
+            if entry.tag == tag and entry.values and SIZES.get(entry.type, 9) <= 8:
+                first = entry._replace(values=1)
+                if entry.length <= (8 if self.layout.is_big else 4) or entry.values > 1:
+                    return self.layout.number(self._data, first)
+        return None
+
+    def first_packed(self, length: int) -> bytes:
+        """The beginning of the packed pixels, or of the JPEG of an old TIFF."""
+        for tag in (JPEG_OFFSET, STRIP_OFFSETS, TILE_OFFSETS):
+            if at := self.number(tag):
+                return bytes(self._data[at : at + length])
+        return b""
 
     def holds_sensor_data(self) -> bool:
         """Whether the file is a camera's raw file; its first picture is a thumbnail then."""
@@ -127,12 +198,18 @@ def as_classic(path: Path) -> bytes | None:
     return bytes(data)
 
 
-def around_pixels(encoded: bytes, block: bytes | None, more: dict[int, tuple[int, bytes]]) -> bytes:
+def around_pixels(
+    encoded: bytes,
+    block: bytes | None,
+    more: dict[int, tuple[int, bytes]],
+    jpeg: JpegStrips | None = None,
+) -> bytes:
     """A TIFF file of the pixels of another one, with the tags of an EXIF block.
 
     encoded: a classic TIFF file of one picture in 8 bits. block: stands at the beginning of the
     result, byte for byte but for the place of the first directory, so that all that it points
-    to lies where it lay. more: further tags: type and value.
+    to lies where it lay. more: further tags: type and value. jpeg: stands for the pixels of
+    `encoded`, which then is of any size.
     """
     source, first = layout_of(encoded)
     order = layout_of(block)[0].order if block else source.order
@@ -140,7 +217,10 @@ def around_pixels(encoded: bytes, block: bytes | None, more: dict[int, tuple[int
     for entry in source.directory(encoded, first)[0]:
         raw = encoded[entry.value : entry.value + entry.length]
         tags[entry.tag] = (entry.type, entry.values, _swapped(raw, entry, source.order, order))
-    strips = _strips(source, encoded, first)
+    strips = jpeg.strips if jpeg else _strips(source, encoded, first)
+    if jpeg:
+        tags.pop(PREDICTOR, None)
+        tags |= jpeg.tags(order)
     if block:
         layout, at = layout_of(block)
         for entry in layout.directory(block, at)[0]:

@@ -11,11 +11,12 @@ import io
 import re
 from xml.etree import ElementTree
 
+from gpen_webui.photo import regions
+
 X, RDF = "adobe:ns:meta/", "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-PEOPLE = (  # faces marked in the picture, by their place
-    "http://www.metadataworkinggroup.com/schemas/regions/",
-    "http://ns.microsoft.com/photo/1.2/",
-)
+# Faces marked in the picture, by their place. Of those of Microsoft nobody knows whether they
+# count on the picture as it lies in the file or as it is shown: programs differ.
+PEOPLE = (regions.REGIONS, "http://ns.microsoft.com/photo/1.2/")
 PANORAMA = "http://ns.google.com/photos/1.0/panorama/"
 OF_THE_FILE = (  # beginnings of namespaces
     "http://ns.google.com/photos/1.0/",
@@ -48,9 +49,11 @@ PROPERTIES_OF_THE_FILE = frozenset(
     for name in names.split()
 )
 OF_TIFF_KEPT = frozenset(
-    f"{{{PREFIXES['tiff']}}}{name}"
+    f"{{{PREFIXES['tiff']}}}{name}".lower()
     for name in "Artist Copyright DateTime ImageDescription Make Model Software".split()
 )
+# A whole one among whatever follows or is left of it.
+WHOLE = re.compile(rb"<((?:[\w.-]+:)?(?:xmpmeta|xapmeta|RDF))\b.*?</\1\s*>", re.DOTALL)
 PREFIX = re.compile(r"(?!ns\d)[A-Za-z_][\w.-]{0,30}")
 PACKET = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>%s<?xpacket end="w"?>'
 
@@ -58,35 +61,46 @@ for _prefix, _namespace in PREFIXES.items():
     ElementTree.register_namespace(_prefix, _namespace)
 
 
-def describing(block: bytes, turned: bool) -> bytes | None:
-    """The XMP block (UTF-8) of what describes the picture; None where nothing does.
+def describing(
+    block: bytes, orientation: int = 1, size: tuple[int, int] = (0, 0)
+) -> tuple[bytes | None, bool]:
+    """The XMP block (UTF-8) of what describes the picture, None where nothing does; and whether
+    marked faces had to be left out.
 
-    turned: the result is, against the file, and faces marked in it are not where they were.
+    orientation: the picture's in the file, as of EXIF, where the result will be upright. size:
+    its in the file, width and height.
     Raises ValueError, ElementTree.ParseError and others for a broken block.
     """
-    block = block.rstrip(b"\0")
-    packet = ElementTree.fromstring(block)
+    packet, block = _parsed(block.rstrip(b"\0"))
     _keep_prefixes(block)
     about, description = f"{{{RDF}}}about", f"{{{RDF}}}Description"
     kept = ElementTree.Element(description, {about: ""})
     rdf = next(packet.iter(f"{{{RDF}}}RDF"), None)  # not always within an xmpmeta
     if rdf is None:
         raise ValueError("no RDF")
+    turned = orientation != regions.UPRIGHT
+    faces, lost_faces = False, False
     for found in rdf.findall(description):
         kept.attrib |= {
             name: value for name, value in found.attrib.items() if _describes(name, turned)
         }
-        kept.extend(part for part in found if _describes(part.tag, turned))
+        for part in found:
+            if turned and part.tag.startswith(f"{{{regions.REGIONS}}}"):
+                if regions.turn(part, orientation, size):
+                    kept.append(part)
+                    faces = True
+                else:
+                    lost_faces = True
+            elif _describes(part.tag, turned):
+                kept.append(part)
+            elif part.tag.startswith(f"{{{PEOPLE[1]}}}"):
+                lost_faces = True
+    lost_faces = lost_faces and not faces  # most programs write both
     if len(kept.attrib) == 1 and not len(kept):
-        return None
+        return None, lost_faces
     result = ElementTree.Element(f"{{{X}}}xmpmeta")
     ElementTree.SubElement(result, f"{{{RDF}}}RDF").append(kept)
-    return PACKET % ElementTree.tostring(result, "utf-8")
-
-
-def marks_people(block: bytes) -> bool:
-    """Faces are marked in the picture, by their place."""
-    return any(namespace.encode() in block for namespace in PEOPLE)
+    return PACKET % ElementTree.tostring(result, "utf-8"), lost_faces
 
 
 def _describes(name: str, turned: bool) -> bool:
@@ -95,10 +109,20 @@ def _describes(name: str, turned: bool) -> bool:
     if not name.startswith("{") or namespace == RDF or name in PROPERTIES_OF_THE_FILE:
         return False
     if namespace == PREFIXES["tiff"]:
-        return name in OF_TIFF_KEPT
+        return name.lower() in OF_TIFF_KEPT
     if namespace in (*PEOPLE, PANORAMA):
         return not turned
     return not namespace.startswith(OF_THE_FILE)
+
+
+def _parsed(block: bytes) -> tuple[ElementTree.Element, bytes]:
+    """The XMP and the part of the block that it is: often it is followed by remains of others."""
+    try:
+        return ElementTree.fromstring(block), block
+    except ElementTree.ParseError:
+        if not (whole := WHOLE.search(block)):
+            raise
+    return ElementTree.fromstring(whole[0]), whole[0]
 
 
 def _keep_prefixes(block: bytes) -> None:
