@@ -8,7 +8,8 @@ import pytest
 
 from gpen_webui.jobs.records import UnknownJobError
 from gpen_webui.jobs.service import JobService
-from tests.jobs_kit import STAGES, JobsHarness, collect, start, wait_for, wait_for_state
+from tests.jobs_kit import STAGES, JobsHarness, collect, start, wait_for_state
+from tests.waiting import wait_for
 
 pytest_plugins = ["tests.jobs_fixtures"]
 
@@ -38,7 +39,7 @@ def test_the_events_tell_a_photo_from_upload_to_result(service: JobService):
     assert done["counts"]["done"] == 1
 
 
-def test_a_listener_hears_everything_once_whenever_it_comes_and_goes(bench, service):
+def test_a_listener_hears_everything_once_whenever_it_comes_and_goes(harness, service):
     job = start(service, [f"{n}.jpg" for n in range(10)])
     heard: list[int] = []
     while not heard or heard[-1] < service.store.job(job.id).seq or not ended(service, job):
@@ -57,7 +58,7 @@ def test_any_part_of_the_story_can_be_read_again(service: JobService):
         assert list(service.events.follow(job.id, after)) == whole[after:]
 
 
-def test_twenty_listeners_hear_the_same_and_one_that_never_reads_holds_nobody_up(bench, service):
+def test_twenty_listeners_hear_the_same_and_one_that_never_reads_holds_nobody_up(harness, service):
     job = collect(service, [f"{n}.jpg" for n in range(30)])
     sleeper = service.events.follow(job.id)
     next(sleeper)
@@ -73,8 +74,8 @@ def test_twenty_listeners_hear_the_same_and_one_that_never_reads_holds_nobody_up
     sleeper.close()
 
 
-def test_a_live_event_arrives_at_once(bench: JobsHarness, service: JobService):
-    gate = bench.play.hold("a.jpg", "align")
+def test_a_live_event_arrives_at_once(harness: JobsHarness, service: JobService):
+    gate = harness.play.hold("a.jpg", "align")
     job = start(service, ["a.jpg"])
     gate.wait_until_reached()
     story = service.events.follow(job.id, after=service.store.job(job.id).seq)
@@ -89,17 +90,17 @@ def test_a_live_event_arrives_at_once(bench: JobsHarness, service: JobService):
     story.close()
 
 
-def test_silence_is_told_by_a_heartbeat(bench: JobsHarness, service: JobService):
+def test_silence_is_told_by_a_heartbeat(harness: JobsHarness, service: JobService):
     job = collect(service, ["a.jpg"])
     story = service.events.follow(job.id, heartbeat=0.05)
     assert [next(story) is None for _ in range(4)] == [False, False, True, True]
     story.close()
 
 
-def test_the_story_goes_on_when_a_job_is_retried(bench: JobsHarness, service: JobService):
-    bench.play.fail("a.jpg")
+def test_the_story_goes_on_when_a_job_is_retried(harness: JobsHarness, service: JobService):
+    harness.play.fail("a.jpg")
     job = wait_for_state(service, start(service, ["a.jpg"]), "done")
-    bench.play.mend("a.jpg")
+    harness.play.mend("a.jpg")
     seq = job.seq
     service.runner.retry(job.id)
     more = list(service.events.follow(job.id, after=seq))
@@ -107,7 +108,7 @@ def test_the_story_goes_on_when_a_job_is_retried(bench: JobsHarness, service: Jo
     assert [event["state"] for event in more[-2:]] == ["done", "done"]
 
 
-def test_a_deleted_job_ends_its_story(bench: JobsHarness, service: JobService):
+def test_a_deleted_job_ends_its_story(harness: JobsHarness, service: JobService):
     job = collect(service, ["a.jpg"])
     with ThreadPoolExecutor(1) as pool:
         story = pool.submit(lambda: list(service.events.follow(job.id)))

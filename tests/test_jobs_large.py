@@ -11,7 +11,8 @@ from gpen_webui.jobs.store import removal
 from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport
-from tests.jobs_kit import STAGES, JobsHarness, collect, files_in, start, wait_for, wait_for_state
+from tests.jobs_kit import STAGES, JobsHarness, collect, files_in, start, wait_for_state
+from tests.waiting import wait_for
 
 pytest_plugins = ["tests.jobs_fixtures"]
 
@@ -71,7 +72,7 @@ def restore_one(service: JobService, suffix: str = ".jpg") -> None:
     claims.ending_jobs(claim.job_id)
 
 
-def test_many_uploads_are_taken_at_once_and_in_order(bench: JobsHarness, service: JobService):
+def test_many_uploads_are_taken_at_once_and_in_order(harness: JobsHarness, service: JobService):
     job = service.store.create_job("album", "Large", RestoreOptions())
     names = [f"{n}.jpg" for n in range(1234)]
     assert service.store.add_items(job.id, uploads(service, names)) == list(range(1234))
@@ -80,7 +81,7 @@ def test_many_uploads_are_taken_at_once_and_in_order(bench: JobsHarness, service
         assert service.store.original(job.id, n).read_text() == f"{n}.jpg"
     assert service.store.job(job.id).counts["waiting"] == 1234
     assert len(service.events.replay(job.id)) == 1235
-    assert files_in(bench.outputs / ".gpen-webui" / "incoming") == set()
+    assert files_in(harness.outputs / ".gpen-webui" / "incoming") == set()
 
 
 def test_of_many_uploads_those_with_a_known_key_are_taken_once(service: JobService):
@@ -110,13 +111,13 @@ def test_adding_photos_takes_no_more_work_in_a_large_album(service: JobService):
     assert steps_of(service, add) < 2 * first
 
 
-def test_restoring_a_photo_takes_no_more_work_in_a_large_album(tmp_path, bench, service):
+def test_restoring_a_photo_takes_no_more_work_in_a_large_album(tmp_path, harness, service):
     service.pool.close()  # this test is the worker
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(b"photo")
     small = album_of_paths(service, photo, [f"{n}.jpg" for n in range(20)])
-    bench.close()
-    service = bench.open()
+    harness.close()
+    service = harness.open()
     service.pool.close()
     service.store.job(small)
     commands = service.runner._commands
@@ -150,15 +151,15 @@ def test_the_events_of_a_photo_take_little_room(service: JobService):
         assert connection.execute(query).fetchone()[0] < 50 * 1000
 
 
-def test_the_counters_are_what_counting_gives(bench: JobsHarness, service: JobService):
-    bench.play.fail("1.jpg")
+def test_the_counters_are_what_counting_gives(harness: JobsHarness, service: JobService):
+    harness.play.fail("1.jpg")
     done = wait_for_state(service, start(service, ["1.jpg", "landscape.jpg", "3.jpg"]), "done")
-    gate = bench.play.hold("5.jpg")
+    gate = harness.play.hold("5.jpg")
     cancelled = start(service, ["4.jpg", "5.jpg", "6.jpg"])
     gate.wait_until_reached()
     service.runner.cancel(cancelled.id)
     gate.open()
-    bench.play.mend("1.jpg")
+    harness.play.mend("1.jpg")
     service.runner.retry(done.id)
     wait_for_state(service, done, "done")
     service.runner.run_again(done.id, RestoreOptions(strength=1))
@@ -178,7 +179,7 @@ def test_the_counters_are_what_counting_gives(bench: JobsHarness, service: JobSe
 
 
 def test_a_large_album_is_removed_in_slices_between_which_others_go_on(
-    bench: JobsHarness, service: JobService, monkeypatch
+    harness: JobsHarness, service: JobService, monkeypatch
 ):
     monkeypatch.setattr(removal, "ITEMS_AT_ONCE", 10)
     job = wait_for_state(service, start(service, [f"{n}.jpg" for n in range(35)]), "done")
@@ -194,11 +195,11 @@ def test_a_large_album_is_removed_in_slices_between_which_others_go_on(
     service.runner.delete(job.id)
     assert seen == [35, 25, 15, 5]
     assert service.store.jobs() == []
-    assert files_in(bench.outputs / ".gpen-webui" / "uploads") == set()
+    assert files_in(harness.outputs / ".gpen-webui" / "uploads") == set()
     assert not job.folder.exists()
 
 
-def test_an_album_that_cannot_be_deleted_is_told_and_holds_up_no_other(bench, service):
+def test_an_album_that_cannot_be_deleted_is_told_and_holds_up_no_other(harness, service):
     stubborn, other = (wait_for_state(service, start(service, ["a.jpg"]), "done") for _ in range(2))
     upload = service.store.original(stubborn.id, 0)
     upload.unlink()
@@ -208,15 +209,15 @@ def test_an_album_that_cannot_be_deleted_is_told_and_holds_up_no_other(bench, se
     service.runner.delete(other.id)
     assert service.store.jobs() == []
     assert not other.folder.exists()
-    bench.close()
+    harness.close()
     (upload / "in the way").rmdir()
     upload.rmdir()
-    service = bench.open()
+    service = harness.open()
     wait_for(lambda: service.store.bytes_used() == 0)
     assert not stubborn.folder.exists()
 
 
-def test_a_removal_that_was_interrupted_goes_on_at_the_next_start(bench, service, monkeypatch):
+def test_a_removal_that_was_interrupted_goes_on_at_the_next_start(harness, service, monkeypatch):
     job = wait_for_state(service, start(service, [f"{n}.jpg" for n in range(30)]), "done")
     monkeypatch.setattr(removal, "ITEMS_AT_ONCE", 10)
     files = service.runner._commands._files
@@ -231,9 +232,9 @@ def test_a_removal_that_was_interrupted_goes_on_at_the_next_start(bench, service
     monkeypatch.setattr(files, "remove_originals", die_later)
     with pytest.raises(KeyboardInterrupt):
         service.runner.delete(job.id)
-    bench.close()
-    service = bench.open()
+    harness.close()
+    service = harness.open()
     assert service.store.jobs() == []
     wait_for(lambda: service.store.bytes_used() == 0)
-    assert files_in(bench.outputs / ".gpen-webui" / "uploads") == set()
+    assert files_in(harness.outputs / ".gpen-webui" / "uploads") == set()
     assert not job.folder.exists()
