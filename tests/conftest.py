@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 import gpen_webui  # noqa: F401 - first: it keeps OpenVINO, which tests import, from reporting
@@ -22,6 +24,13 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the folder `shared` beside the checkout")
     return folder
+
+
+@pytest.fixture
+def face() -> np.ndarray:
+    """A real face, (128,128,3) float32 levels: for the tests of what training does to one."""
+    photo = cv2.imread(str(PROJECT / "tests" / "data" / "astronaut.jpg"))[:, :, ::-1]
+    return cv2.resize(photo[0:256, 100:356], (128, 128)).astype(np.float32)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
