@@ -1,6 +1,7 @@
 """A store that is damaged, cut short, emptied or gone: no upload is lost, and what can be known
 of albums and results is known again."""
 
+import os
 import random
 import shutil
 import sqlite3
@@ -11,6 +12,7 @@ import pytest
 
 from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.service import JobService
+from gpen_webui.jobs.store import rescue
 from gpen_webui.jobs.store.backups import DAY, back_up, backup_paths
 from gpen_webui.options import RestoreOptions
 from tests.damaged_store import (
@@ -264,21 +266,33 @@ def test_a_whole_store_is_not_touched(harness: JobsHarness, checkpointed: Path):
     assert list(checkpointed.parent.glob("jobs.damaged*")) == []
 
 
-@pytest.mark.parametrize("point", ["complete", "kept", "removed"])
+@pytest.mark.parametrize("point", ["complete", "not kept", "kept", "replaced"])
 def test_a_death_while_the_store_is_replaced_changes_nothing(
     harness, checkpointed, monkeypatch, point
 ):
     truncate(checkpointed, checkpointed.stat().st_size // 2)
-    steps = {"complete": "_replace_store", "kept": "_keep", "removed": "flush_folder"}
 
     class Death(BaseException):
         pass
 
-    def die(*arguments):
+    link, flush, flushed = os.link, rescue.flush_folder, []
+
+    def die_at_link(*arguments):
+        if point == "kept":
+            link(*arguments)
         raise Death
 
+    def die_after_renaming(folder: Path):
+        flush(folder)
+        flushed.append(folder)
+        if len(flushed) == (1 if point == "complete" else 2):
+            raise Death
+
     with monkeypatch.context() as patch:
-        patch.setattr(f"gpen_webui.jobs.store.rescue.{steps[point]}", die)
+        if point in ("not kept", "kept"):
+            patch.setattr(os, "link", die_at_link)
+        else:
+            patch.setattr(rescue, "flush_folder", die_after_renaming)
         with pytest.raises(Death):
             harness.open()
     service = harness.open()

@@ -201,7 +201,7 @@ def _fetch(
 @contextmanager
 def _open(source: str, headers: dict, stall_seconds: float) -> Iterator[requests.Response]:
     """Ask for a file, following redirects only to other public web servers."""
-    local_allowed = _is_local(source)
+    local_allowed = is_local(source)
     with requests.Session() as session:
         for _ in range(MAX_REDIRECTS):
             answer = session.get(
@@ -222,7 +222,7 @@ def redirected(source: str, location: str, local_allowed: bool) -> str:
         raise _SourceError("redirects to something that is no web address")
     if urlsplit(target).scheme not in schemes:
         raise _SourceError("redirects to a connection without encryption")
-    if not local_allowed and _is_local(target):
+    if not local_allowed and is_local(target):
         raise _SourceError("redirects into the local network")
     return target
 
@@ -235,7 +235,7 @@ def _length(answer: requests.Response) -> int:
     return int(told)
 
 
-def _is_local(address: str) -> bool:
+def is_local(address: str) -> bool:
     """Whether a web address lies on this machine or in a private network."""
     host = urlsplit(address).hostname or ""
     try:
