@@ -194,12 +194,14 @@ def test_it_works_in_folders_with_odd_names(clone: Clone, name: str):
 def test_checks_run_before_the_tests_and_bring_their_own_needs_once(clone: Clone):
     for _ in range(2):
         done = clone.run("test", "--slow", "-x")
-    assert done.stdout.splitlines() == [
+    *checks, tests = done.stdout.splitlines()
+    assert checks == [
         "started: -m ruff check --quiet",
         "started: -m ruff format --check --quiet",
         "started: -m mypy",
-        "started: -m pytest --slow -x",
     ]
+    assert tests.startswith("started: -m pytest --numprocesses logical ")
+    assert tests.endswith(" --slow -x")
     assert "JavaScript is not checked: Node.js" in done.stderr
     extra = [call for call in clone.pip_calls() if "hypothesis==" in call]
     assert len(extra) == 1
