@@ -25,7 +25,7 @@ def version_1(harness: JobsHarness, tmp_path: Path) -> dict:
 
 def test_a_store_of_the_first_version_is_brought_up_to_date(harness: JobsHarness, version_1: dict):
     service = harness.open()
-    assert service.notice is None
+    assert service.rescue is None
     for job_id, expected in version_1.items():
         job = service.store.job(job_id)
         shown = job.as_dict() | {"folder": job.folder.name if job.folder else None}

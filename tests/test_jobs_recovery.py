@@ -246,7 +246,7 @@ def test_the_remedy_that_is_named_for_a_damaged_store_works(harness: JobsHarness
         use_all_of_it(service)
     harness.close()
     service = harness.open()
-    assert "was damaged; it is kept as jobs.damaged-" in service.notice
+    assert "was damaged; it is kept as jobs.damaged-" in str(service.rescue)
     [kept] = store.parent.glob("jobs.damaged-*.sqlite")
     assert kept.stat().st_size == size
     assert set().union(*photos_of(service).values()) == set(DONE)
@@ -262,7 +262,7 @@ def use_all_of_it(service: JobService) -> None:
 
 def test_a_whole_store_is_not_touched(harness: JobsHarness, checkpointed: Path):
     service = harness.open()
-    assert service.notice is None
+    assert service.rescue is None
     assert list(checkpointed.parent.glob("jobs.damaged*")) == []
 
 

@@ -135,6 +135,9 @@ def test_the_history_says_that_a_damaged_store_was_put_together_again(tmp_path: 
         page = server.get("/jobs").text
         [kept] = (tmp_path / ".gpen-webui").glob("jobs.damaged-*.sqlite")
         assert f"was damaged; it is kept as {kept.name}" in page
+        assert "1 albums with 1 photos" in page
+        chinese = server.get("/jobs", headers={"Accept-Language": "zh-CN"}).text
+        assert f"损坏的文件保存为 {kept.name}" in chinese
         assert [job["name"] for job in server.get("/api/jobs").json()["jobs"]] == ["Album"]
 
 
