@@ -1,12 +1,22 @@
 """What every test may use: where the project lies, and ground truth that only developers have."""
 
+import os
+from collections import Counter
 from pathlib import Path
 
+# Before NumPy and PyTorch are loaded: the threads of one test would wait for cores that another
+# has, which takes many times longer than doing without them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import cv2
+import numpy as np
 import pytest
 
 import gpen_webui  # noqa: F401 - first: it keeps OpenVINO, which tests import, from reporting
 
 PROJECT = Path(__file__).resolve().parent.parent
+FIGURES: Counter[str] = Counter()
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +34,19 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def figures() -> Counter[str]:
+    """Count what was survived under a name; printed when all tests have ended."""
+    return FIGURES
+
+
+@pytest.fixture
+def face() -> np.ndarray:
+    """A real face, (128,128,3) float32 levels: for the tests of what training does to one."""
+    photo = cv2.imread(str(PROJECT / "tests" / "data" / "astronaut.jpg"))[:, :, ::-1]
+    return cv2.resize(photo[0:256, 100:356], (128, 128)).astype(np.float32)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
 
@@ -35,3 +58,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(skip)
+
+
+# Each of several processes that run tests hands its figures to the one that reports.
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = dict(FIGURES)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    FIGURES.update(getattr(node, "workeroutput", {}).get("figures", {}))
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    for name, count in sorted(FIGURES.items()):
+        terminalreporter.write_line(f"{name}: {count}")

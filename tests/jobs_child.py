@@ -18,7 +18,8 @@ from pathlib import Path
 
 from gpen_webui.jobs.runner.saving import Saver
 from gpen_webui.jobs.store.claims import ClaimQueue
-from tests.jobs_kit import STAGES, JobsHarness, start, wait_for
+from tests.jobs_kit import STAGES, JobsHarness, start
+from tests.waiting import wait_for
 
 
 def die(*_: object) -> None:
@@ -38,7 +39,7 @@ def dying_after(method: Callable, is_it: Callable[[object], bool]) -> Callable:
 
 
 def main(outputs: Path, point: str, name: str) -> None:
-    bench = JobsHarness(outputs, workers=2)
+    harness = JobsHarness(outputs, workers=2)
     moments = {
         "claimed": (ClaimQueue, "claim"),
         "placed": (Saver, "place"),
@@ -50,13 +51,13 @@ def main(outputs: Path, point: str, name: str) -> None:
         return point == "reported" or getattr(thing, "name", None) == name
 
     if point in STAGES:
-        bench.play.hold(name, point).pass_through = die
+        harness.play.hold(name, point).pass_through = die
     elif point in moments:
         owner, method = moments[point]
         setattr(owner, method, dying_after(getattr(owner, method), is_it))
     if point == "loading":
-        bench.load = die
-    service = bench.open()
+        harness.load = die
+    service = harness.open()
     jobs = service.store.jobs() or [start(service, [f"{n}.jpg" for n in range(5)])]
     wait_for(lambda: service.store.job(jobs[0].id).ended)
 

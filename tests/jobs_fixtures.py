@@ -18,24 +18,24 @@ RUNNERS = {"threads": JobService}
 
 
 @pytest.fixture(params=RUNNERS)
-def make_bench(request: pytest.FixtureRequest, tmp_path: Path):
-    benches: list[JobsHarness] = []
+def make_harness(request: pytest.FixtureRequest, tmp_path: Path):
+    harnesses: list[JobsHarness] = []
 
     def make(**settings: object) -> JobsHarness:
         make_service = RUNNERS[request.param]
-        benches.append(JobsHarness(tmp_path / "outputs", make_service=make_service, **settings))
-        return benches[-1]
+        harnesses.append(JobsHarness(tmp_path / "outputs", make_service=make_service, **settings))
+        return harnesses[-1]
 
     yield make
-    for bench in benches:
-        bench.close()
+    for harness in harnesses:
+        harness.close()
 
 
 @pytest.fixture
-def bench(make_bench: Callable[..., JobsHarness]) -> JobsHarness:
-    return make_bench()
+def harness(make_harness: Callable[..., JobsHarness]) -> JobsHarness:
+    return make_harness()
 
 
 @pytest.fixture
-def service(bench: JobsHarness):
-    return bench.open()
+def service(harness: JobsHarness):
+    return harness.open()

@@ -6,9 +6,8 @@ The store, the files and the threads are real; only the restoring of pixels is p
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from threading import Event, Lock
@@ -22,9 +21,10 @@ from gpen_webui.pipeline import ItemReport, StageError
 from gpen_webui.settings import Settings
 from gpen_webui.stages.base import Intermediates
 from gpen_webui.states import Stage
+from tests.waiting import wait_for
 
 STAGES = ["open", "detect", "align", "network", "blend", "adjust", "save"]
-PATIENCE = 20.0  # seconds until a test gives up waiting; nothing takes that long
+PATIENCE = 20.0  # seconds until a photo gives up waiting; nothing takes that long
 
 
 @dataclass(eq=False)
@@ -68,13 +68,13 @@ class PlayedRestoration:
         self.restorers: set[FakeRestorer] = set()
         self.result_bytes = 0  # results are padded to this size
         self.suffixes: dict[str, str] = {}  # of photos whose content is not what their name says
-        self._gates: dict[tuple[str, str], Gate] = {}
+        self.gates: dict[tuple[str, str], Gate] = {}
         self._failures: dict[tuple[str, str], Exception] = {}
         self._lock = Lock()
 
     def hold(self, name: str, stage: str = "network") -> Gate:
         """Stop this photo inside this stage until the gate is opened."""
-        return self._gates.setdefault((name, stage), Gate())
+        return self.gates.setdefault((name, stage), Gate())
 
     def fail(self, name: str, error: Exception | None = None, stage: str = "detect") -> None:
         """Let this photo fail in this stage."""
@@ -99,7 +99,7 @@ class PlayedRestoration:
         for stage in STAGES:
             yield stage
             self.entered.append((name, stage))
-            if gate := self._gates.get((name, stage)):
+            if gate := self.gates.get((name, stage)):
                 gate.pass_through()
             if error := self._failures.get((name, stage)):
                 raise error
@@ -153,7 +153,7 @@ class JobsHarness:
 
     def close(self) -> None:
         """Stop whatever is at work."""
-        for gate in self.play._gates.values():
+        for gate in self.play.gates.values():
             gate.open()
         while self._services:
             self._services.pop().close()
@@ -188,14 +188,6 @@ def start(service: JobService, names: Iterable[str], **more: object) -> Job:
 def content(name: str) -> bytes:
     """What a photo of this name holds."""
     return name.encode("utf-8", "replace")
-
-
-def wait_for(condition: Callable[[], object], patience: float = PATIENCE) -> None:
-    """Wait until it is true."""
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 def wait_for_state(service: JobService, job: Job, *states: str) -> Job:

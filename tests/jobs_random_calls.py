@@ -169,9 +169,9 @@ class Caller:
 
 
 def main(outputs: Path, log: Path, seed: int, calls: int) -> None:
-    bench = JobsHarness(outputs, workers=3, max_photo_seconds=TIME_LIMIT)
-    bench.play = RandomRestoration()
-    service = bench.open()
+    harness = JobsHarness(outputs, workers=3, max_photo_seconds=TIME_LIMIT)
+    harness.play = RandomRestoration()
+    service = harness.open()
     originals = outputs.parent / "originals"
     originals.mkdir(exist_ok=True)
     handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -192,7 +192,7 @@ def main(outputs: Path, log: Path, seed: int, calls: int) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    bench.close()
+    harness.close()
 
 
 if __name__ == "__main__":

@@ -9,8 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
@@ -18,6 +17,8 @@ from threading import Thread
 import cv2
 import requests
 import websocket
+
+from tests.waiting import wait_for
 
 PROJECT = Path(__file__).resolve().parent.parent
 ASTRONAUT = Path(__file__).resolve().parent / "data" / "astronaut.jpg"
@@ -113,13 +114,18 @@ class Server:
 
     def wait_for(self, job: str, states: tuple[str, ...] = ENDED, patience: float = 120) -> dict:
         """The job as soon as it is in one of these states."""
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            found = self.job(job)
-            if found["state"] in states:
-                return found
-            time.sleep(0.1)
-        raise AssertionError(f"the job is still {found['state']}: {found['reason']}")
+        return self.wait_until(job, lambda found: found["state"] in states, patience)
+
+    def wait_until(self, job: str, is_it: Callable[[dict], object], patience: float = 120) -> dict:
+        """The job as soon as it is as wanted."""
+        found: dict = {}
+
+        def look() -> bool:
+            found.update(self.job(job))
+            return bool(is_it(found))
+
+        wait_for(look, patience, lambda: f"the job is still {found['state']}: {found['reason']}")
+        return found
 
     def errors(self) -> list[str]:
         """What its log calls an error: nothing that a photo or a client may bring about."""
@@ -140,14 +146,10 @@ class Server:
         printed.put("")
 
     def _address(self, printed: Queue[str]) -> str:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            with contextlib.suppress(Empty):
-                line = printed.get(timeout=0.2)
+        with contextlib.suppress(Empty):
+            while line := printed.get(timeout=START_SECONDS):
                 if found := re.search(r"http://\S+", line):
                     return found.group()
-                if line == "":
-                    break
         self.kill()
         raise AssertionError(f"the server did not start: {self.lines}")
 

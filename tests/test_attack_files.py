@@ -284,7 +284,7 @@ def test_a_public_model_source_cannot_point_into_the_local_network(tmp_path: Pat
     with FileServer(b"secret").running() as inner, FileServer(b"").running() as outer:
         outer.redirect_to = inner.url("whole")
         is_local = {outer.url("away"): False}
-        ours = "gpen_webui.models.download._is_local"
+        ours = "gpen_webui.models.download.is_local"
         monkeypatch.setattr(ours, lambda address: is_local.get(address, True))
         with pytest.raises(DownloadError, match="local network"):
             download_model("gpen-bfr-256", tmp_path, sources=[outer.url("away")])

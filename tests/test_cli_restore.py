@@ -11,13 +11,15 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter, ImageOps
+
+from tests.waiting import wait_for
 
 PROJECT = Path(__file__).resolve().parent.parent
 ASTRONAUT = PROJECT / "tests" / "data" / "astronaut.jpg"
@@ -68,9 +70,7 @@ def degraded() -> Image.Image:
     return small.resize((240, 240), Image.Resampling.BICUBIC)
 
 
-@pytest.fixture
-def album(tmp_path: Path, degraded: Image.Image) -> Path:
-    folder = tmp_path / "album"
+def make_album(folder: Path, degraded: Image.Image) -> Path:
     (folder / "1950").mkdir(parents=True)
     degraded.save(folder / "anna.jpg", quality=80)
     degraded.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "1950" / "anna.png")
@@ -79,23 +79,47 @@ def album(tmp_path: Path, degraded: Image.Image) -> Path:
     return folder
 
 
+@pytest.fixture
+def album(tmp_path: Path, degraded: Image.Image) -> Path:
+    return make_album(tmp_path / "album", degraded)
+
+
+@dataclass(frozen=True)
+class Restored:
+    """An album, its results, and what the command said when it made them with --json."""
+
+    album: Path
+    out: Path
+    done: subprocess.CompletedProcess
+
+
+@pytest.fixture(scope="module")
+def restored(tmp_path_factory, degraded: Image.Image) -> Restored:
+    """One run, of which many tests look at the results; none of them changes anything."""
+    folder = tmp_path_factory.mktemp("restored")
+    album = make_album(folder / "album", degraded)
+    before = files_in(album)
+    done = restore(album, "-o", folder / "out", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert files_in(album) == before
+    return Restored(album, folder / "out", done)
+
+
 def huge_png() -> bytes:
     header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + b"IHDR" + header
     return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", zlib.crc32(b"IHDR" + header))
 
 
-def test_a_folder_comes_out_restored_with_its_names_and_tree(album: Path, tmp_path: Path):
-    out = tmp_path / "out"
-    done = restore(album, "-o", out, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert set(files_in(out)) == {"anna.jpg", "1950/anna.png", "1950/bert.jpg", "sky.png"}
-    report = report_of(out)
+def test_a_folder_comes_out_restored_with_its_names_and_tree(restored: Restored):
+    found = files_in(restored.out)
+    assert set(found) == {"anna.jpg", "1950/anna.png", "1950/bert.jpg", "sky.png"}
+    report = report_of(restored.out)
     assert report["anna.jpg"]["state"] == "done"
     assert report["anna.jpg"]["faces"][0]["restored"]
     assert report["anna.jpg"]["model"] == "gpen-mini-256"
     assert report["sky.png"]["state"] == "no_face"
-    assert "gpen-mini-256" in done.stderr
+    assert "gpen-mini-256" in restored.done.stderr
 
 
 def degrade(path: Path, number: int) -> Image.Image:
@@ -111,15 +135,16 @@ def degrade(path: Path, number: int) -> Image.Image:
     return Image.fromarray(np.clip(np.asarray(small) + noise, 0, 255).astype(np.uint8))
 
 
-def test_twelve_degraded_portraits_come_out_restored(shared: Path, tmp_path: Path):
+@pytest.mark.parametrize("count", [4, pytest.param(12, marks=pytest.mark.slow)])
+def test_degraded_portraits_come_out_restored(shared: Path, tmp_path: Path, count: int):
     folder = tmp_path / "portraits"
     folder.mkdir()
-    for number, path in enumerate(sorted((shared / "photos").glob("portrait-*.jpg"))):
+    for number, path in enumerate(sorted((shared / "photos").glob("portrait-*.jpg"))[:count]):
         degrade(path, number).save(folder / path.name, quality=30)
     done = restore(folder, "-o", tmp_path / "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     report = report_of(tmp_path / "out")
-    assert len(report) == 12
+    assert len(report) == count
     for name, photo in report.items():
         assert (photo["state"], len(photo["faces"])) == ("done", 1)
         with Image.open(folder / name) as before, Image.open(tmp_path / "out" / name) as after:
@@ -134,25 +159,24 @@ def test_twelve_degraded_portraits_come_out_restored(shared: Path, tmp_path: Pat
             assert np.corrcoef(degraded.ravel(), restored.ravel())[0, 1] > 0.9  # of this person
 
 
-def test_a_photo_without_a_face_is_passed_on_byte_for_byte(album: Path, tmp_path: Path):
-    restore(album / "sky.png", "-o", tmp_path / "out", cwd=tmp_path)
-    assert (tmp_path / "out" / "sky.png").read_bytes() == (album / "sky.png").read_bytes()
+def test_a_photo_without_a_face_is_passed_on_byte_for_byte(restored: Restored):
+    passed_on, original = restored.out / "sky.png", restored.album / "sky.png"
+    assert passed_on.read_bytes() == original.read_bytes()
 
 
-def test_grey_stays_grey_and_sizes_stay(album: Path, tmp_path: Path):
-    restore(album, "-o", tmp_path / "out", cwd=tmp_path)
-    with Image.open(tmp_path / "out" / "1950" / "bert.jpg") as bert:
+def test_grey_stays_grey_and_sizes_stay(restored: Restored):
+    with Image.open(restored.out / "1950" / "bert.jpg") as bert:
         assert (bert.mode, bert.size) == ("L", (240, 240))
 
 
 def test_same_bytes_twice_with_one_worker_and_four_alone_and_in_a_folder(
-    album: Path, tmp_path: Path
+    restored: Restored, tmp_path: Path
 ):
     outs = [tmp_path / f"out{number}" for number in range(3)]
-    restore(album, "-o", outs[0], "--workers", 1, cwd=tmp_path)
-    restore(album, "-o", outs[1], "--workers", 4, cwd=tmp_path)
-    restore(album / "anna.jpg", "-o", outs[2], cwd=tmp_path)
-    assert files_in(outs[0]) == files_in(outs[1])
+    restore(restored.album, "-o", outs[0], "--workers", 1, cwd=tmp_path)
+    restore(restored.album, "-o", outs[1], "--workers", 4, cwd=tmp_path)
+    restore(restored.album / "anna.jpg", "-o", outs[2], cwd=tmp_path)
+    assert files_in(outs[0]) == files_in(outs[1]) == files_in(restored.out)
     assert files_in(outs[2])["anna.jpg"] == files_in(outs[0])["anna.jpg"]
 
 
@@ -194,10 +218,10 @@ def test_nothing_is_overwritten_without_skip_existing(album: Path, tmp_path: Pat
 
 
 @pytest.fixture
-def twelve(tmp_path: Path, degraded: Image.Image) -> Path:
+def eight(tmp_path: Path, degraded: Image.Image) -> Path:
     folder = tmp_path / "many"
     folder.mkdir()
-    for number in range(12):
+    for number in range(8):
         # Large enough that a run can be stopped before it is done.
         photo = degraded.rotate(number, fillcolor=(90, 90, 90)).resize((720, 720))
         photo.save(folder / f"{number:02}.png")
@@ -213,52 +237,52 @@ def stop_after_two(out: Path, how: signal.Signals, *arguments: object) -> tuple[
         stderr=subprocess.PIPE,
         text=True,
     )
-    while process.poll() is None and len(list(out.glob("*.png"))) < 2:
-        time.sleep(0.005)
+    wait_for(lambda: process.poll() is not None or len(list(out.glob("*.png"))) >= 2)
     os.kill(process.pid, how)
     _, said = process.communicate(timeout=60)
     return process.returncode, said
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, pytest.param(signal.SIGHUP, marks=pytest.mark.slow), signal.SIGKILL]
+)
 def test_a_run_that_was_stopped_goes_on_where_it_stopped(
-    twelve: Path, tmp_path: Path, how: signal.Signals
+    eight: Path, tmp_path: Path, how: signal.Signals
 ):
     out = tmp_path / "out"
-    code, said = stop_after_two(out, how, twelve, "--strength", 60)
+    code, said = stop_after_two(out, how, eight, "--strength", 60)
     first = {name: data for name, data in files_in(out).items() if name[0] != "."}
-    assert 2 <= len(first) < 12
+    assert 2 <= len(first) < 8
     for data in first.values():
         Image.open(io.BytesIO(data)).load()  # whole
     if how != signal.SIGKILL:
         assert code == 130
-        command_line = f"./run.sh restore {twelve} --strength 60 -o {out} --workers 1"
+        command_line = f"./run.sh restore {eight} --strength 60 -o {out} --workers 1"
         assert f"{command_line} --skip-existing" in said
 
-    done = restore(twelve, "-o", out, "--strength", 60, "--skip-existing", cwd=tmp_path)
+    done = restore(eight, "-o", out, "--strength", 60, "--skip-existing", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
     found = files_in(out)
-    assert {name for name in found if name[0] != "."} == {f"{n:02}.png" for n in range(12)}
+    assert {name for name in found if name[0] != "."} == {f"{n:02}.png" for n in range(8)}
     assert {name: found[name] for name in first} == first
     assert {photo["state"] for photo in report_of(out).values()} <= {"done", "no_face"}
 
 
-def test_two_runs_do_not_share_a_results_folder(twelve: Path, album: Path, tmp_path: Path):
+def test_two_runs_do_not_share_a_results_folder(eight: Path, album: Path, tmp_path: Path):
     out = tmp_path / "out"
     first = subprocess.Popen(
-        command(twelve, "-o", out, "--workers", 1),
+        command(eight, "-o", out, "--workers", 1),
         cwd=tmp_path,
         env=environment(tmp_path),
         stderr=subprocess.DEVNULL,
     )
-    while first.poll() is None and not list(out.glob("*.png")):
-        time.sleep(0.02)
+    wait_for(lambda: first.poll() is not None or list(out.glob("*.png")))
     second = restore(album, "-o", out, cwd=tmp_path)
     assert first.wait(60) == 0
     assert second.returncode == 2
     assert "Another run is writing" in second.stderr
-    assert len(report_of(out)) == 12
+    assert len(report_of(out)) == 8
 
 
 def test_a_report_of_another_program_is_never_overwritten(album: Path, tmp_path: Path):
@@ -295,7 +319,8 @@ def test_results_inside_the_album_are_not_restored_again(album: Path, tmp_path: 
 
 
 def test_the_report_says_what_was_done_to_every_photo(album: Path, tmp_path: Path):
-    restore(album, "-o", tmp_path / "out", "--strength", 33, "--min-face", 500, cwd=tmp_path)
+    options = ("--strength", 33, "--min-face", 500)
+    restore(album / "anna.jpg", "-o", tmp_path / "out", *options, cwd=tmp_path)
     photo = report_of(tmp_path / "out")["anna.jpg"]
     assert photo["state"] == "no_face"
     face = photo["faces"][0]
@@ -306,8 +331,9 @@ def test_the_report_says_what_was_done_to_every_photo(album: Path, tmp_path: Pat
     assert len(photo["model_sha256"]) == 64
     assert {"open", "detect", "save"} <= set(photo["seconds"])
 
-    restore(album, "-o", tmp_path / "out2", cwd=tmp_path)
-    photo = report_of(tmp_path / "out2")["anna.jpg"]
+
+def test_the_report_says_where_the_face_is_and_how_long_each_stage_took(restored: Restored):
+    photo = report_of(restored.out)["anna.jpg"]
     left, top, right, bottom = photo["faces"][0]["box"]
     assert 0 <= left < right <= 240
     assert 0 <= top < bottom <= 240
@@ -367,10 +393,9 @@ def test_a_terminal_shows_a_bar_with_count_and_time_left(album: Path, tmp_path: 
     assert b"3 restored, 1 without a face, saved unchanged, 1 failed" in said
 
 
-def test_json_prints_one_object_per_photo_and_nothing_else(album: Path, tmp_path: Path):
-    done = restore(album, "-o", tmp_path / "out", "--json", cwd=tmp_path)
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert {line["name"] for line in lines[:-1]} == set(report_of(tmp_path / "out"))
+def test_json_prints_one_object_per_photo_and_nothing_else(restored: Restored):
+    lines = [json.loads(line) for line in restored.done.stdout.splitlines()]
+    assert {line["name"] for line in lines[:-1]} == set(report_of(restored.out))
     assert lines[-1]["counts"]["done"] == 3
 
 

@@ -248,7 +248,7 @@ def test_two_downloads_of_one_model_do_not_mix(server, weights, tmp_path: Path):
     assert outcome[0].path.read_bytes() == weights
 
 
-@pytest.mark.parametrize("process", [1, os.getpid(), 999999999])
+@pytest.mark.parametrize("process", [1, os.getpid(), 999999999], ids=["another", "ours", "nobody"])
 def test_the_lock_of_a_dead_download_is_taken_over(server, tmp_path: Path, process: int):
     (tmp_path / f".{NAME}.lock").write_text(str(process))
     assert fetch(server, tmp_path, "whole").name == NAME

@@ -87,11 +87,11 @@ def test_never_more_streams_than_cores(model, cache, monkeypatch):
 
 
 def test_one_stream_only_where_feature_maps_are_large():
-    from gpen_webui.engines.openvino.engine import _streams_in_memory
+    from gpen_webui.engines.openvino.engine import streams_in_memory
 
-    assert _streams_in_memory(256, "float32") >= 4
-    assert _streams_in_memory(512, "float32") == 1
-    assert _streams_in_memory(512, "bfloat16") == 2
+    assert streams_in_memory(256, "float32") >= 4
+    assert streams_in_memory(512, "float32") == 1
+    assert streams_in_memory(512, "bfloat16") == 2
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads Linux's /proc")

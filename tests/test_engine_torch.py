@@ -1,12 +1,17 @@
-"""The PyTorch engine on the CPU: the reference, and the fallback."""
+"""The PyTorch engine on the CPU: the reference, and the fallback.
+
+What it does on GPUs (16 bits, batches, going on where memory runs out) is seen here on the device
+"cpu:0", which it treats as one; the network is played where it must fail or differ.
+"""
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 
-from gpen_webui.engines.quality import HALF_PRECISION_PSNR, MeasurementCache, psnr, real_crops
+from gpen_webui.engines.quality import psnr, real_crops
 from gpen_webui.engines.torch_engine import TorchEngine
 from gpen_webui.gpen.checkpoint import load_network
 from tests.tiny_gpen import make_tiny_model, random_crops
@@ -21,6 +26,36 @@ def model(tmp_path_factory):
 def engine(model):
     with TorchEngine(model, "cpu", precision="exact", cache=None) as engine:
         yield engine
+
+
+class PlayedNetwork(torch.nn.Module):
+    """The network, crop by crop, so that batches make no difference; what happens is arranged.
+
+    seen: the size of each batch. before: called with each batch, and may raise. change: makes
+    something else of a batch and its results.
+    """
+
+    def __init__(self, network: torch.nn.Module):
+        super().__init__()
+        self.network = network
+        self.seen: list[int] = []
+        self.before: Callable = lambda batch: None
+        self.change: Callable = lambda batch, results: results
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        self.seen.append(len(batch))
+        self.before(batch)
+        with torch.autocast("cpu", enabled=False):  # which a CPU without 16 bits would be slow at
+            results = torch.cat([self.network(crop[None]) for crop in batch])
+        return self.change(batch, results)
+
+
+@pytest.fixture
+def played(model, monkeypatch) -> PlayedNetwork:
+    """The network of all engines that the test opens."""
+    network = PlayedNetwork(load_network(model.path))
+    monkeypatch.setattr("gpen_webui.engines.torch_engine.load_network", lambda path: network)
+    return network
 
 
 def test_gives_what_the_network_gives(engine, model):
@@ -70,40 +105,39 @@ def test_refuses_crops_of_another_size_or_type(engine, crops):
         RuntimeError("MPS backend out of memory"),
     ],
 )
-def test_running_out_of_memory_halves_the_batch_and_goes_on(engine, error):
+def test_running_out_of_memory_halves_the_batch_and_goes_on(model, played, error):
     crops = random_crops(7)
-    expected = engine.run(crops)
-    network, seen = engine._network, []
 
     def short_of_memory(batch):
-        seen.append(len(batch))
         if len(batch) > 2:
             raise error
-        return network(batch)
 
-    engine._network, engine._batches = short_of_memory, (8, 4, 2, 1)
-    restored = engine.run(crops)
-    assert seen == [4, 2, 2, 2, 1]
-    assert abs(restored - expected).max() < 1e-5
-    seen.clear()
-    engine.run(crops)
-    assert seen == [2, 2, 2, 1], "the smaller batch is kept"
+    with TorchEngine(model, "cpu:0", precision="exact", cache=None) as engine:
+        expected = engine.run(crops)
+        played.before = short_of_memory
+        played.seen.clear()
+        restored = engine.run(crops)
+        assert played.seen == [4, 2, 2, 2, 1]
+        assert np.array_equal(restored, expected)
+        played.seen.clear()
+        engine.run(crops)
+        assert played.seen == [2, 2, 2, 1], "the smaller batch is kept"
 
 
-def test_too_little_memory_for_one_face_is_a_memory_error(engine):
+def test_too_little_memory_for_one_face_is_a_memory_error(played, engine):
     def out_of_memory(batch):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    engine._network = out_of_memory
+    played.before = out_of_memory
     with pytest.raises(MemoryError):
         engine.run(random_crops(1))
 
 
-def test_other_errors_are_not_taken_for_lack_of_memory(engine):
+def test_other_errors_are_not_taken_for_lack_of_memory(played, engine):
     def broken(batch):
         raise RuntimeError("something else")
 
-    engine._network = broken
+    played.before = broken
     with pytest.raises(RuntimeError, match="something else"):
         engine.run(random_crops(1))
 
@@ -115,39 +149,43 @@ def test_a_closed_engine_refuses_work(engine):
         engine.run(random_crops(1))
 
 
-def test_sixteen_bits_are_measured_once_and_used_only_if_good_enough(model, tmp_path, monkeypatch):
-    engine = TorchEngine(model, "cpu", precision="exact", cache=None)
-    measurements = MeasurementCache(tmp_path, model.sha256)
-    worse = []
-    measure = TorchEngine._half_precision_psnr
-
-    def counted(self, dtype):
-        worse.append(measure(self, dtype))
-        return min(worse[-1], HALF_PRECISION_PSNR - 1)
-
-    monkeypatch.setattr(TorchEngine, "_half_precision_psnr", counted)
-    assert "missed the quality check" in engine._choose_precision(measurements)
-    assert engine._dtype == torch.float32
-    assert len(worse) == 2  # float16, then bfloat16
-    assert all(20 < value < 100 for value in worse), "a real difference was measured"
-    engine._choose_precision(MeasurementCache(tmp_path, model.sha256))
-    assert len(worse) == 2, "the measurement is remembered"
-
-    monkeypatch.setattr(TorchEngine, "_half_precision_psnr", lambda self, dtype: 60.0)
-    assert "float16" in engine._choose_precision(MeasurementCache(None, model.sha256))
-    assert engine._dtype == torch.float16
+def worse_in_16_bits(batch: torch.Tensor, results: torch.Tensor) -> torch.Tensor:
+    """A large error, where the engine asks for 16 bits."""
+    return results + 0.1 if torch.is_autocast_enabled("cpu") else results
 
 
-def test_batches_are_used_only_where_they_give_the_same_bytes(engine):
-    network = engine._network
+def test_sixteen_bits_are_measured_once_and_used_only_if_good_enough(model, tmp_path, played):
+    def open_engine(cache):
+        played.seen.clear()
+        return TorchEngine(model, "cpu:0", precision="fast", cache=cache)
 
-    def differs_above_two(batch):
-        return network(batch) + (1e-6 if len(batch) > 2 else 0)
+    crops = random_crops(1)
+    with TorchEngine(model, "cpu:0", precision="exact", cache=None) as exact:
+        expected = exact.run(crops)
+    played.change = worse_in_16_bits
+    with open_engine(tmp_path / "worse") as engine:
+        assert "float32 (16 bits missed the quality check" in engine.description
+        assert np.array_equal(engine.run(crops), expected)
+    measured = sum(played.seen)
+    with open_engine(tmp_path / "worse") as engine:
+        assert "missed the quality check" in engine.description
+        # float16, bfloat16, and float32 beside each, are not run again.
+        assert sum(played.seen) == measured - 4 * len(real_crops(64)) - len(crops)
 
-    engine._network = differs_above_two
-    safe = engine._safe_batches((4, 2, 1))
-    assert 4 not in safe
-    assert safe[-1] == 1
+    played.change = lambda batch, results: results.half()  # no worse than 16 bits can be
+    with open_engine(tmp_path / "good") as engine:
+        assert "in float16" in engine.description
+        played.change = worse_in_16_bits
+        assert np.abs(engine.run(crops) - expected).max() > 0.05
+
+
+def test_batches_are_used_only_where_they_give_the_same_bytes(model, played):
+    played.change = lambda batch, results: results + (1e-6 if len(batch) > 2 else 0)
+    with TorchEngine(model, "cpu:0", precision="exact", cache=None) as engine:
+        assert engine.description.endswith("2 faces at a time.")
+        played.seen.clear()
+        engine.run(random_crops(5))
+        assert played.seen == [2, 2, 1]
 
 
 def test_psnr_of_images_that_are_not_finite_is_zero():

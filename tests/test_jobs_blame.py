@@ -16,7 +16,8 @@ import pytest
 from gpen_webui.jobs.runner import foreman, local_pool, saving
 from gpen_webui.jobs.store.claims import ClaimQueue
 from gpen_webui.shortage import ShortageError
-from tests.jobs_kit import JobsHarness, check_nothing_lost, collect, start, wait_for, wait_for_state
+from tests.jobs_kit import JobsHarness, check_nothing_lost, collect, start, wait_for_state
+from tests.waiting import wait_for
 
 pytest_plugins = ["tests.jobs_fixtures"]
 
@@ -24,32 +25,32 @@ pytest_plugins = ["tests.jobs_fixtures"]
 # The model
 
 
-def test_a_loader_that_kills_the_process_pauses_the_jobs_and_blames_no_photo(bench: JobsHarness):
+def test_a_loader_that_kills_the_process_pauses_the_jobs_and_blames_no_photo(harness: JobsHarness):
     for _ in range(3):
-        died_while_loading(bench.outputs)
-    service = bench.open()
+        died_while_loading(harness.outputs)
+    service = harness.open()
     [job] = service.store.jobs()
     assert job.state == "paused"
     assert "while it loaded the model" in job.reason
     assert service.pool.status()["state"] == "failed"
     service.pool.warm_up()  # as at every start: must not walk into it again
-    assert bench.loaded == []
+    assert harness.loaded == []
     assert {item.attempt for item in service.store.items(job.id)} == {0}
     service.runner.resume(job.id)
     check_nothing_lost(service, wait_for_state(service, job, "done"))
 
 
-def test_a_loader_that_died_once_is_tried_again_unasked(bench: JobsHarness):
-    died_while_loading(bench.outputs)
-    service = bench.open()
+def test_a_loader_that_died_once_is_tried_again_unasked(harness: JobsHarness):
+    died_while_loading(harness.outputs)
+    service = harness.open()
     [job] = service.store.jobs()
     check_nothing_lost(service, wait_for_state(service, job, "done"))
 
 
 def test_a_model_that_cannot_be_loaded_pauses_every_started_job_at_once(
-    bench: JobsHarness, service
+    harness: JobsHarness, service
 ):
-    bench.load_error = RuntimeError("no such device")
+    harness.load_error = RuntimeError("no such device")
     jobs = [collect(service, [f"{n}.jpg"]) for n in range(3)]
     for job in jobs:
         service.runner.submit(job.id)
@@ -70,23 +71,23 @@ def died_while_loading(outputs: Path) -> None:
 # The machine
 
 
-def test_a_shortage_in_a_stage_pauses_the_job_with_the_reason(bench: JobsHarness, service):
-    bench.play.fail("b.jpg", ShortageError("The memory is used up; make room, then try again."))
+def test_a_shortage_in_a_stage_pauses_the_job_with_the_reason(harness: JobsHarness, service):
+    harness.play.fail("b.jpg", ShortageError("The memory is used up; make room, then try again."))
     job = wait_for_state(service, start(service, ["a.jpg", "b.jpg"]), "paused")
     assert job.reason == "The memory is used up; make room, then try again."
     assert job.counts["failed"] == 0
-    bench.play.mend("b.jpg")
+    harness.play.mend("b.jpg")
     service.runner.resume(job.id)
     check_nothing_lost(service, wait_for_state(service, job, "done"))
 
 
-def test_no_more_open_files_pause_the_job_with_the_reason(bench: JobsHarness, service):
-    gate = bench.play.hold("a.jpg", "open")
+def test_no_more_open_files_pause_the_job_with_the_reason(harness: JobsHarness, service):
+    gate = harness.play.hold("a.jpg", "open")
     job = start(service, ["a.jpg"])
     gate.wait_until_reached()
     with no_further_files():
         gate.open()
-        wait_for(lambda: bench.play.entered[-1] == ("a.jpg", "save"))
+        wait_for(lambda: harness.play.entered[-1] == ("a.jpg", "save"))
         # From inside, nothing can be looked at as long as no file may be opened.
         wait_for(lambda: service.pool.status()["busy"] == 0)
     job = wait_for_state(service, job, "paused")
@@ -118,7 +119,7 @@ def no_further_files() -> Iterator[None]:
 )
 @pytest.mark.parametrize("place", ["bytes", "result", "record", "report"])
 def test_what_cannot_be_saved_or_recorded_pauses_the_job_and_costs_no_worker(
-    bench: JobsHarness, service, monkeypatch, place: str, error: Exception
+    harness: JobsHarness, service, monkeypatch, place: str, error: Exception
 ):
     owner, name = {
         "result": (saving, "place"),
@@ -141,13 +142,13 @@ def test_what_cannot_be_saved_or_recorded_pauses_the_job_and_costs_no_worker(
     check_nothing_lost(service, wait_for_state(service, job, "done"))
 
 
-def test_a_thread_that_does_not_start_is_told_and_tried_again(bench: JobsHarness, monkeypatch):
+def test_a_thread_that_does_not_start_is_told_and_tried_again(harness: JobsHarness, monkeypatch):
     class NoThread(Thread):
         def start(self) -> None:
             raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(local_pool, "Thread", NoThread)
-    service = bench.open()
+    service = harness.open()
     job = start(service, ["a.jpg"])
     status = service.pool.status()
     assert (status["state"], status["workers"]) == ("failed", 0)
@@ -158,7 +159,7 @@ def test_a_thread_that_does_not_start_is_told_and_tried_again(bench: JobsHarness
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_threads_that_die_are_replaced_and_their_photos_done(bench: JobsHarness, monkeypatch):
+def test_threads_that_die_are_replaced_and_their_photos_done(harness: JobsHarness, monkeypatch):
     deaths = iter([SystemExit] * 3)
 
     def die(*_: object) -> None:
@@ -166,7 +167,7 @@ def test_threads_that_die_are_replaced_and_their_photos_done(bench: JobsHarness,
             raise death
 
     monkeypatch.setattr(local_pool, "put_network_first", die)
-    service = bench.open()
+    service = harness.open()
     job = start(service, ["a.jpg", "b.jpg", "c.jpg"])
     check_nothing_lost(service, wait_for_state(service, job, "done"))
     assert service.pool.status()["workers"] == 2
@@ -174,7 +175,7 @@ def test_threads_that_die_are_replaced_and_their_photos_done(bench: JobsHarness,
 
 
 def test_a_job_that_cannot_even_be_paused_for_want_of_memory_waits_for_it(
-    bench: JobsHarness, service, monkeypatch
+    harness: JobsHarness, service, monkeypatch
 ):
     tries = []
     release = ClaimQueue.release
@@ -187,6 +188,6 @@ def test_a_job_that_cannot_even_be_paused_for_want_of_memory_waits_for_it(
 
     monkeypatch.setattr(foreman, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(ClaimQueue, "release", hungry)
-    bench.play.fail("a.jpg", ShortageError("The memory is used up, then try again."))
+    harness.play.fail("a.jpg", ShortageError("The memory is used up, then try again."))
     wait_for_state(service, start(service, ["a.jpg"]), "paused")
     assert len(tries) == 3

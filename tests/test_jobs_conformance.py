@@ -22,9 +22,9 @@ from tests.jobs_kit import (
     files_in,
     start,
     states,
-    wait_for,
     wait_for_state,
 )
+from tests.waiting import wait_for
 
 pytest_plugins = ["tests.jobs_fixtures"]
 
@@ -32,8 +32,8 @@ pytest_plugins = ["tests.jobs_fixtures"]
 # Carrying out
 
 
-def test_every_photo_of_an_album_ends_once_and_has_its_result(bench: JobsHarness, service):
-    bench.play.fail("torn.jpg")
+def test_every_photo_of_an_album_ends_once_and_has_its_result(harness: JobsHarness, service):
+    harness.play.fail("torn.jpg")
     names = [f"{n}.jpg" for n in range(20)] + ["torn.jpg", "landscape.jpg"]
     job = start(service, names)
     job = wait_for_state(service, job, "done")
@@ -41,13 +41,13 @@ def test_every_photo_of_an_album_ends_once_and_has_its_result(bench: JobsHarness
         "total": 22, "waiting": 0, "running": 0, "done": 20, "no_face": 1, "failed": 1,
         "cancelled": 0,
     }  # fmt: skip
-    assert sorted(bench.play.begun) == sorted(names)
+    assert sorted(harness.play.begun) == sorted(names)
     check_nothing_lost(service, job)
 
 
-def test_a_failure_is_told_in_words_with_its_stage_and_does_not_end_the_album(bench, service):
-    bench.play.fail("torn.jpg", stage="open")
-    bench.play.fail("odd.jpg", RuntimeError("index 3 out of range"), stage="blend")
+def test_a_failure_is_told_in_words_with_its_stage_and_does_not_end_the_album(harness, service):
+    harness.play.fail("torn.jpg", stage="open")
+    harness.play.fail("odd.jpg", RuntimeError("index 3 out of range"), stage="blend")
     job = wait_for_state(service, start(service, ["torn.jpg", "odd.jpg", "good.jpg"]), "done")
     torn, odd, _ = service.store.items(job.id)
     assert torn.error == {"stage": "open", "message": "torn.jpg is no photo."}
@@ -57,14 +57,14 @@ def test_a_failure_is_told_in_words_with_its_stage_and_does_not_end_the_album(be
     assert states(service, job)["good.jpg"] == "done"
 
 
-def test_an_album_of_which_nothing_could_be_restored_is_done_and_has_its_report(bench, service):
-    bench.play.fail("a.jpg")
+def test_an_album_of_which_nothing_could_be_restored_is_done_and_has_its_report(harness, service):
+    harness.play.fail("a.jpg")
     job = wait_for_state(service, start(service, ["a.jpg"]), "done")
     check_nothing_lost(service, job)
     assert files_in(job.folder) == {"report.json"}
 
 
-def test_names_and_tree_are_kept_and_no_two_results_meet(bench: JobsHarness, service):
+def test_names_and_tree_are_kept_and_no_two_results_meet(harness: JobsHarness, service):
     names = ["1931/Köln/a.jpg", "1931/a.jpg", "A.jpg", "a.jpg", "../../b.jpg", "report.json"]
     job = wait_for_state(service, start(service, names), "done")
     assert files_in(job.folder) == {
@@ -72,11 +72,11 @@ def test_names_and_tree_are_kept_and_no_two_results_meet(bench: JobsHarness, ser
         "report.json",
     }  # fmt: skip
     check_nothing_lost(service, job)
-    assert job.folder.parent == bench.outputs
+    assert job.folder.parent == harness.outputs
 
 
-def test_the_report_tells_every_photo_in_order(bench: JobsHarness, service):
-    bench.play.fail("b.jpg")
+def test_the_report_tells_every_photo_in_order(harness: JobsHarness, service):
+    harness.play.fail("b.jpg")
     options = RestoreOptions(strength=30)
     job = start(service, ["a.jpg", "b.jpg", "landscape.jpg"], options=options)
     job = wait_for_state(service, job, "done")
@@ -89,7 +89,7 @@ def test_the_report_tells_every_photo_in_order(bench: JobsHarness, service):
     assert report["model"] == "played"
 
 
-def test_originals_named_by_path_are_never_touched(bench: JobsHarness, service, tmp_path: Path):
+def test_originals_named_by_path_are_never_touched(harness: JobsHarness, service, tmp_path: Path):
     photo = tmp_path / "only scan.jpg"
     photo.write_bytes(content("grandmother"))
     before = (photo.stat().st_mtime_ns, hashlib.sha256(photo.read_bytes()).digest())
@@ -101,8 +101,8 @@ def test_originals_named_by_path_are_never_touched(bench: JobsHarness, service, 
     assert (photo.stat().st_mtime_ns, hashlib.sha256(photo.read_bytes()).digest()) == before
 
 
-def test_a_job_is_started_once_however_often_it_is_submitted(bench: JobsHarness, service):
-    gate = bench.play.hold("a.jpg")
+def test_a_job_is_started_once_however_often_it_is_submitted(harness: JobsHarness, service):
+    gate = harness.play.hold("a.jpg")
     job = start(service, ["a.jpg"])
     gate.wait_until_reached()
     again = service.runner.submit(job.id)
@@ -110,16 +110,16 @@ def test_a_job_is_started_once_however_often_it_is_submitted(bench: JobsHarness,
     gate.open()
     job = wait_for_state(service, job, "done")
     assert service.runner.submit(job.id) == job
-    assert bench.play.begun == ["a.jpg"]
+    assert harness.play.begun == ["a.jpg"]
 
 
-def test_a_job_without_photos_cannot_be_started(bench: JobsHarness, service):
+def test_a_job_without_photos_cannot_be_started(harness: JobsHarness, service):
     job = service.store.create_job("album", "Empty", RestoreOptions())
     with pytest.raises(JobConflictError, match="no photos yet"):
         service.runner.submit(job.id)
 
 
-def test_a_job_that_was_cancelled_without_photos_cannot_be_run_again(bench: JobsHarness, service):
+def test_a_job_that_was_cancelled_without_photos_cannot_be_run_again(harness: JobsHarness, service):
     job = service.store.create_job("album", "Empty", RestoreOptions())
     service.runner.cancel(job.id)
     with pytest.raises(JobConflictError, match="no photos to run again"):
@@ -130,10 +130,10 @@ def test_a_job_that_was_cancelled_without_photos_cannot_be_run_again(bench: Jobs
 # Turns
 
 
-def test_a_single_photo_goes_before_albums_and_albums_take_turns(make_bench):
-    bench = make_bench(workers=1)
-    service = bench.open()
-    gate = bench.play.hold("first.jpg")
+def test_a_single_photo_goes_before_albums_and_albums_take_turns(make_harness):
+    harness = make_harness(workers=1)
+    service = harness.open()
+    gate = harness.play.hold("first.jpg")
     albums = [start(service, ["first.jpg"])]
     gate.wait_until_reached()
     albums.append(start(service, ["a1.jpg", "a2.jpg", "a3.jpg"]))
@@ -142,7 +142,7 @@ def test_a_single_photo_goes_before_albums_and_albums_take_turns(make_bench):
     gate.open()
     for job in albums:
         wait_for_state(service, job, "done")
-    assert bench.play.begun == [
+    assert harness.play.begun == [
         "first.jpg", "single.jpg", "a1.jpg", "b1.jpg", "a2.jpg", "b2.jpg", "a3.jpg", "b3.jpg",
     ]  # fmt: skip
 
@@ -150,8 +150,8 @@ def test_a_single_photo_goes_before_albums_and_albums_take_turns(make_bench):
 # What users ask for
 
 
-def test_a_paused_job_finishes_what_is_in_hand_and_begins_nothing_until_resumed(bench, service):
-    gates = [bench.play.hold(f"{n}.jpg") for n in range(2)]
+def test_a_paused_job_finishes_what_is_in_hand_and_begins_nothing_until_resumed(harness, service):
+    gates = [harness.play.hold(f"{n}.jpg") for n in range(2)]
     job = start(service, [f"{n}.jpg" for n in range(6)])
     for gate in gates:
         gate.wait_until_reached()
@@ -160,16 +160,16 @@ def test_a_paused_job_finishes_what_is_in_hand_and_begins_nothing_until_resumed(
         gate.open()
     job = wait_for_state(service, job, "paused")
     assert (job.counts["done"], job.counts["waiting"]) == (2, 4)
-    assert len(bench.play.begun) == 2
+    assert len(harness.play.begun) == 2
     assert job.eta_seconds is None
     assert service.runner.pause(job.id).state == "paused"
     service.runner.resume(job.id)
     check_nothing_lost(service, wait_for_state(service, job, "done"))
-    assert len(bench.play.begun) == 6
+    assert len(harness.play.begun) == 6
 
 
-def test_a_job_whose_last_photo_ends_while_it_is_paused_is_done(bench: JobsHarness, service):
-    gate = bench.play.hold("a.jpg")
+def test_a_job_whose_last_photo_ends_while_it_is_paused_is_done(harness: JobsHarness, service):
+    gate = harness.play.hold("a.jpg")
     job = start(service, ["a.jpg"])
     gate.wait_until_reached()
     service.runner.pause(job.id)
@@ -178,8 +178,8 @@ def test_a_job_whose_last_photo_ends_while_it_is_paused_is_done(bench: JobsHarne
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_cancelling_stops_the_photo_in_hand_and_keeps_what_is_done(bench, service, stage: str):
-    gate = bench.play.hold("2.jpg", stage)
+def test_cancelling_stops_the_photo_in_hand_and_keeps_what_is_done(harness, service, stage: str):
+    gate = harness.play.hold("2.jpg", stage)
     job = start(service, ["1.jpg", "2.jpg", "3.jpg", "4.jpg"])
     gate.wait_until_reached()
     wait_for(lambda: states(service, job)["1.jpg"] == "done")
@@ -189,13 +189,13 @@ def test_cancelling_stops_the_photo_in_hand_and_keeps_what_is_done(bench, servic
     assert states(service, job)["2.jpg"] == "cancelled"
     assert states(service, job)["1.jpg"] == "done"
     wait_for(lambda: service.pool.status()["busy"] == 0)
-    assert [entered for name, entered in bench.play.entered if name == "2.jpg"][-1] == stage
+    assert [entered for name, entered in harness.play.entered if name == "2.jpg"][-1] == stage
     check_nothing_lost(service, job)
     assert service.runner.cancel(job.id).seq == job.seq
 
 
-def test_a_job_cancelled_before_it_began_leaves_no_folder(bench: JobsHarness, service):
-    gate = bench.play.hold("busy.jpg")
+def test_a_job_cancelled_before_it_began_leaves_no_folder(harness: JobsHarness, service):
+    gate = harness.play.hold("busy.jpg")
     busy = [start(service, ["busy.jpg"]), start(service, ["busy.jpg"])]
     gate.wait_until_reached()
     wait_for(lambda: service.pool.status()["busy"] == 2)
@@ -207,25 +207,25 @@ def test_a_job_cancelled_before_it_began_leaves_no_folder(bench: JobsHarness, se
         wait_for_state(service, other, "done")
 
 
-def test_a_job_can_be_cancelled_while_it_is_collected(bench: JobsHarness, service):
+def test_a_job_can_be_cancelled_while_it_is_collected(harness: JobsHarness, service):
     job = service.runner.cancel(collect(service, ["a.jpg"]).id)
     assert (job.state, states(service, job)) == ("cancelled", {"a.jpg": "cancelled"})
     with pytest.raises(JobConflictError):
         service.store.add_item(job.id, "b.jpg", written(service, b"b"))
 
 
-def test_retry_does_the_failed_photos_again_and_only_them(bench: JobsHarness, service):
+def test_retry_does_the_failed_photos_again_and_only_them(harness: JobsHarness, service):
     for name in ("b.jpg", "c.jpg"):
-        bench.play.fail(name)
+        harness.play.fail(name)
     job = wait_for_state(service, start(service, ["a.jpg", "b.jpg", "c.jpg"]), "done")
-    bench.play.mend("b.jpg")
-    bench.play.begun.clear()
+    harness.play.mend("b.jpg")
+    harness.play.begun.clear()
     service.runner.retry(job.id)
-    wait_for(lambda: sorted(bench.play.begun) == ["b.jpg", "c.jpg"])
+    wait_for(lambda: sorted(harness.play.begun) == ["b.jpg", "c.jpg"])
     job = wait_for_state(service, job, "done")
     assert states(service, job) == {"a.jpg": "done", "b.jpg": "done", "c.jpg": "failed"}
     check_nothing_lost(service, job)
-    bench.play.mend("c.jpg")
+    harness.play.mend("c.jpg")
     service.runner.retry(job.id)
     job = wait_for_state(service, job, "done")
     assert job.counts["done"] == 3
@@ -235,7 +235,7 @@ def test_retry_does_the_failed_photos_again_and_only_them(bench: JobsHarness, se
         service.runner.retry(job.id)
 
 
-def test_running_again_restores_the_same_photos_with_other_options(bench: JobsHarness, service):
+def test_running_again_restores_the_same_photos_with_other_options(harness: JobsHarness, service):
     first = wait_for_state(service, start(service, ["t/a.jpg", "b.jpg"]), "done")
     options = RestoreOptions(strength=20)
     second = service.runner.run_again(first.id, options, key="click")
@@ -249,19 +249,19 @@ def test_running_again_restores_the_same_photos_with_other_options(bench: JobsHa
     check_nothing_lost(service, wait_for_state(service, third, "done"))
 
 
-def test_deleting_removes_our_copies_and_results_and_nothing_else(bench: JobsHarness, service):
+def test_deleting_removes_our_copies_and_results_and_nothing_else(harness: JobsHarness, service):
     job = wait_for_state(service, start(service, ["t/a.jpg", "u/b.jpg"]), "done")
     (job.folder / "t" / "my notes.txt").write_text("mine")
     service.runner.delete(job.id)
     assert files_in(job.folder) == {"t/my notes.txt"}
-    assert files_in(bench.outputs / ".gpen-webui" / "uploads") == set()
+    assert files_in(harness.outputs / ".gpen-webui" / "uploads") == set()
     assert service.store.jobs() == []
     with pytest.raises(UnknownJobError):
         service.store.job(job.id)
 
 
-def test_a_running_job_can_be_deleted(bench: JobsHarness, service):
-    gate = bench.play.hold("a.jpg")
+def test_a_running_job_can_be_deleted(harness: JobsHarness, service):
+    gate = harness.play.hold("a.jpg")
     job = start(service, ["a.jpg", "b.jpg"])
     gate.wait_until_reached()
     service.runner.delete(job.id)
@@ -273,7 +273,7 @@ def test_a_running_job_can_be_deleted(bench: JobsHarness, service):
 
 
 @pytest.mark.parametrize("ask", ["submit", "pause", "resume", "cancel", "retry", "delete"])
-def test_there_is_nothing_to_ask_of_an_unknown_job(bench: JobsHarness, service, ask: str):
+def test_there_is_nothing_to_ask_of_an_unknown_job(harness: JobsHarness, service, ask: str):
     with pytest.raises(UnknownJobError):
         getattr(service.runner, ask)("0123456789abcdef")
 
@@ -294,7 +294,7 @@ def test_there_is_nothing_to_ask_of_an_unknown_job(bench: JobsHarness, service, 
     ],
 )
 def test_what_makes_no_sense_is_refused_with_words(
-    bench: JobsHarness, service, state: str, ask: str
+    harness: JobsHarness, service, state: str, ask: str
 ):
     job = collect(service, ["a.jpg"])
     if state == "done":
@@ -312,47 +312,47 @@ def test_what_makes_no_sense_is_refused_with_words(
 # The model
 
 
-def test_the_model_is_loaded_once_and_not_before_it_is_needed(bench: JobsHarness, service):
+def test_the_model_is_loaded_once_and_not_before_it_is_needed(harness: JobsHarness, service):
     assert service.pool.status()["state"] == "idle"
-    assert bench.loaded == []
+    assert harness.loaded == []
     for _ in range(3):
         wait_for_state(service, start(service, ["a.jpg", "b.jpg"]), "done")
-    assert len(bench.loaded) == 1
-    assert bench.play.restorers == set(bench.loaded)
+    assert len(harness.loaded) == 1
+    assert harness.play.restorers == set(harness.loaded)
     status = service.pool.status()
     assert (status["state"], status["model"], status["workers"]) == ("ready", "played", 2)
 
 
-def test_the_model_can_be_loaded_before_the_first_photo(bench: JobsHarness, service):
+def test_the_model_can_be_loaded_before_the_first_photo(harness: JobsHarness, service):
     service.pool.warm_up()
     wait_for(lambda: service.pool.status()["state"] == "ready")
-    assert len(bench.loaded) == 1
+    assert len(harness.loaded) == 1
 
 
-def test_a_replaced_model_is_used_from_the_next_photo_on(make_bench):
-    bench = make_bench(workers=1)
-    service = bench.open()
-    gate = bench.play.hold("a.jpg")
+def test_a_replaced_model_is_used_from_the_next_photo_on(make_harness):
+    harness = make_harness(workers=1)
+    service = harness.open()
+    gate = harness.play.hold("a.jpg")
     job = start(service, ["a.jpg", "b.jpg"])
     gate.wait_until_reached()
     service.pool.replace_restorer()
-    assert not bench.loaded[0].closed
+    assert not harness.loaded[0].closed
     gate.open()
     wait_for_state(service, job, "done")
-    assert len(bench.loaded) == 2
-    wait_for(lambda: bench.loaded[0].closed)
-    assert not bench.loaded[1].closed
+    assert len(harness.loaded) == 2
+    wait_for(lambda: harness.loaded[0].closed)
+    assert not harness.loaded[1].closed
 
 
-def test_a_single_photo_with_another_strength_needs_no_network(bench: JobsHarness, service):
+def test_a_single_photo_with_another_strength_needs_no_network(harness: JobsHarness, service):
     first = wait_for_state(service, start(service, ["a.jpg"], kind="photo"), "done")
-    assert bench.play.reused.pop() is None
+    assert harness.play.reused.pop() is None
     stronger = service.runner.run_again(first.id, RestoreOptions(strength=90))
     wait_for_state(service, stronger, "done")
-    assert bench.play.reused.pop() is not None
+    assert harness.play.reused.pop() is not None
     other_faces = service.runner.run_again(first.id, RestoreOptions(min_face=99))
     wait_for_state(service, other_faces, "done")
-    assert bench.play.reused.pop() is None
+    assert harness.play.reused.pop() is None
 
 
 def written(service: JobService, data: bytes) -> Path:

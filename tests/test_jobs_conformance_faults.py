@@ -21,29 +21,31 @@ from tests.jobs_kit import (
     staged_files,
     start,
     states,
-    wait_for,
     wait_for_state,
 )
+from tests.waiting import wait_for
 
 pytest_plugins = ["tests.jobs_fixtures"]
 
 
 @pytest.mark.parametrize("point", ["claimed", *STAGES, "placed", "recorded", "reported"])
-def test_a_death_at_any_point_loses_nothing_and_does_nothing_twice(bench: JobsHarness, point: str):
-    killed(bench.outputs, point, "2.jpg")
-    had_results = done_in(bench.outputs)
-    service = bench.open()
+def test_a_death_at_any_point_loses_nothing_and_does_nothing_twice(
+    harness: JobsHarness, point: str
+):
+    killed(harness.outputs, point, "2.jpg")
+    had_results = done_in(harness.outputs)
+    service = harness.open()
     [job] = service.store.jobs()
     job = wait_for_state(service, job, "done")
     assert job.counts["done"] == 5
-    assert not had_results & set(bench.play.begun)
+    assert not had_results & set(harness.play.begun)
     check_nothing_lost(service, job)
 
 
-def test_photos_in_progress_at_a_death_come_last_and_one_by_one(bench: JobsHarness):
-    killed(bench.outputs, "network", "1.jpg")
-    gate = bench.play.hold("1.jpg")
-    service = bench.open()
+def test_photos_in_progress_at_a_death_come_last_and_one_by_one(harness: JobsHarness):
+    killed(harness.outputs, "network", "1.jpg")
+    gate = harness.play.hold("1.jpg")
+    service = harness.open()
     [job] = service.store.jobs()
     other = start(service, ["other.jpg"])
     gate.wait_until_reached()
@@ -55,16 +57,16 @@ def test_photos_in_progress_at_a_death_come_last_and_one_by_one(bench: JobsHarne
         wait_for_state(service, some, "done")
     begun_twice = {item.name for item in service.store.items(job.id) if item.attempt == 2}
     assert "1.jpg" in begun_twice
-    stages = [name for name, _ in bench.play.entered if name not in ("other.jpg", "late.jpg")]
+    stages = [name for name, _ in harness.play.entered if name not in ("other.jpg", "late.jpg")]
     at_the_end = stages[-len(begun_twice) * len(STAGES) :]
     assert [at_the_end[i] for i in range(0, len(at_the_end), len(STAGES))] == sorted(begun_twice)
     assert at_the_end == sorted(at_the_end)
 
 
-def test_a_photo_that_crashes_three_times_is_left_out_and_the_album_goes_on(bench: JobsHarness):
+def test_a_photo_that_crashes_three_times_is_left_out_and_the_album_goes_on(harness: JobsHarness):
     for _ in range(3):
-        killed(bench.outputs, "network", "2.jpg")
-    service = bench.open()
+        killed(harness.outputs, "network", "2.jpg")
+    service = harness.open()
     [job] = service.store.jobs()
     job = wait_for_state(service, job, "done")
     assert (job.counts["done"], job.counts["failed"]) == (4, 1)
@@ -77,23 +79,23 @@ def test_a_photo_that_crashes_three_times_is_left_out_and_the_album_goes_on(benc
     assert wait_for_state(service, job, "done").counts["done"] == 5
 
 
-def test_a_stopped_server_goes_on_where_it_was(bench: JobsHarness, make_bench):
-    service = bench.open()
-    gate = bench.play.hold("1.jpg", "network")
+def test_a_stopped_server_goes_on_where_it_was(harness: JobsHarness, make_harness):
+    service = harness.open()
+    gate = harness.play.hold("1.jpg", "network")
     job = start(service, [f"{n}.jpg" for n in range(4)])
     gate.wait_until_reached()
-    bench.close()
-    other = make_bench()
+    harness.close()
+    other = make_harness()
     service = other.open()
     job = wait_for_state(service, job, "done")
     assert [item.attempt for item in service.store.items(job.id)].count(2) <= 2
     check_nothing_lost(service, job)
 
 
-def test_a_photo_that_takes_too_long_fails_and_takes_no_worker_with_it(make_bench):
-    bench = make_bench(workers=1, max_photo_seconds=0.5)
-    service = bench.open()
-    gate = bench.play.hold("endless.jpg", "network")
+def test_a_photo_that_takes_too_long_fails_and_takes_no_worker_with_it(make_harness):
+    harness = make_harness(workers=1, max_photo_seconds=0.5)
+    service = harness.open()
+    gate = harness.play.hold("endless.jpg", "network")
     job = start(service, ["endless.jpg", "a.jpg", "b.jpg"])
     job = wait_for_state(service, job, "done")
     assert states(service, job) == {"endless.jpg": "failed", "a.jpg": "done", "b.jpg": "done"}
@@ -107,10 +109,10 @@ def test_a_photo_that_takes_too_long_fails_and_takes_no_worker_with_it(make_benc
     check_nothing_lost(service, job)
 
 
-def test_a_cancelled_photo_that_hangs_takes_no_worker_with_it_either(make_bench):
-    bench = make_bench(workers=1, max_photo_seconds=0.5)
-    service = bench.open()
-    gate = bench.play.hold("endless.jpg", "network")
+def test_a_cancelled_photo_that_hangs_takes_no_worker_with_it_either(make_harness):
+    harness = make_harness(workers=1, max_photo_seconds=0.5)
+    service = harness.open()
+    gate = harness.play.hold("endless.jpg", "network")
     job = start(service, ["endless.jpg"])
     gate.wait_until_reached()
     service.runner.cancel(job.id)
@@ -119,8 +121,8 @@ def test_a_cancelled_photo_that_hangs_takes_no_worker_with_it_either(make_bench)
     assert states(service, job) == {"endless.jpg": "cancelled"}
 
 
-def test_a_full_disk_pauses_the_job_with_the_reason_and_resuming_completes_it(bench, service):
-    bench.play.result_bytes = 3_000_000
+def test_a_full_disk_pauses_the_job_with_the_reason_and_resuming_completes_it(harness, service):
+    harness.play.result_bytes = 3_000_000
     job = collect(service, [f"{n}.jpg" for n in range(5)])
     with no_file_larger_than(2_000_000):
         service.runner.submit(job.id)
@@ -129,15 +131,15 @@ def test_a_full_disk_pauses_the_job_with_the_reason_and_resuming_completes_it(be
     assert "resume" in job.reason
     assert job.counts["done"] + job.counts["no_face"] + job.counts["failed"] == 0
     assert files_in(job.folder) == set()
-    assert staged_files(bench.outputs) == set()
+    assert staged_files(harness.outputs) == set()
     service.runner.resume(job.id)
     job = wait_for_state(service, job, "done")
     assert (job.reason, job.counts["done"]) == (None, 5)
     check_nothing_lost(service, job)
 
 
-def test_a_report_that_cannot_be_written_pauses_the_job_until_it_can(bench: JobsHarness, service):
-    gate = bench.play.hold("a.jpg", "save")
+def test_a_report_that_cannot_be_written_pauses_the_job_until_it_can(harness: JobsHarness, service):
+    gate = harness.play.hold("a.jpg", "save")
     job = start(service, ["a.jpg"])
     gate.wait_until_reached()
     (job.folder / "report.json").mkdir(parents=True)
@@ -150,8 +152,8 @@ def test_a_report_that_cannot_be_written_pauses_the_job_until_it_can(bench: Jobs
     check_nothing_lost(service, wait_for_state(service, job, "done"))
 
 
-def test_results_that_vanished_are_restored_again_on_resume(bench: JobsHarness, service):
-    gate = bench.play.hold("2.jpg", "save")
+def test_results_that_vanished_are_restored_again_on_resume(harness: JobsHarness, service):
+    gate = harness.play.hold("2.jpg", "save")
     job = start(service, ["t/1.jpg", "2.jpg", "3.jpg"])
     gate.wait_until_reached()
     wait_for(lambda: states(service, job)["3.jpg"] == "done")
@@ -171,8 +173,10 @@ def test_results_that_vanished_are_restored_again_on_resume(bench: JobsHarness, 
     assert seqs == list(range(1, len(seqs) + 1))
 
 
-def test_a_file_of_the_user_in_the_results_folder_is_never_overwritten(bench: JobsHarness, service):
-    gate = bench.play.hold("a.jpg", "network")
+def test_a_file_of_the_user_in_the_results_folder_is_never_overwritten(
+    harness: JobsHarness, service
+):
+    gate = harness.play.hold("a.jpg", "network")
     job = start(service, ["a.jpg"])
     gate.wait_until_reached()
     job.folder.mkdir()
@@ -185,13 +189,15 @@ def test_a_file_of_the_user_in_the_results_folder_is_never_overwritten(bench: Jo
     assert files_in(job.folder) == {"a.jpg"}
 
 
-def test_a_model_that_cannot_be_loaded_pauses_the_job_with_the_reason(bench: JobsHarness, service):
-    bench.load_error = UserError("There is no model “x”; choose another.")
+def test_a_model_that_cannot_be_loaded_pauses_the_job_with_the_reason(
+    harness: JobsHarness, service
+):
+    harness.load_error = UserError("There is no model “x”; choose another.")
     job = wait_for_state(service, start(service, ["a.jpg"]), "paused")
     assert job.reason == "There is no model “x”; choose another."
     assert service.pool.status()["state"] == "failed"
     assert service.pool.status()["message"] == job.reason
-    bench.load_error = None
+    harness.load_error = None
     service.runner.resume(job.id)
     check_nothing_lost(service, wait_for_state(service, job, "done"))
     assert service.pool.status()["state"] == "ready"

@@ -16,16 +16,16 @@ pytest_plugins = ["tests.jobs_fixtures"]
 
 
 @pytest.fixture
-def version_1(bench: JobsHarness, tmp_path: Path) -> dict:
+def version_1(harness: JobsHarness, tmp_path: Path) -> dict:
     """Outputs as the first version left them in the middle of its work; what it knew."""
     with zipfile.ZipFile(Path(__file__).parent / "data" / "store-version-1.zip") as archive:
         archive.extractall(tmp_path)
     return json.loads((tmp_path / "expected.json").read_text("utf-8"))
 
 
-def test_a_store_of_the_first_version_is_brought_up_to_date(bench: JobsHarness, version_1: dict):
-    service = bench.open()
-    assert service.notice is None
+def test_a_store_of_the_first_version_is_brought_up_to_date(harness: JobsHarness, version_1: dict):
+    service = harness.open()
+    assert service.rescue is None
     for job_id, expected in version_1.items():
         job = service.store.job(job_id)
         shown = job.as_dict() | {"folder": job.folder.name if job.folder else None}
@@ -48,10 +48,10 @@ def test_a_store_of_the_first_version_is_brought_up_to_date(bench: JobsHarness, 
             check_nothing_lost(service, job)
 
 
-def test_the_first_version_is_backed_up_before_it_is_changed(bench: JobsHarness, version_1: dict):
-    bench.open()
-    bench.close()
-    stores = backup_paths(bench.outputs / ".gpen-webui" / "jobs.sqlite")
+def test_the_first_version_is_backed_up_before_it_is_changed(harness: JobsHarness, version_1: dict):
+    harness.open()
+    harness.close()
+    stores = backup_paths(harness.outputs / ".gpen-webui" / "jobs.sqlite")
     versions = []
     for path in stores:
         with closing(sqlite3.connect(path)) as backup:
@@ -59,10 +59,10 @@ def test_the_first_version_is_backed_up_before_it_is_changed(bench: JobsHarness,
     assert versions == [2, 1]
 
 
-def test_a_damaged_store_of_the_first_version_is_read_too(bench: JobsHarness, version_1: dict):
-    store = bench.outputs / ".gpen-webui" / "jobs.sqlite"
+def test_a_damaged_store_of_the_first_version_is_read_too(harness: JobsHarness, version_1: dict):
+    store = harness.outputs / ".gpen-webui" / "jobs.sqlite"
     truncate(store, store.stat().st_size - PAGE)
-    service = bench.open()
+    service = harness.open()
     found = {job.id: job for job in service.store.jobs(limit=50)}
     total = sum(job.counts["total"] for job in found.values())
     assert total >= sum(expected["job"]["counts"]["total"] for expected in version_1.values()) - 1

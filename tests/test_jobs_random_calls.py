@@ -11,14 +11,8 @@ import pytest
 from gpen_webui.jobs.records import Job
 from gpen_webui.jobs.service import JobService
 from gpen_webui.options import RestoreOptions
-from tests.jobs_kit import (
-    JobsHarness,
-    content,
-    files_in,
-    restored_text,
-    staged_files,
-    wait_for,
-)
+from tests.jobs_kit import JobsHarness, content, files_in, restored_text, staged_files
+from tests.waiting import wait_for
 
 FINAL = ("done", "no_face", "failed", "cancelled")
 
@@ -41,13 +35,13 @@ def check_random_calls(folder: Path, seed: int, calls: int, kills: int) -> None:
         run(outputs, log, 100 * seed + number, chance.randrange(part // 2, 3 * part // 2), True)
     run(outputs, log, 100 * seed + kills, max(calls - calls_in(log), part // 2), False)
     assert calls_in(log) >= calls - 8
-    bench = JobsHarness(outputs)
-    service = bench.open()
+    harness = JobsHarness(outputs)
+    service = harness.open()
     try:
         finish_all(service)
         check_all(service, outputs, log.read_text("utf-8"))
     finally:
-        bench.close()
+        harness.close()
 
 
 def run(outputs: Path, log: Path, seed: int, calls: int, is_killed: bool) -> None:

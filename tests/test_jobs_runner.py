@@ -13,17 +13,17 @@ from tests.jobs_kit import (
     files_in,
     start,
     states,
-    wait_for,
     wait_for_state,
 )
 from tests.test_jobs_conformance_faults import killed
+from tests.waiting import wait_for
 
 
 @pytest.fixture
-def bench(tmp_path: Path):
-    bench = JobsHarness(tmp_path / "outputs", workers=1)
-    yield bench
-    bench.close()
+def harness(tmp_path: Path):
+    harness = JobsHarness(tmp_path / "outputs", workers=1)
+    yield harness
+    harness.close()
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def placed(monkeypatch: pytest.MonkeyPatch) -> Gate:
     return gate
 
 
-def test_cancelling_waits_for_a_result_that_is_being_saved(bench: JobsHarness, placed: Gate):
-    service = bench.open()
+def test_cancelling_waits_for_a_result_that_is_being_saved(harness: JobsHarness, placed: Gate):
+    service = harness.open()
     job = start(service, ["a.jpg", "b.jpg"])
     placed.wait_until_reached()
     Timer(0.2, placed.open).start()
@@ -50,9 +50,9 @@ def test_cancelling_waits_for_a_result_that_is_being_saved(bench: JobsHarness, p
 
 
 @pytest.mark.parametrize("ask", ["cancel", "delete"])
-def test_a_result_that_comes_too_late_is_removed(bench, placed: Gate, monkeypatch, ask: str):
+def test_a_result_that_comes_too_late_is_removed(harness, placed: Gate, monkeypatch, ask: str):
     monkeypatch.setattr(foreman, "SAVING_PATIENCE", 0.1)
-    service = bench.open()
+    service = harness.open()
     job = start(service, ["t/a.jpg", "b.jpg"])
     placed.wait_until_reached()
     getattr(service.runner, ask)(job.id)
@@ -62,10 +62,12 @@ def test_a_result_that_comes_too_late_is_removed(bench, placed: Gate, monkeypatc
     check_nothing_lost(service, wait_for_state(service, start(service, ["c.jpg"]), "done"))
 
 
-def test_a_result_that_was_never_recorded_is_removed_when_its_photo_is_left_out(bench: JobsHarness):
+def test_a_result_that_was_never_recorded_is_removed_when_its_photo_is_left_out(
+    harness: JobsHarness,
+):
     for _ in range(3):
-        killed(bench.outputs, "placed", "2.jpg")
-    service = bench.open()
+        killed(harness.outputs, "placed", "2.jpg")
+    service = harness.open()
     [job] = service.store.jobs()
     job = wait_for_state(service, job, "done")
     assert states(service, job)["2.jpg"] == "failed"

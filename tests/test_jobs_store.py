@@ -25,9 +25,9 @@ from tests.jobs_kit import (
     files_in,
     staged_files,
     start,
-    wait_for,
     wait_for_state,
 )
+from tests.waiting import wait_for
 
 pytest_plugins = ["tests.jobs_fixtures"]
 
@@ -52,23 +52,23 @@ def test_repeated_clicks_make_one_job(service: JobService):
     assert service.store.create_job("album", "Other", RestoreOptions(), key="k2").id not in made
 
 
-def test_an_upload_that_is_sent_again_is_taken_once(bench: JobsHarness, service: JobService):
+def test_an_upload_that_is_sent_again_is_taken_once(harness: JobsHarness, service: JobService):
     job = service.store.create_job("album", "Again", RestoreOptions())
     first = service.store.add_item(job.id, "a.jpg", upload(service, b"1"), key="p1")
     again = service.store.add_item(job.id, "a.jpg", upload(service, b"1"), key="p1")
     other = service.store.add_item(job.id, "a.jpg", upload(service, b"1"), key="p2")
     assert (first.n, again.n, other.n) == (0, 0, 1)
     assert service.store.job(job.id).counts["total"] == 2
-    assert files_in(bench.outputs / ".gpen-webui" / "incoming") == set()
+    assert files_in(harness.outputs / ".gpen-webui" / "incoming") == set()
     service.runner.submit(job.id)
     assert service.store.add_item(job.id, "a.jpg", upload(service, b"1"), key="p1").n == 0
 
 
-def test_a_started_job_takes_no_further_photos(bench: JobsHarness, service: JobService):
+def test_a_started_job_takes_no_further_photos(harness: JobsHarness, service: JobService):
     job = start(service, ["a.jpg"])
     with pytest.raises(JobConflictError, match="takes no further photos"):
         service.store.add_item(job.id, "b.jpg", upload(service))
-    assert files_in(bench.outputs / ".gpen-webui" / "incoming") == set()
+    assert files_in(harness.outputs / ".gpen-webui" / "incoming") == set()
 
 
 def test_photos_uploaded_at_once_get_numbers_without_gaps(service: JobService):
@@ -119,9 +119,9 @@ def test_items_are_listed_in_order_in_pages(service: JobService):
     assert [item.name for item in first + rest] == [f"{n}.jpg" for n in range(5)]
 
 
-def test_disk_use_is_what_deleting_frees(bench: JobsHarness, service: JobService):
+def test_disk_use_is_what_deleting_frees(harness: JobsHarness, service: JobService):
     jobs = [wait_for_state(service, start(service, ["a.jpg", "b.jpg"]), "done") for _ in range(2)]
-    uploads = bench.outputs / ".gpen-webui" / "uploads"
+    uploads = harness.outputs / ".gpen-webui" / "uploads"
     on_disk = [
         sum(p.stat().st_size for d in (uploads / job.id, job.folder) for p in d.glob("*.jpg"))
         + sum(p.stat().st_size for p in (uploads / job.id).iterdir())
@@ -145,8 +145,8 @@ def test_there_is_nothing_to_see_of_unknown_photos_and_jobs(service: JobService,
         service.store.items("0" * 16)
 
 
-def test_a_photo_has_no_result_before_it_is_restored(bench: JobsHarness, service: JobService):
-    gate = bench.play.hold("a.jpg")
+def test_a_photo_has_no_result_before_it_is_restored(harness: JobsHarness, service: JobService):
+    gate = harness.play.hold("a.jpg")
     job = start(service, ["a.jpg"])
     gate.wait_until_reached()
     assert service.store.result(job.id, 0) is None
@@ -159,51 +159,51 @@ def test_a_photo_has_no_result_before_it_is_restored(bench: JobsHarness, service
 
 
 def test_a_second_server_for_the_same_folder_is_refused_with_words(
-    bench: JobsHarness, project: Path
+    harness: JobsHarness, project: Path
 ):
-    bench.open()
+    harness.open()
     code = (
         "import sys; from pathlib import Path; from gpen_webui.jobs.service import open_jobs\n"
         "from gpen_webui.settings import Settings; from gpen_webui.errors import UserError\n"
         "try: open_jobs(Settings(outputs=Path(sys.argv[1])))\n"
         "except UserError as error: print(type(error).__name__, error)"
     )
-    command = [sys.executable, "-c", code, str(bench.outputs)]
+    command = [sys.executable, "-c", code, str(harness.outputs)]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("OutputsInUseError Another GPEN WebUI (process ")
-    assert str(bench.outputs) in done.stdout
+    assert str(harness.outputs) in done.stdout
     assert "--outputs" in done.stdout
 
 
-def test_a_closed_folder_can_be_opened_again(bench: JobsHarness):
-    job = collect(bench.open(), ["a.jpg"])
-    bench.close()
-    assert bench.open().store.job(job.id).counts["total"] == 1
+def test_a_closed_folder_can_be_opened_again(harness: JobsHarness):
+    job = collect(harness.open(), ["a.jpg"])
+    harness.close()
+    assert harness.open().store.job(job.id).counts["total"] == 1
 
 
-def test_what_a_dead_process_left_half_done_is_removed(bench: JobsHarness):
-    service = bench.open()
+def test_what_a_dead_process_left_half_done_is_removed(harness: JobsHarness):
+    service = harness.open()
     job = collect(service, ["a.jpg"])
-    bench.close()
-    hidden = bench.outputs / ".gpen-webui"
+    harness.close()
+    hidden = harness.outputs / ".gpen-webui"
     for leftover in ("incoming/x", f"incoming/{job.id}/1", "staging/.y.part"):
         path = hidden / leftover
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"half")
-    service = bench.open()
-    assert staged_files(bench.outputs) == set()
+    service = harness.open()
+    assert staged_files(harness.outputs) == set()
     assert files_in(hidden / "uploads") == {f"{job.id}/0"}
     assert [found.id for found in service.store.jobs()] == [job.id]
 
 
-def test_a_locked_store_is_told_in_words_and_work_goes_on_when_it_is_free(bench, monkeypatch):
+def test_a_locked_store_is_told_in_words_and_work_goes_on_when_it_is_free(harness, monkeypatch):
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
     monkeypatch.setattr("gpen_webui.jobs.runner.foreman.RETRY_SECONDS", 0.05)
-    service = bench.open()
-    gate = bench.play.hold("0.jpg", "adjust")
+    service = harness.open()
+    gate = harness.play.hold("0.jpg", "adjust")
     job = start(service, [f"{n}.jpg" for n in range(4)])
     gate.wait_until_reached()
-    other = sqlite3.connect(bench.outputs / ".gpen-webui" / "jobs.sqlite", isolation_level=None)
+    other = sqlite3.connect(harness.outputs / ".gpen-webui" / "jobs.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="locked by another program"):
         service.runner.pause(job.id)
@@ -217,28 +217,30 @@ def test_a_locked_store_is_told_in_words_and_work_goes_on_when_it_is_free(bench,
     wait_for(lambda: service.pool.status()["state"] == "ready")
 
 
-def test_a_removed_store_is_told_in_words_and_nothing_is_reported_as_done(bench: JobsHarness):
-    service = bench.open()
-    gate = bench.play.hold("a.jpg")
+def test_a_removed_store_is_told_in_words_and_nothing_is_reported_as_done(harness: JobsHarness):
+    service = harness.open()
+    gate = harness.play.hold("a.jpg")
     job = start(service, ["a.jpg"])
     gate.wait_until_reached()
-    away = bench.outputs.with_name("away")
-    shutil.move(bench.outputs, away)
+    away = harness.outputs.with_name("away")
+    shutil.move(harness.outputs, away)
     gate.open()
     wait_for(lambda: "was removed" in service.pool.status()["message"])
     with pytest.raises(StoreError, match="was removed while the server was running"):
         service.store.create_job("album", "x", RestoreOptions())
-    bench.close()
-    shutil.rmtree(bench.outputs, ignore_errors=True)
-    shutil.move(away, bench.outputs)
-    service = bench.open()
+    harness.close()
+    shutil.rmtree(harness.outputs, ignore_errors=True)
+    shutil.move(away, harness.outputs)
+    service = harness.open()
     check_nothing_lost(service, wait_for_state(service, job, "done"))
 
 
-def test_a_store_that_is_removed_while_nothing_is_done_is_told_until_it_is_back(bench: JobsHarness):
-    service = bench.open()
+def test_a_store_that_is_removed_while_nothing_is_done_is_told_until_it_is_back(
+    harness: JobsHarness,
+):
+    service = harness.open()
     wait_for_state(service, start(service, ["a.jpg"]), "done")
-    store = bench.outputs / ".gpen-webui" / "jobs.sqlite"
+    store = harness.outputs / ".gpen-webui" / "jobs.sqlite"
     away = store.rename(store.with_name("away"))
     assert service.pool.status()["state"] == "failed"
     assert "was removed" in service.pool.status()["message"]
@@ -246,14 +248,14 @@ def test_a_store_that_is_removed_while_nothing_is_done_is_told_until_it_is_back(
     assert service.pool.status()["state"] == "ready"
 
 
-def test_a_store_of_a_newer_version_is_left_alone(bench: JobsHarness):
-    bench.open()
-    bench.close()
-    database = sqlite3.connect(bench.outputs / ".gpen-webui" / "jobs.sqlite")
+def test_a_store_of_a_newer_version_is_left_alone(harness: JobsHarness):
+    harness.open()
+    harness.close()
+    database = sqlite3.connect(harness.outputs / ".gpen-webui" / "jobs.sqlite")
     database.execute("PRAGMA user_version = 99")
     database.close()
     with pytest.raises(StoreError, match="made by a newer GPEN WebUI"):
-        bench.open()
+        harness.open()
 
 
 def test_a_folder_that_cannot_be_made_is_told_in_words(tmp_path: Path):

@@ -13,7 +13,8 @@ from gpen_webui.jobs.service import JobService
 from gpen_webui.logs import about, log_to_file
 from gpen_webui.pipeline import StageError
 from gpen_webui.settings import Settings, SettingsError
-from tests.jobs_kit import JobsHarness, start, wait_for, wait_for_state
+from tests.jobs_kit import JobsHarness, start, wait_for_state
+from tests.waiting import wait_for
 
 pytest_plugins = ["tests.jobs_fixtures"]
 
@@ -88,23 +89,23 @@ def test_an_unknown_level_or_format_is_refused_with_words(wrong: dict):
 # What is told of a photo
 
 
-def records_of(bench: JobsHarness, service: JobService) -> list[dict]:
-    path = bench.outputs / ".gpen-webui" / "gpen-webui.log"
+def records_of(harness: JobsHarness, service: JobService) -> list[dict]:
+    path = harness.outputs / ".gpen-webui" / "gpen-webui.log"
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def test_the_log_tells_the_way_of_each_photo(bench: JobsHarness):
-    log_to_file(bench.outputs, format="json")
-    service = bench.open()
+def test_the_log_tells_the_way_of_each_photo(harness: JobsHarness):
+    log_to_file(harness.outputs, format="json")
+    service = harness.open()
     error = StageError("detect", "torn.jpg is no photo.")
     error.__cause__ = ValueError("the cause of it")
-    bench.play.fail("torn.jpg", error)
+    harness.play.fail("torn.jpg", error)
     job = start(service, ["a.jpg", "torn.jpg", "landscape.jpg"])
     job = wait_for_state(service, job, "done")
     service.runner.retry(job.id)
-    wait_for(lambda: bench.play.begun.count("torn.jpg") == 2)
+    wait_for(lambda: harness.play.begun.count("torn.jpg") == 2)
     wait_for_state(service, job, "done")
-    records = [record for record in records_of(bench, service) if "item" in record]
+    records = [record for record in records_of(harness, service) if "item" in record]
     ways = {
         n: [(record["event"], record["attempt"]) for record in records if record["item"] == n]
         for n in range(3)
@@ -122,28 +123,28 @@ def test_the_log_tells_the_way_of_each_photo(bench: JobsHarness):
     assert "ValueError: the cause of it" in failed["traceback"]
 
 
-def test_the_log_tells_what_was_stopped_and_what_users_asked(bench: JobsHarness):
-    log_to_file(bench.outputs, format="json")
-    service = bench.open()
-    gate = bench.play.hold("a.jpg", "network")
+def test_the_log_tells_what_was_stopped_and_what_users_asked(harness: JobsHarness):
+    log_to_file(harness.outputs, format="json")
+    service = harness.open()
+    gate = harness.play.hold("a.jpg", "network")
     job = start(service, ["a.jpg"])
     gate.wait_until_reached()
     service.runner.cancel(job.id)
     gate.open()
     wait_for(lambda: service.pool.status()["busy"] == 0)
-    records = records_of(bench, service)
+    records = records_of(harness, service)
     (stopped,) = [record for record in records if record.get("event") == "stopped"]
     assert (stopped["stage"], stopped["item"]) == ("network", 0)
     asked = [record["message"] for record in records if record["message"].startswith("job ")]
     assert asked[:2] == ["job started", "job cancelled"]
 
 
-def test_the_log_names_the_worker_that_was_given_up(make_bench):
-    bench = make_bench(workers=1, max_photo_seconds=0.3)
-    log_to_file(bench.outputs)
-    service = bench.open()
-    bench.play.hold("endless.jpg", "network")
+def test_the_log_names_the_worker_that_was_given_up(make_harness):
+    harness = make_harness(workers=1, max_photo_seconds=0.3)
+    log_to_file(harness.outputs)
+    service = harness.open()
+    harness.play.hold("endless.jpg", "network")
     job = wait_for_state(service, start(service, ["endless.jpg"]), "done")
-    text = (bench.outputs / ".gpen-webui" / "gpen-webui.log").read_text(encoding="utf-8")
+    text = (harness.outputs / ".gpen-webui" / "gpen-webui.log").read_text(encoding="utf-8")
     (line,) = [line for line in text.splitlines() if "took longer than" in line]
     assert f"[worker=restore-1 job={job.id} item=0 attempt=1]" in line

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -53,16 +52,14 @@ def test_the_first_start_sets_up_says_so_and_then_does_what_was_asked(clone: Clo
     assert "--no-deps torch==2.13.0" in torch
 
 
-def test_later_starts_fetch_nothing_and_take_no_time(clone: Clone):
+def test_later_starts_fetch_nothing_and_load_nothing_for_it(clone: Clone):
     clone.run("models", "list")
     before = clone.pip_calls()
-    seconds = []
-    for _ in range(3):
-        started = time.perf_counter()
-        done = clone.run("models", "list")
-        seconds.append(time.perf_counter() - started)
+    (clone.root / "gpen_webui" / "launcher" / "libraries.py").unlink()
+    (clone.root / "gpen_webui" / "launcher" / "set_up.py").unlink()
+    done = clone.run("models", "list")
+    assert done.stdout == f"started: {clone.root}/app.py models list\n"
     assert (done.stderr, clone.pip_calls()) == ("", before)
-    assert min(seconds) < 1
 
 
 def test_it_works_from_any_folder_and_through_links(clone: Clone, tmp_path: Path):
@@ -197,12 +194,14 @@ def test_it_works_in_folders_with_odd_names(clone: Clone, name: str):
 def test_checks_run_before_the_tests_and_bring_their_own_needs_once(clone: Clone):
     for _ in range(2):
         done = clone.run("test", "--slow", "-x")
-    assert done.stdout.splitlines() == [
+    *checks, tests = done.stdout.splitlines()
+    assert checks == [
         "started: -m ruff check --quiet",
         "started: -m ruff format --check --quiet",
         "started: -m mypy",
-        "started: -m pytest --slow -x",
     ]
+    assert tests.startswith("started: -m pytest --numprocesses logical ")
+    assert tests.endswith(" --slow -x")
     assert "JavaScript is not checked: Node.js" in done.stderr
     extra = [call for call in clone.pip_calls() if "hypothesis==" in call]
     assert len(extra) == 1

@@ -1,25 +1,10 @@
 """The degradation model: seeded, and each effect does what its name says."""
 
-import cv2
 import numpy as np
 import pytest
 
 from gpen_webui.training import degrade as d
-
-
-@pytest.fixture(scope="module")
-def face(project) -> np.ndarray:
-    """A real face, (128,128,3) float32 levels."""
-    photo = cv2.imread(str(project / "tests" / "data" / "astronaut.jpg"))[:, :, ::-1]
-    return cv2.resize(photo[0:256, 100:356], (128, 128)).astype(np.float32)
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def detail(picture: np.ndarray) -> float:
-    return float((picture - cv2.GaussianBlur(picture, (0, 0), 1.0)).std())
+from tests.training_kit import detail, rng
 
 
 def error(a: np.ndarray, b: np.ndarray) -> float:
@@ -43,7 +28,7 @@ def test_damage_keeps_shape_and_range_and_ranges_from_none_to_heavy(face):
     assert errors[-10] > 12
 
 
-@pytest.mark.parametrize("kind", ["random_blur", "_random_shrink", "random_noise", "jpeg"])
+@pytest.mark.parametrize("kind", ["random_blur", "random_shrink", "random_noise", "jpeg"])
 def test_each_kind_of_damage_is_now_and_then_missing(face, monkeypatch, kind):
     seen = []
     monkeypatch.setattr(d, kind, lambda picture, *_: seen.append(1) or picture)

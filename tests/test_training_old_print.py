@@ -1,29 +1,14 @@
 """Old prints: what stays in the truth, what is damage, and each damage does what it is named."""
 
-import cv2
 import numpy as np
 import pytest
 
 from gpen_webui.training import old_print as p
-
-
-@pytest.fixture(scope="module")
-def face(project) -> np.ndarray:
-    """A real face, (128,128,3) float32 levels."""
-    photo = cv2.imread(str(project / "tests" / "data" / "astronaut.jpg"))[:, :, ::-1]
-    return cv2.resize(photo[0:256, 100:356], (128, 128)).astype(np.float32)
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
+from tests.training_kit import detail, rng
 
 
 def flat(level: float = 128) -> np.ndarray:
     return np.full((96, 96, 3), level, np.float32)
-
-
-def detail(picture: np.ndarray) -> float:
-    return float((picture - cv2.GaussianBlur(picture, (0, 0), 1.0)).std())
 
 
 def test_the_same_seed_ages_a_face_alike_and_the_face_given_stays_as_it_was(face):
@@ -58,7 +43,7 @@ def test_some_prints_are_worn_and_some_are_kept_well(face):
 
 
 def test_kept_grain_is_in_both_and_only_the_rest_is_to_be_removed(face, monkeypatch):
-    monkeypatch.setattr(p, "_EFFECTS", [])
+    monkeypatch.setattr(p, "EFFECTS", [])
     monkeypatch.setattr(p, "STROKES_SHARE", 0)
     pairs = [p.age(face, rng(seed)) for seed in range(20)]
     assert all(np.array_equal(truth, damaged) for truth, damaged in pairs)

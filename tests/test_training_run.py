@@ -7,8 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
 from contextlib import closing
 
 import cv2
@@ -25,10 +23,11 @@ from gpen_webui.training.faces import FacesError, balanced, list_faces, open_set
 from gpen_webui.training.grow import InitError, new_network
 from gpen_webui.training.precision import Precision
 from gpen_webui.training.run_folder import RunFolderError
-from gpen_webui.training.samples import Samples
+from gpen_webui.training.samples import SampleMaker, Samples
 from gpen_webui.training.stages import STAGES, stage_at
 from gpen_webui.training.train import DivergedError, Training, TrainingOptions
 from tests.extras import needs_extras
+from tests.waiting import wait_for
 
 CPU = torch.device("cpu")
 
@@ -80,21 +79,24 @@ def tensors_in(value) -> list[torch.Tensor]:
 
 @needs_extras
 @pytest.mark.parametrize("stage", ["identity", "texture"])
-def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(faces, tmp_path, stage):
-    Training(options(faces, tmp_path / "whole", stage=stage)).run()
-    interrupted = Training(options(faces, tmp_path / "parts", stage=stage))
-    train_step = interrupted._train_step
+def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
+    faces, tmp_path, monkeypatch, stage
+):
+    Training(options(faces, tmp_path / "whole", stage=stage, steps=4)).run()
+    interrupted = Training(options(faces, tmp_path / "parts", stage=stage, steps=4))
+    batch = interrupted.samples.batch
 
-    def stop_after_three(*arguments):
-        interrupted._stop = interrupted.step == 2
-        return train_step(*arguments)
+    def stop_in_the_third(step: int):
+        if step == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return batch(step)
 
-    interrupted._train_step = stop_after_three
+    monkeypatch.setattr(interrupted.samples, "batch", stop_in_the_third)
     interrupted.run()
     assert state_of(tmp_path / "parts")["step"] == 3
-    Training(options(faces, tmp_path / "parts", stage=stage)).run()
+    Training(options(faces, tmp_path / "parts", stage=stage, steps=4)).run()
     whole, parts = state_of(tmp_path / "whole"), state_of(tmp_path / "parts")
-    assert whole["step"] == parts["step"] == 6
+    assert whole["step"] == parts["step"] == 4
     assert len(tensors_in(whole)) == len(tensors_in(parts)) > 100
     for a, b in zip(tensors_in(whole), tensors_in(parts), strict=True):
         assert torch.equal(a, b)
@@ -118,14 +120,16 @@ def test_the_command_trains_logs_draws_and_leaves_weights_that_load(faces, tmp_p
 
 @needs_extras
 def test_a_killed_training_that_is_asked_to_stop_keeps_its_state(faces, tmp_path, project):
-    command = [sys.executable, "app.py", "train", "run", faces, "-o", tmp_path / "run"]
+    reporting = (
+        "import sys; from gpen_webui.cli import main; from gpen_webui.training import train; "
+        "train.REPORT_SECONDS = -1; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", reporting, "train", "run", faces, "-o", tmp_path / "run"]
     small = "--size 64 --narrow 0.03125 --batch 2 --steps 100000 --device cpu --threads 1".split()
     process = subprocess.Popen([*command, *small], cwd=project, stderr=subprocess.PIPE, text=True)
     try:
-        deadline = time.monotonic() + 120
-        # The log begins after the first report or validation, so steps have been made.
-        while not (tmp_path / "run" / "metrics.jsonl").exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
+        # The log begins with the second step.
+        wait_for((tmp_path / "run" / "metrics.jsonl").exists, patience=120)
         os.kill(process.pid, signal.SIGTERM)
         assert process.wait(120) == 0
     finally:
@@ -140,15 +144,17 @@ def test_a_training_stops_at_once_while_the_recogniser_is_taught_and_teaches_ane
     asked = options(faces, tmp_path / "run", steps=2, stage="identity")
     with monkeypatch.context() as endless:
         endless.setattr(likely_person, "STEPS", 10**6)
-        training = Training(asked)
-        teach = training._teach
+        batch, batches = Samples.batch, []
 
-        def interrupted():
-            threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
-            return teach()
+        def stop_in_the_third_of_the_lesson(samples: Samples, step: int):
+            batches.append(step)
+            if batches == [0, 0, 1, 2]:  # the training's, then those of the lesson
+                signal.raise_signal(signal.SIGTERM)
+            return batch(samples, step)
 
-        endless.setattr(training, "_teach", interrupted)
-        training.run()
+        endless.setattr(Samples, "batch", stop_in_the_third_of_the_lesson)
+        Training(asked).run()
+        assert batches == [0, 0, 1, 2]
     assert state_of(tmp_path / "run")["step"] == 0
     Training(asked).run()
     state = state_of(tmp_path / "run")
@@ -157,18 +163,12 @@ def test_a_training_stops_at_once_while_the_recogniser_is_taught_and_teaches_ane
 
 
 @needs_extras
-def test_training_makes_the_network_better_at_what_it_is_asked(faces, tmp_path):
-    training = Training(options(faces, tmp_path / "run", steps=40, stage="fidelity", batch=4))
-    losses = []
-    train_step = training._train_step
-
-    def recorded(*arguments):
-        terms = train_step(*arguments)
-        losses.append(terms["pixels"])
-        return terms
-
-    training._train_step = recorded
-    training.run()
+def test_training_makes_the_network_better_at_what_it_is_asked(faces, tmp_path, monkeypatch):
+    monkeypatch.setattr("gpen_webui.training.train.REPORT_SECONDS", -1)  # each step is logged
+    Training(options(faces, tmp_path / "run", steps=40, stage="fidelity", batch=4)).run()
+    entries = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
+    losses = [entry["loss"]["pixels"] for entry in entries if "loss" in entry]
+    assert len(losses) > 30
     assert np.mean(losses[-10:]) < 0.85 * np.mean(losses[:5])
 
 
@@ -222,10 +222,11 @@ def test_samples_depend_on_the_step_alone_and_every_face_comes_once_per_round(fa
     one.batch(0)
     assert torch.equal(one.batch(1)[0], other.batch(1)[0])
     assert not torch.equal(one.batch(2)[0], one.batch(1)[0])
-    seen = [one._maker.number_at(step, place) for step in (0, 1) for place in range(4)]
-    assert len(set(seen)) == 8
     one.close()
     other.close()
+    maker = SampleMaker(files, 32, 4, seed=5)
+    seen = [maker.number_at(step, place) for step in (0, 1) for place in range(4)]
+    assert len(set(seen)) == 8
 
 
 def test_samples_are_the_same_whatever_process_makes_them(faces):
@@ -363,10 +364,14 @@ def test_each_set_is_validated_by_itself(faces, tmp_path, monkeypatch):
 def test_one_face_in_eight_is_given_as_the_network_restored_it_and_the_others_as_they_are(
     faces, tmp_path
 ):
-    training = Training(options(faces, tmp_path / "run", batch=8))
-    inputs = torch.rand(8, 3, 64, 64) * 2 - 1
-    given = training._with_restored(inputs)
-    assert torch.equal(given[1:], inputs[1:])
+    training = Training(options(faces, tmp_path / "run", batch=8, steps=1, stage="fidelity"))
+    inputs = training.samples.batch(0).inputs
     with torch.no_grad():
-        assert torch.allclose(given[:1], training.ema(inputs[:1]).clamp(-1, 1), atol=1e-5)
+        restored = training.ema(inputs[:1]).clamp(-1, 1)
+    seen: list[torch.Tensor] = []
+    training.network.register_forward_pre_hook(lambda network, given: seen.append(given[0]))
+    training.run()
+    (given,) = seen
+    assert torch.equal(given[1:], inputs[1:])
+    assert torch.allclose(given[:1], restored, atol=1e-5)
     assert not given.requires_grad

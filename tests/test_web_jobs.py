@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.jobs_kit import wait_for
 from tests.server import PROJECT, Server, events_of, small_photo
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from gpen_webui.web import model_manager
 from gpen_webui.web.model_manager import ChosenModel, ModelManager
 from tests.server import Server, small_photo
 from tests.tiny_gpen import make_tiny_model
+from tests.waiting import wait_for
 
 EMBEDDED = BUNDLED / "models" / "gpen-mini-256.safetensors"
 
@@ -174,13 +174,11 @@ class Shop:
         self.manager = ModelManager(settings, self.jobs, ChosenModel(settings), fetch)
 
     def download_until(self, state: str) -> dict:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
+        def look() -> dict | None:
             download = model_named(self.manager.state(), "gpen-bfr-256")["download"]
-            if download and download["state"] == state:
-                return download
-            time.sleep(0.05)
-        raise AssertionError(f"the download is still {download}")
+            return download if download and download["state"] == state else None
+
+        return wait_for(look)
 
     def close(self) -> None:
         self.go_on.set()

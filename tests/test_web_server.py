@@ -2,17 +2,16 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.server import PROJECT, Server, events_of, small_photo
+from tests.waiting import wait_for
 
 
 def refused(*options: str, environment: dict | None = None) -> str:
@@ -76,9 +75,7 @@ def test_a_signal_ends_it_and_the_next_start_goes_on(tmp_path: Path, number: int
     with Server(tmp_path) as server:
         job = server.new_album([(f"{n}.jpg", small_photo(n)) for n in range(4)])
         watcher = server.watch(f"/ws/jobs/{job}")
-        started = time.monotonic()
         assert server.stop(number) == 0
-        assert time.monotonic() - started < 15
         list(events_of(watcher))  # comes to an end
     with Server(tmp_path) as server:
         assert server.wait_for(job)["counts"]["done"] == 4
@@ -120,10 +117,11 @@ def test_a_crash_of_the_working_process_goes_by_unattended(tmp_path: Path):
     with Server(tmp_path) as server:
         job = server.new_album([(f"{n}.jpg", small_photo(n)) for n in range(5)])
         wait_until_some_are_done(server, job)
-        for child in children_of(server.process.pid):
+        working = set(children_of(server.process.pid))
+        for child in working:
             os.kill(child, signal.SIGSEGV)
+        wait_for(lambda: not working & set(children_of(server.process.pid)))
         server.session.close()
-        time.sleep(0.5)
         assert server.wait_for(job)["counts"]["done"] == 5
 
 
@@ -137,6 +135,9 @@ def test_the_history_says_that_a_damaged_store_was_put_together_again(tmp_path: 
         page = server.get("/jobs").text
         [kept] = (tmp_path / ".gpen-webui").glob("jobs.damaged-*.sqlite")
         assert f"was damaged; it is kept as {kept.name}" in page
+        assert "1 albums with 1 photos" in page
+        chinese = server.get("/jobs", headers={"Accept-Language": "zh-CN"}).text
+        assert f"损坏的文件保存为 {kept.name}" in chinese
         assert [job["name"] for job in server.get("/api/jobs").json()["jobs"]] == ["Album"]
 
 
@@ -210,23 +211,8 @@ def test_photos_by_path_stay_below_the_folders_that_are_allowed(tmp_path: Path):
     assert {path: path.read_bytes() for path in kept} == kept
 
 
-@pytest.mark.slow
-def test_the_page_is_there_within_a_second_and_a_half(tmp_path: Path):
-    seconds = []
-    for _ in range(3):
-        started = time.monotonic()
-        with Server(tmp_path / "outputs") as server:
-            assert server.get("/").status_code == 200
-            seconds.append(time.monotonic() - started)
-        shutil.rmtree(tmp_path / "outputs")
-    assert min(seconds) < 1.5
-
-
 def wait_until_some_are_done(server: Server, job: str) -> None:
-    deadline = time.monotonic() + 60
-    while not server.job(job)["counts"]["done"] > 1:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    server.wait_until(job, lambda found: found["counts"]["done"] > 1)
 
 
 def children_of(pid: int) -> list[int]:

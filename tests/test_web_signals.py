@@ -13,7 +13,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -40,18 +39,16 @@ def all_processes(server: Server) -> list[psutil.Process]:
 
 def wait_until_opening(server: Server, job: str) -> None:
     """Until a photo is being decoded by a child."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        items = server.job(job)["items"]
+
+    def is_opening(found: dict) -> bool:
         decoders = [
             process
             for process in all_processes(server)
             if "gpen_webui.photo.decoder_process" in process.cmdline()
         ]
-        if decoders and any(item["stage"] == "open" for item in items):
-            return
-        time.sleep(0.02)
-    raise AssertionError("no photo was opened")
+        return bool(decoders) and any(item["stage"] == "open" for item in found["items"])
+
+    server.wait_until(job, is_opening)
 
 
 def crashes(outputs: Path) -> int:

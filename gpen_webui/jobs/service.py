@@ -43,7 +43,7 @@ class JobService:
     """The jobs of one outputs folder, at work from the making of the object to close().
 
     store: collect and look. runner: what users ask for. pool: who restores. events: follow.
-    notice: what was done with a store that was damaged, in words; None where it was whole.
+    rescue: what was found again of a store that was damaged; None where it was whole.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class JobService:
             files = _open_files(settings.outputs, max_original_bytes)
             opened.callback(_open_lock(files).close)
             notifier = EventNotifier()
-            self.notice = rescue_if_needed(files)
+            self.rescue = rescue_if_needed(files)
             prepare_migration(files)
             database = Database(files.database, on_commit=notifier.notify)
             opened.callback(database.close)
@@ -72,7 +72,7 @@ class JobService:
                 ClaimQueue(files, database),
                 Saver(files, database, self.store),
             )
-            loading = LoadingRecord(files.root / "loading", _load_settings(settings))
+            loading = LoadingRecord(files.root / "loading", _load_settings(settings), files.staging)
             pool = LocalPool(
                 foreman,
                 load_restorer,

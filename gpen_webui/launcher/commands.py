@@ -55,10 +55,10 @@ def main(arguments: list[str]) -> int:
 
         return lock(environment, arguments[1:])
     if command == "test":
-        from gpen_webui.launcher.developing import check_code
+        from gpen_webui.launcher.developing import TESTS, check_code
 
         failed = check_code(environment)
-        return failed or start(environment.python, "-m", "pytest", *arguments[1:])
+        return failed or start(environment.python, *TESTS, *arguments[1:])
     if os.name != "nt":
         # Ctrl-C waits until the program can answer it in its own words; it then takes this back.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gpen_webui.launcher import say
@@ -13,8 +14,13 @@ from gpen_webui.launcher.environment import BASE, Environment
 EXTRAS = ("test", "bench", "cluster", "train")  # `test` first: the others agree with it
 
 
+# Files go to as many processes as there are cores; each has its own servers and browser, so
+# more than a few would want for memory.
+TESTS = "-m pytest --numprocesses logical --maxprocesses 4 --dist loadfile".split()
+
+
 def check_code(environment: Environment) -> int:
-    """Everything that is quicker than the tests; 0 where all is well."""
+    """Everything that is quicker than the tests, beside each other; 0 where all is well."""
     python = str(environment.python)
     checks: dict[str, list[str] | None] = {
         "Lint": [python, "-m", "ruff", "check", "--quiet"],
@@ -22,13 +28,20 @@ def check_code(environment: Environment) -> int:
         "Types": [python, "-m", "mypy"],
         "JavaScript": javascript_check(),
     }
-    failed = 0
-    for name, command in checks.items():
-        if command is None:
-            continue
-        say(f"{name} ...")
-        failed |= subprocess.run(command).returncode != 0
-    return int(failed)
+    commands = {name: command for name, command in checks.items() if command}
+    say(f"Checking: {', '.join(commands)} ...")
+    with ThreadPoolExecutor(len(commands)) as pool:
+        outcomes = list(pool.map(_run, commands.values()))
+    for done in outcomes:
+        print(done.stdout, end="", flush=True)
+    failed = [name for name, done in zip(commands, outcomes, strict=True) if done.returncode]
+    if failed:
+        say(f"Failed: {', '.join(failed)}.")
+    return int(bool(failed))
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess:
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def javascript_check() -> list[str] | None:

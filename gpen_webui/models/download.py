@@ -14,6 +14,7 @@ import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -92,10 +93,10 @@ def download_model(
             if there := _unchanged(name, models):
                 return there
             problems = []
+            fetch = _Fetch(name, models, on_progress, cancelled, stall_seconds)
             for source in sources or entry.sources:
                 try:
-                    part = _fetch_whole(source, name, models, on_progress, cancelled, stall_seconds)
-                    return _land(part, name, models, entry.sha256)
+                    return _land(fetch.whole(source), name, models, entry.sha256)
                 except DownloadCancelled:
                     raise
                 except (_SourceError, *ODD_ANSWERS, UserError) as problem:
@@ -121,87 +122,95 @@ def _unchanged(name: str, models: Path) -> InstalledModel | None:
         return None
 
 
-def _fetch_whole(
-    source: str,
-    name: str,
-    models: Path,
-    on_progress: Callable[[int, int], None],
-    cancelled: Callable[[], bool],
-    stall_seconds: float,
-) -> Path:
-    """Bring one source into NAME.part, going on where the connection breaks off."""
-    part, arrived = models / f".{name}.part", -1
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return _fetch(source, name, models, on_progress, cancelled, stall_seconds)
-        except (_BrokenOff, *ODD_ANSWERS):
-            have = part.stat().st_size if part.exists() else 0
-            if (
-                attempt == ATTEMPTS
-                or have <= arrived
-                or not _read_note(models, name).get("version")
-            ):
-                raise
-            arrived = have
-    raise AssertionError("unreachable")
+@dataclass(frozen=True)
+class _Fetch:
+    """One model on its way into NAME.part, whichever source it comes from."""
 
+    name: str
+    models: Path
+    on_progress: Callable[[int, int], None]
+    cancelled: Callable[[], bool]
+    stall_seconds: float
 
-def _fetch(
-    source: str,
-    name: str,
-    models: Path,
-    on_progress: Callable[[int, int], None],
-    cancelled: Callable[[], bool],
-    stall_seconds: float,
-) -> Path:
-    """Ask one source once for what is missing of NAME.part; return its path when it is whole."""
-    part = models / f".{name}.part"
-    known = _read_note(models, name)
-    have = part.stat().st_size if part.exists() and known.get("source") == source else 0
-    headers = {"Accept-Encoding": "identity"}
-    if have and known.get("version"):
-        headers |= {"Range": f"bytes={have}-", "If-Range": known["version"]}
-    with _open(source, headers, stall_seconds) as answer:
-        if answer.status_code == 416:  # the part is as long as the file, or longer
-            if answer.headers.get("Content-Range") == f"bytes */{have}":
-                return part
-            part.unlink(missing_ok=True)
-            raise _SourceError("the server's file has changed")
+    @property
+    def part(self) -> Path:
+        return self.models / f".{self.name}.part"
+
+    def whole(self, source: str) -> Path:
+        """Bring one source into the part, going on where the connection breaks off."""
+        arrived = -1
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._once(source)
+            except (_BrokenOff, *ODD_ANSWERS):
+                have = self._size()
+                can_go_on = have > arrived and _read_note(self.models, self.name).get("version")
+                if attempt == ATTEMPTS or not can_go_on:
+                    raise
+                arrived = have
+        raise AssertionError("unreachable")
+
+    def _once(self, source: str) -> Path:
+        """Ask one source once for what is missing of the part; its path when it is whole."""
+        known = _read_note(self.models, self.name)
+        have = self._size() if known.get("source") == source else 0
+        headers = {"Accept-Encoding": "identity"}
+        if have and known.get("version"):
+            headers |= {"Range": f"bytes={have}-", "If-Range": known["version"]}
+        with _open(source, headers, self.stall_seconds) as answer:
+            if answer.status_code == 416:  # the part is as long as the file, or longer
+                if answer.headers.get("Content-Range") == f"bytes */{have}":
+                    return self.part
+                self.part.unlink(missing_ok=True)
+                raise _SourceError("the server's file has changed")
+            resumed = self._is_resumed(answer, have)
+            have = have if resumed else 0
+            length = _length(answer)
+            total = have + length if length else 0
+            if total > MAX_BYTES:
+                raise _SourceError("offers a file far larger than any model")
+            version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
+            note = json.dumps({"source": source, "version": version})
+            write_atomically(_note_file(self.models, self.name), note.encode())
+            have = self._receive(answer, resumed, have, total)
+        if total and have != total:
+            raise _BrokenOff("the connection broke off")
+        return self.part
+
+    def _is_resumed(self, answer: requests.Response, have: int) -> bool:
+        """Whether the answer goes on after what there is, or begins anew."""
         if answer.status_code not in (200, 206):
             raise _SourceError(f"answered {answer.status_code}")
         if "html" in answer.headers.get("Content-Type", ""):
             raise _SourceError("sent a web page instead of the file")
         resumed = answer.status_code == 206
         if resumed and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-            part.unlink(missing_ok=True)
+            self.part.unlink(missing_ok=True)
             raise _SourceError("sent another part than was asked for")
-        have = have if resumed else 0
-        length = _length(answer)
-        total = have + length if length else 0
-        if total > MAX_BYTES:
-            raise _SourceError("offers a file far larger than any model")
-        version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
-        note = json.dumps({"source": source, "version": version})
-        write_atomically(_note_file(models, name), note.encode())
-        with open(part, "ab" if resumed else "wb") as file:
+        return resumed
+
+    def _receive(self, answer: requests.Response, resumed: bool, have: int, total: int) -> int:
+        """Write what comes into the part; how long that is then."""
+        with open(self.part, "ab" if resumed else "wb") as file:
             for chunk in answer.iter_content(CHUNK):
-                if cancelled():
-                    raise DownloadCancelled(f"The download of {name} was stopped.")
+                if self.cancelled():
+                    raise DownloadCancelled(f"The download of {self.name} was stopped.")
                 file.write(chunk)
                 have += len(chunk)
                 if have > MAX_BYTES:
                     raise _SourceError("sends more than any model holds")
-                on_progress(have, total)
+                self.on_progress(have, total)
             flush_file(file)
-    if total and have != total:
-        raise _BrokenOff("the connection broke off")
-    return part
+        return have
+
+    def _size(self) -> int:
+        return self.part.stat().st_size if self.part.exists() else 0
 
 
 @contextmanager
 def _open(source: str, headers: dict, stall_seconds: float) -> Iterator[requests.Response]:
     """Ask for a file, following redirects only to other public web servers."""
-    local_allowed = _is_local(source)
+    local_allowed = is_local(source)
     with requests.Session() as session:
         for _ in range(MAX_REDIRECTS):
             answer = session.get(
@@ -222,7 +231,7 @@ def redirected(source: str, location: str, local_allowed: bool) -> str:
         raise _SourceError("redirects to something that is no web address")
     if urlsplit(target).scheme not in schemes:
         raise _SourceError("redirects to a connection without encryption")
-    if not local_allowed and _is_local(target):
+    if not local_allowed and is_local(target):
         raise _SourceError("redirects into the local network")
     return target
 
@@ -235,7 +244,7 @@ def _length(answer: requests.Response) -> int:
     return int(told)
 
 
-def _is_local(address: str) -> bool:
+def is_local(address: str) -> bool:
     """Whether a web address lies on this machine or in a private network."""
     host = urlsplit(address).hostname or ""
     try:

@@ -61,7 +61,7 @@ def degrade(face: np.ndarray, rng: Generator) -> np.ndarray:
         severity = rng.uniform(*MIDDLE)
     steps: list[Callable[[np.ndarray, Generator], np.ndarray]] = [
         lambda x, r: random_blur(x, r, MAX_BLUR * severity * r.uniform(0.4, 1.3)),
-        lambda x, r: _random_shrink(x, r, severity),
+        lambda x, r: random_shrink(x, r, severity),
         lambda x, r: random_noise(x, r, MAX_NOISE * severity * r.uniform(0.1, 1.3)),
         lambda x, r: jpeg(x, 95 - (95 - WORST_JPEG) * min(1, severity * r.uniform(0.4, 1.3))),
     ]
@@ -220,7 +220,7 @@ def to_levels(face: np.ndarray) -> np.ndarray:
     return np.clip(face, 0, 255)
 
 
-def _random_shrink(face: np.ndarray, rng: Generator, severity: float) -> np.ndarray:
+def random_shrink(face: np.ndarray, rng: Generator, severity: float) -> np.ndarray:
     factor = 1 + (MAX_SHRINK - 1) * min(1.0, severity * rng.uniform(0.3, 1.2))
     small = _resize(face, max(8, round(face.shape[0] / factor)), _any_filter(rng, shrink=True))
     # Most photos stay small until the end: noise and JPEG then come in large blocks.

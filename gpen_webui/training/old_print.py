@@ -39,7 +39,7 @@ def age(face: np.ndarray, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
     else:
         damaged = truth
     wear = rng.uniform(0.1, 1)  # most prints were kept well, some lay in the attic
-    for share, effect in _EFFECTS:
+    for share, effect in EFFECTS:
         if rng.random() < share * wear:
             damaged = effect(damaged, rng)
     if rng.random() < GREY_SCAN_SHARE:
@@ -195,7 +195,7 @@ def scanner(picture: np.ndarray, rng: Generator) -> np.ndarray:
     return picture + stripes + noise
 
 
-_EFFECTS: list[tuple[float, Callable[[np.ndarray, Generator], np.ndarray]]] = [
+EFFECTS: list[tuple[float, Callable[[np.ndarray, Generator], np.ndarray]]] = [
     (GRAIN_SHARE, lambda x, r: add_grain(x, r, r.uniform(0.1, 1) ** 2 * COARSE_GRAIN)),
     (SILVERING_SHARE, silvering),
     (FOXING_SHARE, foxing),

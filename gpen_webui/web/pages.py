@@ -78,7 +78,7 @@ def batch() -> AnyResponse | str:
 @blueprint.get("/jobs")
 def jobs() -> str:
     """The history."""
-    return render_template("jobs.html", notice=current_app.extensions["jobs"].notice)
+    return render_template("jobs.html", rescue=current_app.extensions["jobs"].rescue)
 
 
 @blueprint.get("/jobs/<job_id>")

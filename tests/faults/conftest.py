@@ -1,24 +1,15 @@
-"""What the fault proofs share: an album, what must come of it, and the figures to report."""
+"""What the fault proofs share: an album, and what must come of it."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.faults.album import PHOTOS, QUICK_PHOTOS, contents_of, write_album
-
-FIGURES: Counter[str] = Counter()
-
-
-@pytest.fixture(scope="session")
-def figures() -> Counter[str]:
-    """Count what was survived under a name; printed when all tests have ended."""
-    return FIGURES
 
 
 @pytest.fixture(scope="session")
@@ -34,8 +25,3 @@ def undisturbed(request, tmp_path_factory, project: Path) -> dict[str, bytes]:
     report = json.loads(results.pop("report.json"))
     assert report["counts"]["done"] == len(results) == count
     return results
-
-
-def pytest_terminal_summary(terminalreporter) -> None:
-    for name, count in sorted(FIGURES.items()):
-        terminalreporter.write_line(f"{name}: {count}")

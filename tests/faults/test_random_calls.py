@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -20,13 +20,12 @@ import requests
 
 from tests.faults.album import portrait
 from tests.server import Server
+from tests.waiting import wait_for
 
 THREADS = 8
 FINAL = {"done", "no_face", "failed", "cancelled"}
 PHOTOS = [portrait(n) for n in range(6)]
 BAD_PHOTOS = [b"no photo", b"", portrait(1)[:400]]
-RETRY_SECONDS = 0.1
-PATIENCE = 60.0  # seconds for the working process to be back
 
 
 class Client:
@@ -61,15 +60,13 @@ class Client:
 
     def ask(self, method: str, path: str, **more: object) -> requests.Response:
         """Ask, again and again while the working process is away."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                answer = self._session.request(method, self._url + path, timeout=60, **more)
-                break
-            except requests.RequestException:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(RETRY_SECONDS)
+
+        def answered() -> list[requests.Response]:
+            with suppress(requests.RequestException):
+                return [self._session.request(method, self._url + path, timeout=60, **more)]
+            return []
+
+        (answer,) = wait_for(answered)
         self._codes[answer.status_code] += 1
         assert answer.status_code < 500, (method, path, answer.text[:300])
         return answer
@@ -141,14 +138,14 @@ NAMES = ("Album", "album", "../up", "Fête 1931", "a" * 300, "CON")
 
 def kill_worker(server: Server) -> int:
     """SIGKILL to the working process, once it has loaded the model; its id."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        try:
-            if requests.get(f"{server.url}/api/health", timeout=20).json()["status"] == "ready":
-                break
-        except requests.RequestException:
-            pass
-        time.sleep(RETRY_SECONDS)
+
+    def is_ready() -> bool:
+        with suppress(requests.RequestException):
+            answer = requests.get(f"{server.url}/api/health", timeout=20)
+            return answer.json()["status"] == "ready"
+        return False
+
+    wait_for(is_ready)
     [worker] = psutil.Process(server.process.pid).children()
     worker.kill()
     return worker.pid
@@ -220,8 +217,10 @@ def test_random_calls_and_deaths_leave_every_job_whole(
         try:
             for number in range(kills):
                 part = calls * THREADS * (number + 1) / (kills + 1)
-                while codes.total() < part and not all(call.done() for call in running):
-                    time.sleep(RETRY_SECONDS)
+                wait_for(
+                    lambda part=part: codes.total() >= part or all(call.done() for call in running),
+                    patience=3000,
+                )
                 killed.add(kill_worker(server))
             for call in running:
                 call.result()

@@ -54,7 +54,7 @@ class OpenVinoEngine(Engine):
         return settings_for(self._streams(variant), self.threads)
 
     def _streams(self, variant: GraphVariant) -> int:
-        in_memory = _streams_in_memory(self.size, variant.numbers)
+        in_memory = streams_in_memory(self.size, variant.numbers)
         return max(1, min(self._workers, self.threads, in_memory))
 
 
@@ -68,5 +68,9 @@ def settings_for(streams: int, threads: int) -> dict:
     }
 
 
-def _streams_in_memory(size: int, numbers: str) -> int:
+def streams_in_memory(size: int, numbers: str) -> int:
+    """How many streams of a model's size (pixels) fit into what all may take.
+
+    numbers: a key of STREAM_BYTES_PER_PIXEL.
+    """
     return STREAMS_BYTES // (size * size * STREAM_BYTES_PER_PIXEL[numbers])

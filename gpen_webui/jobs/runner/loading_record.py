@@ -10,6 +10,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from gpen_webui.files.atomic import write_atomically
 from gpen_webui.jobs.runner.shared_restorer import LoadRestorer
 from gpen_webui.stages.restorer import Restorer
 
@@ -20,11 +21,13 @@ class LoadingRecord:
     """A small file that is there while a model is being loaded.
 
     what: names the model and the machine's settings; deaths under others do not count.
+    staging: where the file is written before it takes its place; cleared by others.
     is_left_over: whether the latest process died while it was loading one.
     """
 
-    def __init__(self, path: Path, what: str):
+    def __init__(self, path: Path, what: str, staging: Path):
         self._path = path
+        self._staging = staging
         self._what = what
         self.is_left_over = path.exists()
         self._deaths = self._read()
@@ -69,4 +72,4 @@ class LoadingRecord:
     def _write(self, deaths: int) -> None:
         with suppress(OSError):  # a full disk: then a death goes unnoticed
             noted = json.dumps({"what": self._what, "deaths": deaths})
-            self._path.write_text(noted, encoding="utf-8")
+            write_atomically(self._path, noted.encode(), staging=self._staging)

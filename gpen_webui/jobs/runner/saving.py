@@ -51,7 +51,7 @@ class Saver:
         folder = self._folder(claim)
         try:
             self._make(folder, claim.job_id)
-            return write_staged(self._files.staged(claim.job_id, claim.n), data, modified_ns)
+            return write_staged(claim.staged, data, modified_ns)
         except OSError as error:
             raise CannotSaveError(_in_words(error, folder)) from error
 
@@ -63,7 +63,7 @@ class Saver:
         """
         folder = self._folder(claim)
         try:
-            place(self._files.staged(claim.job_id, claim.n), folder, name)
+            place(claim.staged, folder, name)
         except NameRefusedError as error:
             return _in_words(error, folder)
         except OSError as error:
@@ -73,14 +73,13 @@ class Saver:
     def forget(self, claim: Claim) -> None:
         """The result is on record, so what was staged is needed no more."""
         with suppress(OSError):  # the next start removes it
-            self._files.staged(claim.job_id, claim.n).unlink(missing_ok=True)
+            claim.staged.unlink(missing_ok=True)
 
     def discard(self, claim: Claim, place: PurePosixPath | None) -> None:
         """Remove a result that nobody wants any more; place: where it may lie."""
         with suppress(OSError):
             if place is not None:
-                staged = self._files.staged(claim.job_id, claim.n)
-                remove_placed(staged, self._folder(claim), place)
+                remove_placed(claim.staged, self._folder(claim), place)
                 remove_if_empty(self._folder(claim))
         self.forget(claim)
 

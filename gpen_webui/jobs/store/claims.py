@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,7 +16,7 @@ from gpen_webui.files.placing import is_there, remove_placed
 from gpen_webui.jobs.records import UnknownJobError
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
-from gpen_webui.jobs.store.transactions import Change, item_row
+from gpen_webui.jobs.store.transactions import ITEM_COLUMNS, Change, item_row
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.formats import with_photo_suffix
 from gpen_webui.pipeline import ItemReport
@@ -31,8 +32,8 @@ NEXT_JOB = """
     SELECT id FROM jobs WHERE state IN ('waiting', 'running') AND waiting AND NOT deleted
     ORDER BY kind = 'album', turn, number LIMIT 1
 """
-NEXT_ITEM = """
-    SELECT n, crashes FROM items WHERE job = ? AND state = 'waiting' ORDER BY crashes, n LIMIT 1
+NEXT_ITEM = f"""
+    SELECT {ITEM_COLUMNS} FROM items WHERE job = ? AND state = 'waiting' ORDER BY crashes, n LIMIT 1
 """
 WITH_WAITING_ITEMS = """
     SELECT id FROM jobs WHERE state IN ('waiting', 'running') AND waiting AND NOT deleted
@@ -44,7 +45,8 @@ class Claim:
     """An item in a worker's hands; it stays valid until the item gets another state.
 
     crashed_before: the process died with it in progress before, so it must be run alone, lest an
-    innocent neighbour is blamed for the next death.
+    innocent neighbour is blamed for the next death. staged: where its result is written before it
+    gets its place.
     """
 
     job_id: str
@@ -55,6 +57,7 @@ class Claim:
     name: str
     source: Path | Original
     sha256: str
+    staged: Path
     folder: str
     options: RestoreOptions
 
@@ -73,16 +76,15 @@ class ClaimQueue:
             if found is None:
                 return None
             job = change.job_row(found["id"])
-            n, crashes = change.sql.execute(NEXT_ITEM, (job["id"],)).fetchone()
-            if crashes and not alone:
+            item = change.sql.execute(NEXT_ITEM, (job["id"],)).fetchone()
+            if item["crashes"] and not alone:
                 return None
             if job["state"] == JobState.WAITING:
                 change.job(job["id"], state=JobState.RUNNING)
             turn = change.sql.execute("SELECT max(turn) + 1 FROM jobs").fetchone()[0]
             change.set_job(job["id"], turn=turn)
-            item = item_row(change.sql, job["id"], n)
             attempt = item["attempt"] + 1
-            change.item(job["id"], n, state=ItemState.RUNNING, attempt=attempt)
+            change.item(job["id"], item["n"], state=ItemState.RUNNING, attempt=attempt)
         return Claim(
             job_id=job["id"],
             n=item["n"],
@@ -92,6 +94,7 @@ class ClaimQueue:
             name=item["name"],
             source=self._files.original(item["source"], item["owned"]),
             sha256=item["sha256"],
+            staged=self._files.staged(job["id"], item["n"]),
             folder=job["folder"],
             options=RestoreOptions(**json.loads(job["options"])),
         )
@@ -117,7 +120,7 @@ class ClaimQueue:
     def record_stage(self, claim: Claim, stage: str) -> None:
         """Record the stage that an item has entered."""
         with self._database.changing(durable=False) as change:
-            if _is_valid(change, claim):
+            if _claimed(change, claim):
                 change.record_stage(claim.job_id, claim.n, stage)
 
     def place_for(self, claim: Claim, suffix: str, portable: bool = False) -> PurePosixPath | None:
@@ -128,9 +131,10 @@ class ClaimQueue:
         longer this worker's.
         """
         with self._database.changing(durable=False) as change:
-            if not _is_valid(change, claim):
+            item = _claimed(change, claim)
+            if item is None:
                 return None
-            planned = PurePosixPath(item_row(change.sql, claim.job_id, claim.n)["planned"])
+            planned = PurePosixPath(item["planned"])
             wanted = with_photo_suffix(planned, suffix)
             place = self._free_place(change, claim, portable_path(wanted) if portable else wanted)
             if place != planned:  # else it was flushed when the job was started
@@ -147,7 +151,7 @@ class ClaimQueue:
         Calling it again with the same report changes nothing, and is True again.
         """
         with self._database.changing() as change:
-            if not _is_valid(change, claim):
+            if not _claimed(change, claim):
                 return _is_finished(change, claim, report)
             if pace is not None:
                 change.set_job(claim.job_id, pace=pace)
@@ -172,7 +176,7 @@ class ClaimQueue:
         False where the item is no longer this worker's, or has ended.
         """
         with self._database.changing() as change:
-            if not _is_valid(change, claim):
+            if not _claimed(change, claim):
                 return False
             change.item(claim.job_id, claim.n, state=ItemState.WAITING, stage=None)
             if reason and change.job_row(claim.job_id)["state"] in ACTIVE_JOBS:
@@ -289,21 +293,23 @@ class ClaimQueue:
         return change.sql.execute(query, values).fetchone() is not None
 
 
-def _is_valid(change: Change, claim: Claim) -> bool:
+def _attempted(change: Change, claim: Claim) -> sqlite3.Row | None:
+    """The item, where its latest attempt is this worker's."""
     try:
         change.job_row(claim.job_id)
         row = item_row(change.sql, claim.job_id, claim.n)
     except UnknownJobError:
-        return False
-    return row["state"] == ItemState.RUNNING and row["attempt"] == claim.attempt
+        return None
+    return row if row["attempt"] == claim.attempt else None
+
+
+def _claimed(change: Change, claim: Claim) -> sqlite3.Row | None:
+    """The item, where it is still in this worker's hands."""
+    row = _attempted(change, claim)
+    return row if row and row["state"] == ItemState.RUNNING else None
 
 
 def _is_finished(change: Change, claim: Claim, report: ItemReport) -> bool:
     """Whether this very report is recorded already."""
-    try:
-        change.job_row(claim.job_id)
-        row = item_row(change.sql, claim.job_id, claim.n)
-    except UnknownJobError:
-        return False
-    recorded = (row["attempt"], row["state"], row["result"])
-    return recorded == (claim.attempt, report.state, report.result)
+    row = _attempted(change, claim)
+    return row is not None and (row["state"], row["result"]) == (report.state, report.result)

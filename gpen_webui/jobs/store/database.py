@@ -20,7 +20,7 @@ from threading import Lock
 from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.store.flusher import Flusher
 from gpen_webui.jobs.store.migrations import migrate
-from gpen_webui.jobs.store.schema import VERSION
+from gpen_webui.jobs.store.schema import READ_TEXT, VERSION
 from gpen_webui.jobs.store.transactions import Change
 
 BUSY_SECONDS = 5.0
@@ -111,7 +111,7 @@ class Database:
             self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         connection.row_factory = sqlite3.Row
-        connection.text_factory = _text
+        connection.text_factory = READ_TEXT
         return connection
 
     def _choose_journal(self) -> bool:
@@ -188,11 +188,6 @@ def _give_up_wal(path: Path) -> None:
         alone.execute("PRAGMA locking_mode = EXCLUSIVE")
         alone.execute("PRAGMA journal_mode = DELETE")
     path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
-
-
-def _text(data: bytes) -> str:
-    """Text as it was stored; a damaged letter must not hide the rest."""
-    return data.decode("utf-8", "replace")
 
 
 def _in_words(error: sqlite3.Error, path: Path) -> str:

@@ -32,7 +32,7 @@ def damage_in(path: Path) -> str | None:
         return "it is empty"
     try:
         with closing(sqlite3.connect(path)) as connection:
-            connection.text_factory = _text
+            connection.text_factory = schema.READ_TEXT
             return _damage(connection)
     except sqlite3.Error as error:
         return str(error) if is_damage(error) else None
@@ -97,7 +97,3 @@ def columns_of(version: int) -> dict[str, list[str]]:
         for statement in statements_of(version):
             store.execute(statement)
         return columns_in(store)
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")

@@ -14,6 +14,7 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
@@ -29,8 +30,29 @@ from gpen_webui.jobs.store.salvage import copy_with_wal, fresh_store, salvage
 log = logging.getLogger(__name__)
 
 
-def rescue_if_needed(files: StoreFiles) -> str | None:
-    """Put the store together again if it is damaged or missing; what was done, in words.
+@dataclass(frozen=True)
+class Rescue:
+    """What was found again of a store, as many albums (jobs) and photos (items).
+
+    database: the store. kept: the name of the damaged file beside it; None where it was missing.
+    """
+
+    database: Path
+    kept: str | None
+    jobs: int
+    items: int
+
+    def __str__(self) -> str:
+        what = f"was damaged; it is kept as {self.kept}" if self.kept else "was missing"
+        return (
+            f"The job store {self.database} {what}. {self.jobs} albums with {self.items} photos "
+            "were found again; look them through. Uploads that belong to none are in the album "
+            "lost+found."
+        )
+
+
+def rescue_if_needed(files: StoreFiles) -> Rescue | None:
+    """Put the store together again if it is damaged or missing; what came of it.
 
     Raises StoreError where there is no room for that, or no right to do it.
     """
@@ -50,7 +72,7 @@ def prepare_migration(files: StoreFiles) -> None:
         back_up(files.database)
 
 
-def _rescue_if_needed(files: StoreFiles) -> str | None:
+def _rescue_if_needed(files: StoreFiles) -> Rescue | None:
     if _complete_path(files).exists():  # the process died on the last few steps
         _replace_store(files)
     damage = damage_in(files.database)
@@ -59,9 +81,9 @@ def _rescue_if_needed(files: StoreFiles) -> str | None:
     log.warning("the job store %s is damaged: %s", files.database, damage)
     _put_together(files)
     kept = _replace_store(files)
-    words = _in_words(files, kept)
-    log.warning("%s", words)
-    return words
+    rescue = _counted(files, kept)
+    log.warning("%s", rescue)
+    return rescue
 
 
 def _has_traces(files: StoreFiles) -> bool:
@@ -141,14 +163,10 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(f"{path.name}{suffix}")
 
 
-def _in_words(files: StoreFiles, kept: Path | None) -> str:
+def _counted(files: StoreFiles, kept: Path | None) -> Rescue:
     with closing(sqlite3.connect(files.database)) as store:
         jobs, items = (
             store.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
             for table in ("jobs", "items")
         )
-    what = f"was damaged; it is kept as {kept.name}" if kept else "was missing"
-    return (
-        f"The job store {files.database} {what}. {jobs} albums with {items} photos were found "
-        "again; look them through. Uploads that belong to none are in the album lost+found."
-    )
+    return Rescue(files.database, kept.name if kept else None, jobs, items)

@@ -87,7 +87,7 @@ def _salvage(damaged: Path, target: Path) -> int:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.row_factory = sqlite3.Row
-    connection.text_factory = lambda data: data.decode("utf-8", "replace")
+    connection.text_factory = schema.READ_TEXT
     return connection
 
 

@@ -8,9 +8,12 @@ besides the file's own structure: a row that breaks one was damaged.
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from gpen_webui.states import ItemState
 
+# How text is read: a damaged letter must not hide the rest.
+READ_TEXT = partial(str, encoding="utf-8", errors="replace")
 VERSION = 2
 
 COUNTED_STATES = tuple(ItemState)
