@@ -84,7 +84,7 @@ def _add_run(actions: argparse._SubParsersAction) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from gpen_webui.training.train import Training, TrainingOptions
 
-    wanted = vars(arguments) | {"faces": tuple(arguments.faces)}
+    wanted = vars(arguments) | {"folders": tuple(arguments.faces)}
     fields = TrainingOptions.__dataclass_fields__
     Training(TrainingOptions(**{name: wanted[name] for name in fields if name in wanted})).run()
     return EXIT_OK
