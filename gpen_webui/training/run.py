@@ -23,7 +23,7 @@ from gpen_webui.training.optimizer import Optimizer
 from gpen_webui.training.precision import Precision
 from gpen_webui.training.run_folder import RunFolder, RunFolderError
 
-WARM_UP_STEPS = 100
+WARM_UP_STEPS, WARM_UP_SHARE = 100, 0.05  # the fewer of the two
 LAST_LEARNING_RATE = 0.05  # of the full one, at the end of the cosine
 EMA_DECAY = 0.995
 REPORT_SECONDS, SAVE_SECONDS = 30, 180
@@ -97,6 +97,10 @@ class TrainingRun(ABC):
         """The name of what is trained at this step, for those that train in stages."""
         return "training"
 
+    def _validate_steps(self) -> int:
+        """Steps from one validation to the next."""
+        return VALIDATE_STEPS
+
     def _own_state(self) -> dict[str, Any]:
         """What a subclass needs to go on, beside the networks and the optimizer."""
         return {}
@@ -137,7 +141,7 @@ class TrainingRun(ABC):
             elif now - reported > REPORT_SECONDS:
                 reported = now
                 self._report(stage, loss, (now - started) / (self.step - first))
-            if self.step % VALIDATE_STEPS == 0:
+            if self.step % self._validate_steps() == 0:
                 self._validate(stage)
             if now - saved > SAVE_SECONDS:
                 self._save()
@@ -167,7 +171,8 @@ class TrainingRun(ABC):
 
     def _learning_rate(self) -> float:
         """Up linearly, then down by half a cosine."""
-        rise = min(1.0, (self.step + 1) / WARM_UP_STEPS)
+        warm_up = max(1.0, min(WARM_UP_STEPS, WARM_UP_SHARE * self.options.steps))
+        rise = min(1.0, (self.step + 1) / warm_up)
         fall = 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / self.options.steps)))
         rest = LAST_LEARNING_RATE + (1 - LAST_LEARNING_RATE) * fall
         return self.options.learning_rate * rise * rest
