@@ -104,13 +104,16 @@ def _add_task(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     )
     enlarge = parser.add_argument_group("enlarge")
     enlarge.add_argument(
-        "--kind", choices=KINDS, help="of photos; where not given, all kinds evenly mixed"
+        "--kinds", nargs="+", choices=KINDS, default=KINDS, help="of photos, evenly mixed"
     )
     return enlarge
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    wanted = vars(arguments) | {"folders": tuple(arguments.folders), "kinds": _kinds(arguments)}
+    wanted = vars(arguments) | {
+        "folders": tuple(arguments.folders),
+        "kinds": tuple(arguments.kinds),
+    }
     given = {name: value for name, value in wanted.items() if value is not None}
     if arguments.task is Task.ENLARGE:
         from gpen_webui.training.enlarging.train import EnlargingOptions, EnlargingTraining
@@ -125,10 +128,6 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _options(kind: type[Options], given: dict[str, Any]) -> Options:
     return kind(**{field.name: given[field.name] for field in fields(kind) if field.name in given})
-
-
-def _kinds(arguments: argparse.Namespace) -> tuple[str, ...]:
-    return (arguments.kind,) if arguments.kind else KINDS
 
 
 def _add_evaluate(actions: argparse._SubParsersAction) -> None:
@@ -191,7 +190,7 @@ def _evaluate_enlarging(arguments: argparse.Namespace) -> int:
     networks = {file.stem: read_network(file) for file in files}
     rows = EnlargingEvaluator(
         open_sets(arguments.folders),
-        _kinds(arguments),
+        arguments.kinds,
         arguments.count,
         choose_device(arguments.device),
     ).evaluate(networks, arguments.output)
