@@ -14,7 +14,6 @@ import numpy as np
 from numpy.random import Generator
 
 from gpen_webui.training.degrade import (
-    film_grain,
     gaussian_blur,
     grey,
     jpeg,
@@ -31,9 +30,11 @@ BEST_JPEG, WORST_JPEG = 90, 30
 # Of the photos from the web: saved before at a larger size, saved smaller than they are, noisy.
 SAVED_LARGER_SHARE, SAVED_SMALLER_SHARE, NOISY_SHARE = 0.4, 0.2, 0.5
 WEB_NOISE = 4.0  # levels, at most
-# Of the old prints: grey or brown, printed in dots, scanned badly, scanned into a JPEG.
-TONED_SHARE, HALFTONE_SHARE, SCANNER_SHARE, SCAN_JPEG_SHARE = 0.75, 0.3, 0.7, 0.5
-KEPT_GRAIN, COARSE_GRAIN, PRINT_BLUR = 4.0, 16.0, 1.2  # levels, levels, pixels of the photo
+# Of the old prints: grey or brown, grainy, printed in dots, scanned badly, scanned into a JPEG.
+TONED_SHARE, GRAIN_SHARE, HALFTONE_SHARE = 0.75, 0.85, 0.2
+SCANNER_SHARE, SCAN_JPEG_SHARE = 0.7, 0.5
+COARSE_GRAIN, PRINT_BLUR = 12.0, 1.0  # levels, pixels of the photo; at most
+KEPT_GRAIN = 0.3  # of the grain, in the truth as well: a print without any looks painted
 HALFTONE_PERIOD = (2.2, 4.5)  # pixels of the photo between the dots
 GREY_SHARE = 0.1
 
@@ -66,15 +67,16 @@ def web(truth: np.ndarray, rng: Generator) -> Pair:
 def old_print(truth: np.ndarray, rng: Generator) -> Pair:
     """An old print, scanned: soft, with coarse grain, dots or the scanner's noise.
 
-    Its tone and a little fine grain belong to the truth. Scratches and stains are another stage's.
+    Its tone and part of the grain belong to the truth. Scratches and stains are another stage's.
     """
     if rng.random() < TONED_SHARE:
         truth = toned(truth, rng)
-    truth = film_grain(truth, rng, KEPT_GRAIN * rng.uniform(0, 1) ** 2)
-    truth = np.rint(to_levels(truth)).astype(np.float32)
     photo = random_blur(truth, rng, 2 * PRINT_BLUR * rng.uniform(0, 1) * 256 / len(truth))
     photo = shrunk(photo, rng)
-    photo = add_grain(photo, rng, COARSE_GRAIN * rng.uniform(0.1, 1) ** 2)
+    if rng.random() < GRAIN_SHARE:
+        grainy = add_grain(photo, rng, COARSE_GRAIN * rng.uniform(0, 1) ** 1.5)
+        grain = cv2.resize(grainy - photo, truth.shape[:2], interpolation=cv2.INTER_CUBIC)
+        truth, photo = truth + KEPT_GRAIN * grain, grainy
     if rng.random() < HALFTONE_SHARE:
         photo = halftone(photo, rng, period=rng.uniform(*HALFTONE_PERIOD))
     if rng.random() < SCANNER_SHARE:
