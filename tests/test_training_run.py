@@ -22,10 +22,11 @@ from gpen_webui.training.adversary import Adversary
 from gpen_webui.training.faces import FacesError, balanced, list_faces, open_sets
 from gpen_webui.training.grow import InitError, new_network
 from gpen_webui.training.precision import Precision
+from gpen_webui.training.run import DivergedError
 from gpen_webui.training.run_folder import RunFolderError
 from gpen_webui.training.samples import SampleMaker, Samples
 from gpen_webui.training.stages import STAGES, stage_at
-from gpen_webui.training.train import DivergedError, Training, TrainingOptions
+from gpen_webui.training.train import Training, TrainingOptions
 from tests.extras import needs_extras
 from tests.waiting import wait_for
 
@@ -104,7 +105,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
 
 @needs_extras
 def test_the_command_trains_logs_draws_and_leaves_weights_that_load(faces, tmp_path, monkeypatch):
-    monkeypatch.setattr("gpen_webui.training.train.VALIDATE_STEPS", 2)
+    monkeypatch.setattr("gpen_webui.training.run.VALIDATE_STEPS", 2)
     small = "--size 64 --narrow 0.03125 --batch 2 --steps 4 --device cpu --threads 1".split()
     assert main(["train", "run", str(faces), "-o", str(tmp_path / "run"), *small]) == 0
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
@@ -348,7 +349,7 @@ def test_sets_that_cannot_be_told_apart_or_hold_nobody_out_are_explained(tmp_pat
 
 @needs_extras
 def test_each_set_is_validated_by_itself(faces, tmp_path, monkeypatch):
-    monkeypatch.setattr("gpen_webui.training.train.VALIDATE_STEPS", 1)
+    monkeypatch.setattr("gpen_webui.training.run.VALIDATE_STEPS", 1)
     other = tmp_path / "other"
     shutil.copytree(faces, other)
     both = options((faces, other), tmp_path / "run", steps=1)

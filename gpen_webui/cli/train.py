@@ -1,10 +1,12 @@
-"""`./run.sh train`: prepare faces, train on them, evaluate a model."""
+"""`./run.sh train`: prepare faces, train a network, evaluate it."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 
@@ -13,6 +15,12 @@ from gpen_webui.files.find_photos import find_photos
 from gpen_webui.photo.formats import PHOTO_SUFFIXES
 from gpen_webui.settings import Settings
 from gpen_webui.training.stages import STAGES
+from gpen_webui.training.tasks import KINDS, Task
+
+if TYPE_CHECKING:
+    from gpen_webui.training.run import RunOptions
+
+Options = TypeVar("Options", bound="RunOptions")
 
 
 def add_train_parser(commands: argparse._SubParsersAction) -> None:
@@ -51,73 +59,115 @@ def _prepare(arguments: argparse.Namespace) -> int:
 def _add_run(actions: argparse._SubParsersAction) -> None:
     run = actions.add_parser(
         "run",
-        help="train on prepared faces; the same command goes on where it was stopped",
+        help="train on pictures; the same command goes on where it was stopped",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     run.add_argument(
-        "faces", type=Path, nargs="+", metavar="FACES", help="folders of prepared faces"
+        "folders",
+        type=Path,
+        nargs="+",
+        metavar="FOLDER",
+        help="of prepared faces, or of photos for `--task enlarge`",
     )
     run.add_argument("-o", "--output", type=Path, required=True, help="folder for this training")
-    run.add_argument("--size", type=int, default=256, help="side of the faces in pixels")
-    run.add_argument("--narrow", type=float, default=0.25, help="width of the network")
-    run.add_argument("--channel-multiplier", type=int, default=1, help="width from 64 px on")
+    _add_task(run)
     run.add_argument("--steps", type=int, default=20_000, help="steps in all")
-    run.add_argument("--batch", type=int, default=8, help="faces per step")
+    run.add_argument("--batch", type=int, default=8, help="pictures per step")
     run.add_argument("--learning-rate", type=float, default=1e-3, help="at its highest")
-    run.add_argument(
-        "--stage",
-        choices=tuple(STAGES),
-        help="keep to one stage of the recipe; all in turn where not given",
-    )
-    run.add_argument(
-        "--init", type=Path, help="weights to start from, of this size or smaller, of any width"
-    )
+    run.add_argument("--init", type=Path, help="weights to start from")
     run.add_argument("--device", default="auto", help="cpu, cuda, mps")
     run.add_argument("--threads", type=int, help="of the CPU; all where not given")
     run.add_argument("--seed", type=int, default=0, help="of all that is random")
     run.add_argument(
         "--compile", action="store_true", help="a third faster; on a CPU this needs a C++ compiler"
     )
+    run.add_argument("--size", type=int, help="side of the pictures in pixels: 256, enlarge 96")
+    faces = run.add_argument_group("faces")
+    faces.add_argument("--narrow", type=float, default=0.25, help="width of the network")
+    faces.add_argument("--channel-multiplier", type=int, default=1, help="width from 64 px on")
+    faces.add_argument(
+        "--stage",
+        choices=tuple(STAGES),
+        help="keep to one stage of the recipe; all in turn where not given",
+    )
     run.set_defaults(run=_run)
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    from gpen_webui.training.train import Training, TrainingOptions
+def _add_task(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """`--task`, and the group of the options that only enlarging has."""
+    parser.add_argument(
+        "--task",
+        type=Task,
+        choices=tuple(Task),
+        default=Task.FACES,
+        help="restore faces, or enlarge and clean whole photos",
+    )
+    enlarge = parser.add_argument_group("enlarge")
+    enlarge.add_argument(
+        "--kinds", nargs="+", choices=KINDS, default=KINDS, help="of photos, evenly mixed"
+    )
+    return enlarge
 
-    wanted = vars(arguments) | {"faces": tuple(arguments.faces)}
-    fields = TrainingOptions.__dataclass_fields__
-    Training(TrainingOptions(**{name: wanted[name] for name in fields if name in wanted})).run()
+
+def _run(arguments: argparse.Namespace) -> int:
+    wanted = vars(arguments) | {
+        "folders": tuple(arguments.folders),
+        "kinds": tuple(arguments.kinds),
+    }
+    given = {name: value for name, value in wanted.items() if value is not None}
+    if arguments.task is Task.ENLARGE:
+        from gpen_webui.training.enlarging.train import EnlargingOptions, EnlargingTraining
+
+        EnlargingTraining(_options(EnlargingOptions, given)).run()
+    else:
+        from gpen_webui.training.train import Training, TrainingOptions
+
+        Training(_options(TrainingOptions, given)).run()
     return EXIT_OK
 
 
+def _options(kind: type[Options], given: dict[str, Any]) -> Options:
+    return kind(**{field.name: given[field.name] for field in fields(kind) if field.name in given})
+
+
 def _add_evaluate(actions: argparse._SubParsersAction) -> None:
-    evaluate = actions.add_parser("evaluate", help="measure a model on people not trained on")
-    evaluate.add_argument("model", metavar="MODEL", help="a model's name or a weight file")
+    evaluate = actions.add_parser("evaluate", help="measure a model on what it was not trained on")
     evaluate.add_argument(
-        "faces", type=Path, nargs="+", metavar="FACES", help="folders of prepared faces"
+        "model", metavar="MODEL", help="a model's name or a weight file; enlarge: a weight file"
+    )
+    evaluate.add_argument(
+        "folders", type=Path, nargs="+", metavar="FOLDER", help="as they were given to `train run`"
     )
     evaluate.add_argument("-o", "--output", type=Path, help="folder for the table and a sheet")
-    evaluate.add_argument("--count", type=int, default=40, help="of faces per folder (default 40)")
+    evaluate.add_argument(
+        "--count", type=int, default=40, help="of pictures per folder (default 40)"
+    )
     evaluate.add_argument("--device", default="cpu", help="auto, cpu, cuda, mps (default cpu)")
     evaluate.add_argument(
         "--baselines",
         action="store_true",
-        help="also bicubic, unsharp mask and non-local means, each tuned",
+        help="faces: also bicubic, unsharp mask and non-local means, each tuned",
+    )
+    enlarge = _add_task(evaluate)
+    enlarge.add_argument(
+        "--against", type=Path, nargs="*", default=(), help="other weights, in the same table"
     )
     evaluate.set_defaults(run=_evaluate)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
+    if arguments.output:
+        arguments.output.mkdir(parents=True, exist_ok=True)
+    if arguments.task is Task.ENLARGE:
+        return _evaluate_enlarging(arguments)
     from gpen_webui.models.installed import find_model
     from gpen_webui.training.evaluate import Evaluator, restore_with
     from gpen_webui.training.faces import open_sets
 
     model = find_model(arguments.model, Settings.from_environment().models)
     restore = restore_with(model, arguments.device)
-    if arguments.output:
-        arguments.output.mkdir(parents=True, exist_ok=True)
     evaluations = []
-    for faces in open_sets(arguments.faces):
+    for faces in open_sets(arguments.folders):
         evaluator = Evaluator(faces, model.size, arguments.count)
         sheet = arguments.output and arguments.output / f"{model.name}-{faces.name}.png"
         evaluations.append(evaluator.evaluate(model.name, restore, sheet))
@@ -127,4 +177,25 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.output:
         report = json.dumps([evaluation.as_dict() for evaluation in evaluations], indent=2)
         (arguments.output / f"{model.name}.json").write_text(report, encoding="utf-8")
+    return EXIT_OK
+
+
+def _evaluate_enlarging(arguments: argparse.Namespace) -> int:
+    from gpen_webui.training.enlarging.evaluate import EnlargingEvaluator, table
+    from gpen_webui.training.enlarging.train import read_network
+    from gpen_webui.training.faces import open_sets
+    from gpen_webui.training.run import choose_device
+
+    files = [Path(arguments.model), *arguments.against]
+    networks = {file.stem: read_network(file) for file in files}
+    rows = EnlargingEvaluator(
+        open_sets(arguments.folders),
+        arguments.kinds,
+        arguments.count,
+        choose_device(arguments.device),
+    ).evaluate(networks, arguments.output)
+    print(table(rows))
+    if arguments.output:
+        report = json.dumps([row._asdict() for row in rows], indent=2)
+        (arguments.output / f"{files[0].stem}.json").write_text(report, encoding="utf-8")
     return EXIT_OK

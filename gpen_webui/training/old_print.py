@@ -88,11 +88,16 @@ def add_grain(picture: np.ndarray, rng: Generator, sigma: float) -> np.ndarray:
     return picture + (grain * (0.35 + 2.6 * light * (1 - light)))[:, :, None]
 
 
-def halftone(picture: np.ndarray, rng: Generator) -> np.ndarray:
-    """Printed in dots, or lines, of one ink: their areas carry the tone."""
+def halftone(picture: np.ndarray, rng: Generator, period: float | None = None) -> np.ndarray:
+    """Printed in dots, or lines, of one ink: their areas carry the tone.
+
+    period: pixels from dot to dot; 2.2 to 6 at 256 px where not given.
+    """
     size = picture.shape[0]
     y, x = np.mgrid[:size, :size].astype(np.float32)
-    period, angle = rng.uniform(2.2, 6.0) * size / 256, rng.choice((0.25, 0.5, 0.08)) * np.pi
+    if period is None:
+        period = rng.uniform(2.2, 6.0) * size / 256
+    angle = rng.choice((0.25, 0.5, 0.08)) * np.pi
     u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     wave = np.cos(2 * np.pi * u / period)
     screen = wave + np.cos(2 * np.pi * v / period) if rng.random() < 0.85 else wave

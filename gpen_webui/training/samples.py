@@ -6,8 +6,6 @@ whether the training ran through or was interrupted, and whatever thread or proc
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +19,7 @@ from gpen_webui.training.degrade import change_tonality, degrade
 from gpen_webui.training.face_mesh import OutlineFinder, Outlines
 from gpen_webui.training.faces import read_face, to_tensor
 from gpen_webui.training.light import relight
+from gpen_webui.training.made_ahead import MadeAhead
 from gpen_webui.training.old_print import age
 
 SPARE = 1.25  # faces are kept larger than the crop, so that turning one loses no detail
@@ -49,35 +48,22 @@ class Samples:
         """processes: that make batches beside each other; 0 for one thread, which leaves the
         cores to a training on the CPU."""
         self._maker = SampleMaker(files, size, batch, seed)
-        self._pool = self._processes(processes) if processes else ThreadPoolExecutor(1, "samples")
-        self._window = max(1, 2 * processes)
-        self._ahead: dict[int, Future] = {}
+        self._made = MadeAhead(self._maker, processes)
 
     def batch(self, step: int) -> Batch:
         """What a step is trained on."""
-        future = self._ahead.pop(step, None) or self._start(step)
-        for later in range(step + 1, step + 1 + self._window):
-            if later not in self._ahead:
-                self._ahead[later] = self._start(later)
-        inputs, truths, features = future.result()
+        inputs, truths, features = self._made.at(step)
         return Batch(to_tensor(inputs), to_tensor(truths), torch.from_numpy(features)[:, None])
 
     def close(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def _start(self, step: int) -> Future:
-        if isinstance(self._pool, ProcessPoolExecutor):
-            return self._pool.submit(_make_in_process, step)
-        return self._pool.submit(self._maker.make, step)
-
-    def _processes(self, count: int) -> Executor:
-        # Begun anew and not forked: a device and its threads do not survive a fork.
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(count, context, _begin_process, (self._maker,))
+        self._made.close()
 
 
 class SampleMaker:
-    """Makes the batch of a step. A file that is given several times is kept in memory once."""
+    """Makes the batch of a step when called.
+
+    A file that is given several times is kept in memory once.
+    """
 
     def __init__(self, files: list[Path], size: int, batch: int, seed: int):
         self.size, self._batch, self._seed = size, batch, seed
@@ -88,7 +74,7 @@ class SampleMaker:
         finder = OutlineFinder()
         self._outlines = [finder.outlines(face) for face in self._faces]
 
-    def make(self, step: int) -> tuple[np.ndarray, ...]:
+    def __call__(self, step: int) -> tuple[np.ndarray, ...]:
         """Inputs and truths (B,S,S,3) in levels and features (B,S,S)."""
         samples = [self._sample(step, place) for place in range(self._batch)]
         return tuple(np.stack(parts) for parts in zip(*samples, strict=True))
@@ -148,16 +134,3 @@ _SCENES = (
     (HAND_SHARE, hold_hand_to),
     (LIGHT_SHARE, relight),
 )
-
-_maker: SampleMaker | None = None  # of a process
-
-
-def _begin_process(maker: SampleMaker) -> None:
-    global _maker
-    _maker = maker
-    cv2.setNumThreads(1)  # there are as many processes as cores
-
-
-def _make_in_process(step: int) -> tuple[np.ndarray, ...]:
-    assert _maker is not None, "a process begins by _begin_process"
-    return _maker.make(step)

@@ -1,0 +1,14 @@
+"""What can be trained, for those who only need the names."""
+
+from enum import StrEnum
+
+
+class Task(StrEnum):
+    """FACES: the network that restores faces. ENLARGE: the one that enlarges whole photos."""
+
+    FACES = "faces"
+    ENLARGE = "enlarge"
+
+
+# Of the photos that are enlarged; `enlarging.kinds` makes them.
+KINDS = ("clean", "web", "print")
