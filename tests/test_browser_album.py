@@ -225,6 +225,15 @@ def test_a_broken_connection_is_waited_out_and_nothing_is_sent_twice(
     assert sorted(names) == [path.name for path in files]
 
 
+def test_an_album_that_was_left_is_found_again_where_new_ones_are_made(
+    web: Server, open_page: OpenPage
+):
+    job = web.new_album([("a.jpg", portrait(20, 192))], start=False)
+    page = open_page(f"{web.url}/batch")
+    page.click(f".left-albums a[href*={job}]")
+    expect(page.locator("#thumbs .cell")).to_have_count(1)
+
+
 def test_an_album_that_was_left_while_it_was_collected_goes_on(web: Server, open_page: OpenPage):
     page = open_page(f"{web.url}/batch")
     files = album_of(5, 192)

@@ -56,6 +56,16 @@ def settle(page: Page) -> None:
     )
 
 
+def test_the_pages_can_be_installed(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    manifest = page.evaluate(
+        "async () => (await fetch(document.querySelector('link[rel=manifest]').href)).json()"
+    )
+    assert (manifest["start_url"], manifest["display"]) == ("/", "standalone")
+    for icon in manifest["icons"]:
+        assert web.get(icon["src"]).headers["Content-Type"].split(";")[0] == icon["type"]
+
+
 @pytest.mark.parametrize("name", NAMES.split("|"))
 def test_axe_finds_nothing_serious(
     web: Server, open_page: OpenPage, places: dict[str, str], name: str

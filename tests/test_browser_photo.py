@@ -40,7 +40,7 @@ def test_a_photo_is_restored_compared_and_downloaded(web: Server, open_page: Ope
     expect(page).to_have_title(re.compile("✓ Aunt Mary.jpg"))
     with page.expect_download() as download:
         page.click("#download")
-    assert download.value.suggested_filename == "Aunt Mary.jpg"
+    assert download.value.suggested_filename == "Aunt Mary-restored.jpg"
     result = Path(web.job(shown_job(page))["folder"]) / "Aunt Mary.jpg"
     assert Path(download.value.path()).read_bytes() == result.read_bytes()
 
@@ -159,6 +159,25 @@ def test_while_the_strength_moves_the_page_shows_what_the_server_will_make(
     expect(page.locator("canvas.live")).to_be_hidden()
     exact = face_on_screen(page)
     assert np.abs(live - exact).mean() < 0.5 * np.abs(before - exact).mean()
+
+
+def test_the_photo_as_it_was_is_seen_while_a_button_is_held(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    restore(page, number=7)
+    button, slider = page.locator("[data-hold]"), page.locator("img-comparison-slider")
+    button.dispatch_event("pointerdown")
+    assert slider.evaluate("slider => slider.value") == 100
+    button.dispatch_event("pointerup")
+    assert slider.evaluate("slider => slider.value") == 50
+
+
+def test_settings_survive_a_reload_of_the_page(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    page.locator("#opt-strength").fill("35")
+    page.reload()
+    expect(page.locator("#opt-strength")).to_have_value("35")
+    other = open_page(web.url)
+    expect(other.locator("#opt-strength")).to_have_value("70")
 
 
 def test_settings_can_be_undone_and_only_the_last_trial_is_kept(web: Server, open_page: OpenPage):

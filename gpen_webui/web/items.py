@@ -61,7 +61,7 @@ def after(job_id: str, n: int) -> Response:
     item = job_service().store.item(job_id, n)
     path = result_path(job_id, n)
     if request.args.get("download", "0") != "0":
-        return attachment(path)
+        return attachment(path, f"{path.stem}-restored{path.suffix}")
     return _shown(path, item)
 
 
@@ -80,10 +80,10 @@ def item_json(item: Item) -> dict:
     return {name: value for name, value in item.as_dict().items() if name != "report"}
 
 
-def attachment(path: Path) -> Response:
-    """A file to be saved under its name; browsers never show it as a page."""
+def attachment(path: Path, name: str | None = None) -> Response:
+    """A file to be saved under its own or another name; browsers never show it as a page."""
     kind = mime_type(path.suffix)
-    return send_file(path, kind, as_attachment=True, download_name=path.name, max_age=0)
+    return send_file(path, kind, as_attachment=True, download_name=name or path.name, max_age=0)
 
 
 @contextmanager

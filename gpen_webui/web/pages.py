@@ -12,6 +12,7 @@ from flask import (
     Flask,
     Response,
     current_app,
+    jsonify,
     redirect,
     render_template,
     request,
@@ -31,6 +32,12 @@ from gpen_webui.web.guard import host_name, is_loopback
 TRANSLATIONS = Path(__file__).resolve().parent / "translations"
 LANGUAGES = {"en": "English", "zh_Hans": "简体中文"}
 THEMES = ("light", "dark")
+ICONS = (
+    ("favicon.svg", "any", "image/svg+xml"),
+    ("icon-192.png", "192x192", "image/png"),
+    ("icon-512.png", "512x512", "image/png"),
+)
+ALBUMS_LEFT = 3  # that the page for new ones names
 A_YEAR = 365 * 24 * 3600
 
 # What to start from, by the photo's condition; everything else keeps its default.
@@ -72,7 +79,10 @@ def batch() -> AnyResponse | str:
     job = _job_named("job")
     if job is not None and job.state != JobState.COLLECTING:
         return redirect(url_for("pages.job", job_id=job.id))
-    return render_template("batch.html", job=job, options=_options_of(job or _job_named("like")))
+    left = [] if job else _store().collecting(ALBUMS_LEFT)
+    return render_template(
+        "batch.html", job=job, left=left, options=_options_of(job or _job_named("like"))
+    )
 
 
 @blueprint.get("/jobs")
@@ -96,6 +106,26 @@ def job(job_id: str) -> AnyResponse | str:
 def models() -> str:
     """Models and settings."""
     return render_template("models.html")
+
+
+@blueprint.get("/manifest.webmanifest")
+def manifest() -> Response:
+    """What a browser needs to install the pages like a program."""
+    answer = jsonify(
+        name="GPEN WebUI",
+        short_name="GPEN",
+        start_url=url_for("pages.photo"),
+        scope=url_for("pages.photo"),
+        display="standalone",
+        background_color="#f4f4f2",
+        theme_color="#0b6e66",
+        icons=[
+            {"src": url_for("static", filename=name), "sizes": size, "type": kind}
+            for name, size, kind in ICONS
+        ],
+    )
+    answer.mimetype = "application/manifest+json"
+    return answer
 
 
 @blueprint.after_app_request

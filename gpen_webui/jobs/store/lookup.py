@@ -18,7 +18,7 @@ from gpen_webui.jobs.store.transactions import (
     item_row,
     job_row,
 )
-from gpen_webui.states import RESTORED_ITEMS
+from gpen_webui.states import RESTORED_ITEMS, JobState
 
 COVERS = 4
 NO_LIMIT = -1  # as SQLite has it
@@ -46,6 +46,15 @@ class Lookup:
             number = job_row(connection, before)["number"] if before else 2**62
             query = "SELECT * FROM jobs WHERE number < ? AND NOT deleted ORDER BY number DESC"
             rows = connection.execute(f"{query} LIMIT ?", (number, limit)).fetchall()
+            return [self._job(connection, row) for row in rows]
+
+    def collecting(self, limit: int) -> list[Job]:
+        """The newest albums that have photos and were not started yet."""
+        with self._database.reading() as connection:
+            query = "SELECT * FROM jobs WHERE state = ? AND kind = 'album' AND NOT deleted"
+            rows = connection.execute(
+                f"{query} AND total > 0 ORDER BY number DESC LIMIT ?", (JobState.COLLECTING, limit)
+            ).fetchall()
             return [self._job(connection, row) for row in rows]
 
     def items(self, job_id: str, after: int = -1, limit: int | None = None) -> list[Item]:

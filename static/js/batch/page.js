@@ -173,3 +173,4 @@ class BatchPage {
 const root = find("#collect");
 const page = new BatchPage(root);
 if (root.dataset.job) page.goOn(root.dataset.job);
+else if (!new URLSearchParams(location.search).has("like")) page.options.remember("album");

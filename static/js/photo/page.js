@@ -67,3 +67,4 @@ class PhotoPage {
 const root = find("#studio");
 const page = new PhotoPage(root);
 if (root.dataset.job) page.open(root.dataset.job);
+else page.options.remember("photo");

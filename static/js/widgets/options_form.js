@@ -24,6 +24,25 @@ export class OptionsForm {
     this.#last = JSON.stringify(this.read());
   }
 
+  /**
+   * Keep what is chosen over a reload of the page, in this window.
+   * @param {string} key
+   */
+  remember(key) {
+    const kept = sessionStorage.getItem(key);
+    if (kept) this.set(JSON.parse(kept));
+    this.form.addEventListener("change", () => {
+      const chosen = Object.entries(this.read()).filter(([name]) => !this.#isOfOnePhoto(name));
+      sessionStorage.setItem(key, JSON.stringify(Object.fromEntries(chosen)));
+    });
+  }
+
+  /** @param {string} name */
+  #isOfOnePhoto(name) {
+    const field = this.form.elements.namedItem(name);
+    return field instanceof HTMLInputElement && field.type === "hidden";
+  }
+
   /** All options by name, as the API takes them. @returns {Options} */
   read() {
     /** @type {Record<string, unknown>} */

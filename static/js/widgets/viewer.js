@@ -273,10 +273,29 @@ export class Viewer {
       const shown = this.root.classList.toggle("show-faces");
       faces.setAttribute("aria-pressed", String(shown));
     });
+    this.#listenToHold(find("[data-hold]", this.root));
     this.slider.addEventListener("slide", () => this.#tellDivider());
     this.slider.addEventListener("keydown", (event) => this.#key(event), true);
     this.root.addEventListener("pointermove", (event) => this.#hover(event));
     new ViewerPointers(this);
+  }
+
+  /** While the button is held, the photo is seen as it was. @param {HTMLElement} button */
+  #listenToHold(button) {
+    let divider = this.slider.value;
+    const hold = (/** @type {boolean} */ held) => {
+      if (held === (button.ariaPressed === "true")) return;
+      if (held) divider = this.slider.value;
+      button.ariaPressed = String(held);
+      this.slider.value = held ? 100 : divider;
+    };
+    const isKey = (/** @type {KeyboardEvent} */ { key }) => key === " " || key === "Enter";
+    button.addEventListener("pointerdown", () => hold(true));
+    button.addEventListener("keydown", (event) => isKey(event) && hold(true));
+    button.addEventListener("keyup", (event) => isKey(event) && hold(false));
+    for (const end of ["pointerup", "pointercancel", "pointerleave", "blur", "contextmenu"]) {
+      button.addEventListener(end, () => hold(false));
+    }
   }
 
   #tellDivider() {
