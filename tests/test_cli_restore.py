@@ -239,7 +239,7 @@ def stop_after_two(out: Path, how: signal.Signals, *arguments: object) -> tuple[
     )
     wait_for(lambda: process.poll() is not None or len(list(out.glob("*.png"))) >= 2)
     os.kill(process.pid, how)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=240)
     return process.returncode, said
 
 
@@ -279,7 +279,7 @@ def test_two_runs_do_not_share_a_results_folder(eight: Path, album: Path, tmp_pa
     )
     wait_for(lambda: first.poll() is not None or list(out.glob("*.png")))
     second = restore(album, "-o", out, cwd=tmp_path)
-    assert first.wait(60) == 0
+    assert first.wait(240) == 0
     assert second.returncode == 2
     assert "Another run is writing" in second.stderr
     assert len(report_of(out)) == 8
@@ -363,7 +363,7 @@ def test_a_reader_who_has_had_enough_of_the_json_lines_sees_no_traceback(
     process.stdout.readline()
     process.stdout.close()
     said = process.stderr.read()
-    assert process.wait(60) == 1
+    assert process.wait(240) == 1
     assert "Traceback" not in said
     assert "Exception ignored" not in said
 
@@ -387,7 +387,7 @@ def test_a_terminal_shows_a_bar_with_count_and_time_left(album: Path, tmp_path: 
         except OSError:  # the other side has closed it
             break
     os.close(ours)
-    assert process.wait(60) == 1
+    assert process.wait(240) == 1
     assert re.search(rb"5/5 \[\d\d:\d\d<\d\d:\d\d", said)
     assert b"bad.jpg is empty" in said
     assert b"3 restored, 1 without a face, saved unchanged, 1 failed" in said

@@ -1,5 +1,6 @@
 """ONNX graphs of others: as weights of our own network, or else as they are."""
 
+import itertools
 import shutil
 from pathlib import Path
 
@@ -32,11 +33,22 @@ def models(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
+ALL_EXPORTS = list(itertools.product(CONFIGS, FORMS, EXPORTERS))
+# Each form and each exporter once: all of them take half a minute.
+QUICK_EXPORTS = [(CONFIGS[0], *pair) for pair in zip(FORMS, EXPORTERS, strict=True)]
+
+
 @pytest.mark.parametrize(
-    "config", [CONFIGS[0], pytest.param(CONFIGS[1], marks=pytest.mark.slow)], ids=("64", "128")
+    ("config", "form", "exporter"),
+    [
+        pytest.param(
+            *one,
+            id=f"{one[0].size}-{one[1]}-{one[2]}",
+            marks=() if one in QUICK_EXPORTS else pytest.mark.slow,
+        )
+        for one in ALL_EXPORTS
+    ],
 )
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("exporter", EXPORTERS)
 def test_the_weights_of_an_exported_gpen_give_what_the_checkpoint_gives(
     tmp_path: Path, models: Path, config: NetworkConfig, form: str, exporter: str
 ):
