@@ -121,6 +121,22 @@ def test_a_face_that_a_second_look_does_not_find_is_kept_with_its_doubt(astronau
     assert np.array_equal(found[1].landmarks, beside.landmarks)
 
 
+def test_a_very_blurred_face_of_which_the_mesh_knows_nothing_is_restored_all_the_same(
+    detector, astronaut
+):
+    blurred = cv2.GaussianBlur(enlarged_head(astronaut, 400), (0, 0), 22)
+    noise = np.random.default_rng(0).normal(0, 20, blurred.shape)
+    photo = np.full((600, 800, 3), int(blurred[0].mean()), np.uint8)
+    photo[100:500, 200:600] = np.clip(blurred + noise, 0, 255)
+    (face,) = detector.detect(photo)
+    assert face.doubt is None
+    assert abs(face.roll) < 15
+
+
+def enlarged_head(astronaut: np.ndarray, side: int) -> np.ndarray:
+    return cv2.resize(astronaut[:250, 100:350], (side, side), interpolation=cv2.INTER_CUBIC)
+
+
 def test_an_upright_face_of_ordinary_size_needs_no_second_look(
     detector, astronaut, monkeypatch: pytest.MonkeyPatch
 ):

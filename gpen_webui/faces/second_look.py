@@ -19,16 +19,14 @@ from gpen_webui.faces.align import crop_matrix, template, warp
 from gpen_webui.faces.centerface import CenterFace, Face, is_same_face, merged
 from gpen_webui.faces.mesh import FaceMesh
 
-SIDE = 256  # pixels of a look
+SIDE, COARSE_SIDE = 256, 112  # pixels of a look
 SHARE = 0.55  # of them the longer side of the face
 MOST_LOOKS = 4  # at one face from one way round
 MIDDLE = 0.3  # of the side: a face farther from the middle is another one
 UPRIGHT, SIZED = 8.0, 0.25  # degrees, logarithm of the size: what is nearer has settled
-ALL_WAYS = (0, 180, 90, -90)  # degrees
+OTHER_WAYS = (180, 90, -90)  # degrees
 MIN_PRESENCE = 0.5
-# Two looks agree where their landmarks lie so near, in parts of the face's width; those of a face
-# that the mesh does not know, such as a profile, count with this score then.
-AGREEMENT, MIN_AGREED = 0.1, 0.75
+AGREEMENT = 0.1  # of the width: two looks whose landmarks lie nearer agree
 SURE_SCORE, SURE_ROLL, SURE_SHAPE = 0.65, 15.0, 0.028  # of a face that one look is enough for
 
 NO_FACE = "a second look finds no face there"
@@ -44,18 +42,23 @@ class SecondLook:
 
     def confirm(self, pixels: np.ndarray, face: Face) -> Face:
         """The face with better landmarks, or with its `doubt`."""
-        is_something_there = False
-        for way in ALL_WAYS:
-            settled = self._settle(pixels, face, face.roll + way)
-            if settled is None:
-                continue
-            if self._is_upright(pixels, settled):
-                return settled
-            apart = np.linalg.norm(settled.landmarks - face.landmarks, axis=1).mean()
-            if settled.score >= MIN_AGREED and apart <= AGREEMENT * face.width:
-                return settled
-            is_something_there = True
-        return replace(face, doubt=MISPLACED if is_something_there else NO_FACE)
+        seen = self._settle(pixels, face, face.roll)
+        if seen and self._is_upright(pixels, seen):
+            return seen
+        # The mesh does not know faces that are very blurred or seen from the side: there two looks
+        # that agree have to do, of which the coarse one sees through noise.
+        agreeing = seen if seen and _agree(seen, face) else None
+        if agreeing is None:
+            coarse = self._settle(pixels, face, face.roll, COARSE_SIDE)
+            agreeing = coarse if coarse and _agree(coarse, face) else None
+        if agreeing and _lies_well(face):
+            return agreeing
+        for way in OTHER_WAYS:
+            other = self._settle(pixels, face, face.roll + way)
+            if other and self._is_upright(pixels, other):
+                return other
+            seen = seen or other
+        return agreeing or replace(face, doubt=MISPLACED if seen else NO_FACE)
 
     def prove(self, pixels: np.ndarray, hint: Face) -> Face | None:
         """The face of which the first look saw only a hint; None where there is none.
@@ -70,14 +73,14 @@ class SecondLook:
     def _is_upright(self, pixels: np.ndarray, settled: Face) -> bool:
         return self._mesh.presence(pixels, settled.landmarks) >= MIN_PRESENCE
 
-    def _settle(self, pixels: np.ndarray, face: Face, roll: float) -> Face | None:
+    def _settle(self, pixels: np.ndarray, face: Face, roll: float, side: int = SIDE) -> Face | None:
         """Look until the face is upright in what is looked at."""
         for _ in range(MOST_LOOKS):
-            matrix = _upright(face, roll)
-            seen = self._nearest(warp(pixels, matrix, (SIDE, SIDE)))
+            matrix = _upright(face, roll, side)
+            seen = self._nearest(warp(pixels, matrix, (side, side)))
             if seen is None:
                 return None
-            turned, grown = abs(seen.roll), abs(math.log(_length(seen) / (SHARE * SIDE)))
+            turned, grown = abs(seen.roll), abs(math.log(_length(seen) / (SHARE * side)))
             face = _placed(seen, cv2.invertAffineTransform(matrix))
             if turned < UPRIGHT and grown < SIZED:
                 break
@@ -86,9 +89,10 @@ class SecondLook:
 
     def _nearest(self, seen: np.ndarray) -> Face | None:
         """The face in the middle of a look."""
-        best, least = None, MIDDLE * SIDE
+        side = seen.shape[0]
+        best, least = None, MIDDLE * side
         for face in merged(self._network.look(seen)):
-            away = math.dist(_centre(face), (SIDE / 2, SIDE / 2))
+            away = math.dist(_centre(face), (side / 2, side / 2))
             if away < least:
                 best, least = face, away
         return best
@@ -97,8 +101,17 @@ class SecondLook:
 def is_sure(face: Face, turn: int = 0) -> bool:
     """Whether one look at a face, with the photo turned counterclockwise by so many quarters, has
     placed it well: it is clearly seen, upright, and its landmarks lie as those of faces do."""
+    return face.score >= SURE_SCORE and _lies_well(face, turn)
+
+
+def _lies_well(face: Face, turn: int = 0) -> bool:
     roll = (face.roll - 90 * turn + 180) % 360 - 180
-    return face.score >= SURE_SCORE and abs(roll) <= SURE_ROLL and _misshape(face) <= SURE_SHAPE
+    return abs(roll) <= SURE_ROLL and _misshape(face) <= SURE_SHAPE
+
+
+def _agree(second: Face, first: Face) -> bool:
+    apart = np.linalg.norm(second.landmarks - first.landmarks, axis=1).mean()
+    return bool(apart <= AGREEMENT * first.width)
 
 
 def _misshape(face: Face) -> float:
@@ -116,12 +129,12 @@ def _length(face: Face) -> float:
     return max(face.box[2] - face.box[0], face.box[3] - face.box[1])
 
 
-def _upright(face: Face, roll: float) -> np.ndarray:
+def _upright(face: Face, roll: float, side: int) -> np.ndarray:
     """From the photo to a look at the face, turned back by its roll: (2,3)."""
-    scale, angle = SHARE * SIDE / max(1.0, _length(face)), math.radians(-roll)
+    scale, angle = SHARE * side / max(1.0, _length(face)), math.radians(-roll)
     cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
     linear = np.array(((cosine, -sine), (sine, cosine)))
-    return np.column_stack((linear, SIDE / 2 - linear @ _centre(face)))
+    return np.column_stack((linear, side / 2 - linear @ _centre(face)))
 
 
 def _placed(seen: Face, back: np.ndarray) -> Face:
