@@ -30,7 +30,7 @@ from gpen_webui.files.originals import Original, hold_open
 from gpen_webui.heap import share_one_heap
 from gpen_webui.models.installed import InstalledModel
 from gpen_webui.options import RestoreOptions
-from gpen_webui.photo.encode import encode_photo, losses
+from gpen_webui.photo.encode import encode_photo, is_lossy, losses
 from gpen_webui.photo.formats import suffix_for
 from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.photo.turning import turned
@@ -56,6 +56,7 @@ STAGE_WORDS: dict[str, str] = {
 }
 
 PHOTO_NICENESS = 5
+COMPRESSED = "The result is compressed with losses: pixels outside the faces differ a little too."
 
 Input = TypeVar("Input")
 Outcome = TypeVar("Outcome")
@@ -75,11 +76,12 @@ class ItemReport:
 
     state: done, no_face, failed or cancelled. model, model_sha256: None where the photo was
     never begun. result: the saved file, relative to the results folder, with slashes; None
-    until it is saved. seconds: per stage. warnings, notes: sentences, of what is wrong and of what
-    was done. scale: how many times larger the result is than the photo; useful_scale: how many
-    times it may be to show all that the model makes of its largest face. unchanged: it is the
-    photo's file as it was. turn: by how many degrees the photo must be turned clockwise for all its
-    faces to be upright; with the option upright the result is. error: None or {"stage", "message"}.
+    until it is saved. sidecars: the XMP files beside it, likewise. seconds: per stage. warnings,
+    notes: sentences, of what is wrong and of what was done. scale: how many times larger the result
+    is than the photo; useful_scale: how many times it may be to show all that the model makes of
+    its largest face. unchanged: it is the photo's file as it was. turn: by how many degrees the
+    photo must be turned clockwise for all its faces to be upright; with the option upright the
+    result is. error: None or {"stage", "message"}.
     """
 
     name: str
@@ -88,6 +90,7 @@ class ItemReport:
     model: str | None = None
     model_sha256: str | None = None
     result: str | None = None
+    sidecars: list[str] = field(default_factory=list)
     faces: list[dict] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -220,7 +223,7 @@ def restore_stages(
             warnings = [words for words in restoration.warnings if words not in photo.losses]
             if restoration.is_turned:
                 photo = turned(photo, restoration.turn)
-            data, suffix, lost = _result_of(path, photo, restoration, options)
+            data, suffix, lost, notes = _result_of(path, photo, restoration, options)
             modified_ns = path.stat().st_mtime_ns if options.copy_date else None
         encoded = time.perf_counter()
     except Exception as error:
@@ -242,7 +245,7 @@ def restore_stages(
         faces=[face.as_dict() for face in restoration.faces],
         seconds={stage: round(value, 4) for stage, value in seconds.items()},
         warnings=warnings + lost,
-        notes=restoration.notes,
+        notes=[*restoration.notes, *notes],
         scale=restoration.scale,
         useful_scale=restoration.useful_scale,
         unchanged=_is_passed_on(restoration, options),
@@ -260,14 +263,15 @@ def restore_file(
 
 def _result_of(
     path: Path, photo: Photo, restoration: Restoration, options: RestoreOptions
-) -> tuple[bytes | BinaryIO, str, list[str]]:
-    """The result's content, the suffix that it needs, and what its format cannot hold."""
+) -> tuple[bytes | BinaryIO, str, list[str], list[str]]:
+    """The result's content, the suffix that it needs, what its format cannot hold, and notes."""
     if _is_passed_on(restoration, options):
-        return path.open("rb"), suffix_for(photo.name, photo.file_format), []
+        return path.open("rb"), suffix_for(photo.name, photo.file_format), [], []
     if restoration.has_colours:
         photo = replace(photo, grey=False, icc=None, png_colour=None)
     data, suffix = encode_photo(photo, restoration.pixels, options.format, options.quality)
-    return data, suffix, [*photo.losses, *losses(photo, options.format)]
+    notes = [COMPRESSED] if is_lossy(photo, options.format) else []
+    return data, suffix, [*photo.losses, *losses(photo, options.format)], notes
 
 
 def _is_passed_on(restoration: Restoration, options: RestoreOptions) -> bool:

@@ -154,11 +154,14 @@ def test_a_photo_is_compared_while_the_rest_goes_on(web: Server, open_page: Open
     expect(lightbox).to_be_hidden()
 
 
-def test_a_folder_keeps_its_tree(web: Server, open_page: OpenPage, tmp_path: Path):
+def test_a_folder_keeps_its_tree_and_its_xmp_files(
+    web: Server, open_page: OpenPage, tmp_path: Path
+):
     for name in ("Family/1974/a.jpg", "Family/1975/a.jpg", "Family/.hidden", "Family/list.txt"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(portrait(len(name), 192))
+    (tmp_path / "Family/1974/a.jpg.xmp").write_bytes(b"<caption/>")
     page = open_page(f"{web.url}/batch")
     page.set_input_files("#pick-folder", tmp_path / "Family")
     expect(page.locator("#thumbs .cell")).to_have_count(2)
@@ -171,6 +174,7 @@ def test_a_folder_keeps_its_tree(web: Server, open_page: OpenPage, tmp_path: Pat
         "Family/1974/a.jpg",
         "Family/1975/a.jpg",
     }
+    assert (folder / "Family/1974/a.jpg.xmp").read_bytes() == b"<caption/>"
 
 
 def test_several_photos_on_the_page_for_one_become_an_album(web: Server, open_page: OpenPage):

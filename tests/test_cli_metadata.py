@@ -46,6 +46,13 @@ def test_xmp_files_lie_beside_the_results(results: Path):
     assert (results / "same" / "anna.jpg.xmp").read_bytes() == b"<caption/>"
     assert (results / "webp" / "anna.webp.xmp").read_bytes() == b"<caption/>"
     assert not (results / "same" / "other.xmp").exists()
+    assert set(report_of(results / "same")["anna.jpg"]["sidecars"]) == {"anna.xmp", "anna.jpg.xmp"}
+
+
+def test_the_report_says_where_a_result_is_compressed_once_more(results: Path):
+    (note,) = report_of(results / "same")["anna.jpg"]["notes"]
+    assert "compressed with losses" in note
+    assert report_of(results / "same")["bert.gif"]["notes"] == []
 
 
 def test_what_is_lost_is_said_for_the_photo_and_for_the_format(results: Path):

@@ -166,7 +166,7 @@ class Album:
             reuse: Intermediates | None,
         ) -> Stages:
             restored = yield from restore_stages(restorer, source, name, options, reuse, keep_faces)
-            sidecars.save(restored, source)
+            sidecars.save(restored)
             return restored
 
         return stages

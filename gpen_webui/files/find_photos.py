@@ -12,6 +12,7 @@ from pathlib import Path, PurePath, PurePosixPath
 
 from gpen_webui.errors import UserError
 from gpen_webui.files.names import NamePlan
+from gpen_webui.files.sidecars import SUFFIX as SIDECAR
 
 # What storage devices, systems and file managers keep in folders for themselves.
 SERVICE_NAMES = (
@@ -79,12 +80,12 @@ def find_photos(
         if path.is_dir():
             walk = _Walk(path, exclude, follow_links)
             prefix = PurePath() if len(paths) == 1 else PurePath(path.resolve().name)
-            for file in walk.files():
-                if file.suffix.lower() not in suffixes:
-                    left_out.append(LeftOut(file, Why.NOT_A_PHOTO))
-                else:
-                    photo = FoundPhoto(file, prefix / file.relative_to(path))
-                    found.setdefault(_identity(file), photo)
+            files = walk.files()
+            photos = [file for file in files if file.suffix.lower() in suffixes]
+            for file in photos:
+                photo = FoundPhoto(file, prefix / file.relative_to(path))
+                found.setdefault(_identity(file), photo)
+            left_out += _others(files, photos)
             left_out += walk.left_out
         else:
             found.setdefault(_identity(path), FoundPhoto(path, PurePath(path.name)))
@@ -102,6 +103,18 @@ def find_photos(
         for photo in found.values()
     ]
     return named, left_out
+
+
+def _others(files: Sequence[Path], photos: Sequence[Path]) -> list[LeftOut]:
+    """What is neither a photo nor an XMP file that goes with one."""
+    names = {str(photo) for photo in photos}
+    owners = names | {os.path.splitext(name)[0] for name in names}
+    return [
+        LeftOut(file, Why.NOT_A_PHOTO)
+        for file in files
+        if str(file) not in names
+        and not (file.suffix.lower() == SIDECAR and os.path.splitext(file)[0] in owners)
+    ]
 
 
 class _Walk:

@@ -25,6 +25,7 @@ from gpen_webui.files.atomic import (
     temporary_name,
     write_content,
 )
+from gpen_webui.files.names import numbered_paths
 
 # What is the matter with the disk or the machine, and not with the name.
 NOT_THE_NAME = {
@@ -91,6 +92,26 @@ def place(staged: Path, folder: Path, name: PurePosixPath) -> None:
         if error.errno in NOT_THE_NAME or not folder.is_dir():
             raise
         raise NameRefusedError(error.errno, error.strerror, str(target)) from error
+
+
+def place_beside(data: bytes, staging: Path, folder: Path, wanted: PurePosixPath) -> PurePosixPath:
+    """Write a file unless it is there; one of this name with another content keeps its name.
+
+    staging: a folder for what is not complete. Returns the name that it has. Raises as `place`.
+    """
+    staged = staging / temporary_name()
+    try:
+        write_staged(staged, data)
+        for name in numbered_paths(wanted):
+            path = folder / name
+            if path.is_file() and path.read_bytes() == data:
+                break
+            if not is_there(path):
+                place(staged, folder, name)
+                break
+        return name
+    finally:
+        staged.unlink(missing_ok=True)
 
 
 def is_placed(staged: Path, target: Path) -> bool:

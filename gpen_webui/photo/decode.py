@@ -15,7 +15,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -76,10 +76,11 @@ def decode(path: Path, name: str, max_megapixels: int, on_size: OnSize) -> Decod
             orientation = _orientation(image, container)
             decoded.coding = coding
             decoded.warnings[:0] = warnings
-            decoded.metadata = read_metadata(image, container, name, orientation)
+            metadata, losses = read_metadata(image, container, name, orientation)
             if not decoded.icc_is_made:  # the chunks say nothing, or not what holds now
-                decoded.metadata.png_colour = None
-        decoded.losses += decoded.metadata.losses
+                metadata = replace(metadata, png_colour=None)
+        decoded.metadata = metadata
+        decoded.losses += losses
         decoded.pixels = _upright(decoded.pixels, orientation)
         if decoded.alpha is not None:
             decoded.alpha = _upright(decoded.alpha, orientation)

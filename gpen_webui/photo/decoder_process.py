@@ -28,6 +28,7 @@ import numpy as np
 
 from gpen_webui.photo.decode import decode, shrink
 from gpen_webui.photo.errors import PhotoError
+from gpen_webui.photo.metadata import BLOCKS
 from gpen_webui.photo.opening import OnSize
 
 if sys.platform != "win32":  # where the parent's clock is the only limit
@@ -38,7 +39,6 @@ SECONDS_PER_PIXEL = 1 / 5e6  # converting HDR to sRGB takes half of it
 BASE_BYTES = 250_000_000  # beyond what the process needs at rest
 BYTES_PER_PIXEL = 14  # what the hungriest ordinary photo takes, a progressive JPEG
 PIPE_BYTES = 1 << 20
-BLOCKS = ("exif", "xmp", "photoshop", "comment", "texts", "png_colour")  # of Metadata
 STATUS = Path("/proc/self/status")
 
 

@@ -145,6 +145,16 @@ def losses(photo: Photo, format: str = "same") -> list[str]:
     return words_of_loss
 
 
+def is_lossy(photo: Photo, format: str = "same") -> bool:
+    """Whether pixels that nobody changed come out a little different too."""
+    target = _target(photo, format)
+    if target == "tiff":
+        return stays_jpeg(photo.coding, _mode(photo, target))
+    return target in ("jpeg", "heif", "avif") or (
+        target == "webp" and not photo.coding.get("lossless")
+    )
+
+
 def _target(photo: Photo, format: str) -> str:
     return photo.format if format == "same" else format
 

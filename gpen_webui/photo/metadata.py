@@ -7,7 +7,7 @@ picture. What lies in the file beside its picture is named, because it cannot go
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 
 from PIL import Image
 
@@ -36,12 +36,14 @@ MOST_FILLING = 4_096  # bytes behind a JPEG's picture of which nothing is said
 USED_SEGMENTS = {APP0, APP1, APP2, APP12, 0xED, 0xEE}  # those that tell how a JPEG is coded too
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """What goes with the result, block by block, and in sentences what cannot.
+    """What goes with the result, block by block.
 
-    exif: without its prefix. photoshop: IPTC as Photoshop's resources. texts, png_colour: PNG
-    chunks as png_file.packed has them. comment: UTF-8 as a rule.
+    exif: as in the file, byte for byte, without its prefix. xmp: what describes the picture.
+    photoshop: IPTC, as Photoshop's resources. comment: UTF-8 as a rule. texts, png_colour:
+    chunks of a PNG, as png_file.packed has them; png_colour says the same as a profile. dpi:
+    dots per inch, across and down.
     """
 
     exif: bytes | None = None
@@ -51,7 +53,9 @@ class Metadata:
     texts: bytes | None = None
     png_colour: bytes | None = None
     dpi: tuple[float, float] | None = None
-    losses: list[str] = field(default_factory=list)
+
+
+BLOCKS = tuple(field.name for field in fields(Metadata) if field.name != "dpi")
 
 
 @dataclass(frozen=True)
@@ -70,34 +74,36 @@ class Container:
 
 def read_metadata(
     image: Image.Image, container: Container, name: str, orientation: int
-) -> Metadata:
-    """orientation: the picture's in the file. Broken metadata never costs the photo."""
-    found = Metadata(dpi=_resolution(image))
-    _take_exif(found, image, container, name)
-    _take_xmp(found, image, container, name, orientation)
-    found.comment = _comment(image, container)
-    found.photoshop = _photoshop(container)
-    if png := container.png:
-        found.texts = packed(png.texts) or None
-        found.png_colour = packed(list(png.colour.items())) or None
-    is_too_much = (container.png and container.png.too_much_text) or (
-        container.tiff and container.tiff.too_large
-    )
-    for block in ("exif", "xmp", "photoshop", "comment"):
-        if len(getattr(found, block) or b"") > MOST_BYTES:
-            setattr(found, block, None)
-            is_too_much = True
-    if is_too_much:
-        found.losses.append(f"{name} has more metadata than a photo can carry; part is left out.")
+) -> tuple[Metadata, list[str]]:
+    """What goes with the result, and in sentences what cannot.
+
+    orientation: the picture's in the file. Broken metadata never costs the photo.
+    """
+    losses: list[str] = []
+    png = container.png
+    blocks = {
+        "exif": _exif(image, container, name, losses),
+        "xmp": _xmp(image, container, name, orientation, losses),
+        "photoshop": _photoshop(container),
+        "comment": _comment(image, container),
+    }
+    too_large = [block for block, data in blocks.items() if len(data or b"") > MOST_BYTES]
+    blocks |= dict.fromkeys(too_large)
+    if too_large or (png and png.too_much_text) or (container.tiff and container.tiff.too_large):
+        losses.append(f"{name} has more metadata than a photo can carry; part is left out.")
+    if png:
+        blocks["texts"] = packed(png.texts) or None
+        blocks["png_colour"] = packed(list(png.colour.items())) or None
     if besides := _besides(image, container):
-        found.losses.append(f"{name} also holds what the result cannot: {', '.join(besides)}.")
-    if container.tiff and exif.value_of(found.exif or b"", exif.MAKER_NOTE, directory=exif.EXIF):
-        found.losses.append(
+        losses.append(f"{name} also holds what the result cannot: {', '.join(besides)}.")
+    block = blocks["exif"] or b""
+    if container.tiff and exif.value_of(block, exif.MAKER_NOTE, directory=exif.EXIF):
+        losses.append(
             f"{name} has a maker's note, which has moved in the result; not all of it may be read."
         )
-    if found.exif and exif.belongs_to_live_photo(found.exif):
-        found.losses.append(f"{name} belongs to a Live Photo; its video stays with the original.")
-    return found
+    if exif.belongs_to_live_photo(block):
+        losses.append(f"{name} belongs to a Live Photo; its video stays with the original.")
+    return Metadata(**blocks, dpi=_resolution(image)), losses
 
 
 def exif_of(image: Image.Image, container: Container) -> bytes | None:
@@ -112,30 +118,31 @@ def exif_of(image: Image.Image, container: Container) -> bytes | None:
     return image.info.get("exif")
 
 
-def _take_exif(found: Metadata, image: Image.Image, container: Container, name: str) -> None:
+def _exif(image: Image.Image, container: Container, name: str, losses: list[str]) -> bytes | None:
     try:
         block = exif_of(image, container)
-        if block and block.removeprefix(exif.PREFIX):
-            found.exif = exif.checked(block)
+        return exif.checked(block) if block and block.removeprefix(exif.PREFIX) else None
     except ValueError as error:
         log.info("broken EXIF left out", exc_info=error)
-        found.losses.append(f"{name} has damaged EXIF data, which is left out.")
+        losses.append(f"{name} has damaged EXIF data, which is left out.")
+        return None
 
 
-def _take_xmp(
-    found: Metadata, image: Image.Image, container: Container, name: str, orientation: int
-) -> None:
+def _xmp(
+    image: Image.Image, container: Container, name: str, orientation: int, losses: list[str]
+) -> bytes | None:
     block = image.info.get("xmp") or container.xmp
     if not isinstance(block, bytes) or not block.rstrip(b"\0"):
-        return
+        return None
     try:
-        found.xmp, lost_faces = xmp.describing(block, orientation, image.size)
+        kept, lost_faces = xmp.describing(block, orientation, image.size)
     except Exception as error:  # whatever broken XML makes a parser raise
         log.info("broken XMP left out", exc_info=error)
-        found.losses.append(f"{name} has damaged XMP data, which is left out.")
-        return
+        losses.append(f"{name} has damaged XMP data, which is left out.")
+        return None
     if lost_faces:
-        found.losses.append(f"{name} is turned upright; the places of marked faces are left out.")
+        losses.append(f"{name} is turned upright; the places of marked faces are left out.")
+    return kept
 
 
 def _comment(image: Image.Image, container: Container) -> bytes | None:

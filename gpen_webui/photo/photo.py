@@ -14,22 +14,19 @@ from typing import Any
 import numpy as np
 
 from gpen_webui.photo.decoder_pool import shared_decoders
-
-BLOCKS = ("icc", "exif", "xmp", "photoshop", "comment", "texts", "png_colour")
+from gpen_webui.photo.metadata import BLOCKS, Metadata
 
 
 @dataclass(frozen=True, eq=False)
-class Photo:
+class Photo(Metadata):
     """A whole picture, upright.
 
     pixels: (H,W,3) uint8 RGB. alpha: (H,W) uint8 or None. grey: the file had no colour, and
     its result will have none. format: of the result: jpeg, png, webp, tiff, bmp, heif or avif.
-    file_format: of the file; the same, or gif. icc: what the pixels mean; None
-    for sRGB. exif: as in the file, byte for byte. xmp: what describes the picture. photoshop:
-    IPTC, as Photoshop's resources. comment: UTF-8 as a rule. texts, png_colour: chunks of a PNG,
-    as png_file.packed has them; png_colour says the same as icc. dpi: dots per inch, across and
-    down. coding: how the file packs its pixels (decode.py). name: what messages call it.
-    warnings: in sentences; losses: those of them that hold only where the photo is encoded anew.
+    file_format: of the file; the same, or gif. icc: what the pixels mean; None for sRGB. coding:
+    how the file packs its pixels (packing.py). name: what messages call it. warnings: in
+    sentences; losses: those of them that hold only where the photo is encoded anew. The rest is
+    its metadata.
     """
 
     pixels: np.ndarray
@@ -39,13 +36,6 @@ class Photo:
     alpha: np.ndarray | None = None
     grey: bool = False
     icc: bytes | None = None
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    photoshop: bytes | None = None
-    comment: bytes | None = None
-    texts: bytes | None = None
-    png_colour: bytes | None = None
-    dpi: tuple[float, float] | None = None
     coding: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
@@ -60,7 +50,7 @@ def open_photo(path: Path, *, name: str | None = None, max_megapixels: int = 100
     answer = shared_decoders.ask(path, name, max_megapixels)
     fields = answer.fields
     height, width = fields["size"]
-    blocks = {block: answer.parts.get(block) for block in BLOCKS}
+    blocks = {block: answer.parts.get(block) for block in ("icc", *BLOCKS)}
     dpi = fields["dpi"]
     alpha = answer.parts.get("alpha")
     return Photo(

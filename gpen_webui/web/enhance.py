@@ -11,6 +11,8 @@ from flask import Blueprint, Response, jsonify, request
 
 from gpen_webui.errors import UserError
 from gpen_webui.files.find_photos import FoundPhoto, LeftOut, find_photos
+from gpen_webui.files.sidecars import SUFFIX as SIDECAR
+from gpen_webui.files.sidecars import has_full_name
 from gpen_webui.jobs.records import Item
 from gpen_webui.jobs.runner.failures import not_restored
 from gpen_webui.jobs.store.jobs import NewPhoto
@@ -37,7 +39,7 @@ from gpen_webui.web.errors import (
     WasCancelledError,
 )
 from gpen_webui.web.items import attachment, result_path
-from gpen_webui.web.uploads import all_uploaded, uploaded
+from gpen_webui.web.uploads import all_uploaded, uploaded, uploaded_sidecars
 
 blueprint = Blueprint("enhance", __name__)
 
@@ -49,8 +51,10 @@ def enhance() -> Response | tuple[Response, int]:
     options = form_options()
     store = job_service().store
     name = request.form.get("name") or filename
+    sidecars = uploaded_sidecars(name)
     job = store.create_job("photo", name, options, request_key(request.form.to_dict()))
     item = store.add_item(job.id, name, path, key="photo")
+    store.keep_sidecars(job.id, item.n, sidecars)
     job_service().runner.submit(job.id)
     if (request.args.get("wait") or request.form.get("wait") or "0") != "0":
         return _result_of(job.id, _wait_for(job.id, item.n))
@@ -70,15 +74,36 @@ def batch_enhance() -> tuple[Response, int]:
 
 
 def _uploaded_album() -> dict:
-    files = all_uploaded("photos")
+    files, sidecars = _apart(all_uploaded("photos"))
     photos = [
         NewPhoto(path, filename, key=f"photos/{number}")
         for number, (path, filename) in enumerate(files)
     ]
     options, fields = form_options(), request.form.to_dict()
     with _new_album(fields.get("name") or "Album", options, request_key(fields)) as job_id:
-        job_service().store.add_items(job_id, photos)
+        numbers = job_service().store.add_items(job_id, photos)
+        for number, found in zip(numbers, sidecars, strict=True):
+            job_service().store.keep_sidecars(job_id, number, found)
     return {"total_images": len(photos), "job": job_id}
+
+
+def _apart(
+    files: list[tuple[Path, str]],
+) -> tuple[list[tuple[Path, str]], list[list[tuple[Path, bool]]]]:
+    """Photos, and the XMP files of each as `uploaded_sidecars` has them.
+
+    An XMP file that belongs to none is taken for a photo; what it is will be said.
+    """
+    beside = [file for file in files if file[1].lower().endswith(SIDECAR)]
+    photos = [file for file in files if file not in beside]
+    sidecars = [
+        [(path, full) for path, name in beside if (full := has_full_name(name, photo)) is not None]
+        for _, photo in photos
+    ]
+    used = {path for found in sidecars for path, _ in found}
+    photos += [file for file in beside if file[0] not in used]
+    sidecars += [[] for file in beside if file[0] not in used]
+    return photos, sidecars
 
 
 def _album_of_paths() -> dict:

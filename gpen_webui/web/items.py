@@ -21,7 +21,7 @@ from gpen_webui.photo.photo import Photo, open_photo, thumbnail
 from gpen_webui.photo.turning import turned
 from gpen_webui.web.context import job_service, request_key, settings, whole_number
 from gpen_webui.web.errors import MissingPictureError
-from gpen_webui.web.uploads import uploaded
+from gpen_webui.web.uploads import uploaded, uploaded_sidecars
 
 THUMBNAIL_SIDE = 320
 QUALITY = 92
@@ -37,7 +37,10 @@ def add_item(job_id: str) -> tuple[Response, int]:
     store.job(job_id)  # before anything is read
     path, filename = uploaded("photo")
     key = request_key(request.form.to_dict())
-    item = store.add_item(job_id, request.form.get("name") or filename, path, key)
+    name = request.form.get("name") or filename
+    sidecars = uploaded_sidecars(name)
+    item = store.add_item(job_id, name, path, key)
+    store.keep_sidecars(job_id, item.n, sidecars)
     return jsonify(item_json(item)), 201
 
 

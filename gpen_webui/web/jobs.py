@@ -107,5 +107,4 @@ def download(job_id: str) -> Response:
     job = store.job(job_id)
     if job.folder is None:
         raise NotStartedError(f"“{job.name}” has no results yet; start it first.")
-    names = [item.result for item in store.items(job_id) if item.result]
-    return stream_zip(job.folder, [*names, "report.json"])
+    return stream_zip(job.folder, [*store.saved_files(job_id), "report.json"])

@@ -94,7 +94,10 @@ OPERATIONS: dict[str, Operation] = {
     "enhance.enhance": Operation(
         {202: json_of(STARTED), 200: dict.fromkeys(FILES, BINARY)},
         query={"wait": SWITCH},
-        body=multipart({"photo": BINARY}, {**option_schemas(), "name": TEXT, "key": TEXT}),
+        body=multipart(
+            {"photo": BINARY},
+            {**option_schemas(), "name": TEXT, "key": TEXT, "xmp": array_of(BINARY)},
+        ),
     ),
     "enhance.batch_enhance": Operation(
         {202: json_of(ALBUM_STARTED)},
@@ -118,7 +121,8 @@ OPERATIONS: dict[str, Operation] = {
     "jobs.run_again": Operation({202: json_of(JOB)}, body=json_of(AGAIN)),
     "jobs.download": Operation({200: {"application/zip": BINARY}}),
     "items.add_item": Operation(
-        {201: json_of(ITEM)}, body=multipart({"photo": BINARY}, {"name": TEXT, "key": TEXT})
+        {201: json_of(ITEM)},
+        body=multipart({"photo": BINARY}, {"name": TEXT, "key": TEXT, "xmp": array_of(BINARY)}),
     ),
     "items.show_item": Operation({200: json_of(named("ItemWithReport"))}),
     "items.before": Operation(

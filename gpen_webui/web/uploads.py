@@ -16,6 +16,7 @@ from typing import IO
 from flask import Flask, Request, g, request
 from werkzeug.datastructures import FileStorage
 
+from gpen_webui.files.sidecars import has_full_name
 from gpen_webui.settings import Settings
 from gpen_webui.web.context import job_service, settings
 from gpen_webui.web.errors import (
@@ -164,6 +165,21 @@ def all_uploaded(field: str) -> list[tuple[Path, str]]:
     if not files:
         raise BadRequestError(f"Send a photo as the field “{field}” of a multipart form.")
     return files
+
+
+def uploaded_sidecars(photo: str) -> list[tuple[Path, bool]]:
+    """The XMP files that came with a photo of this name, and whether they have its whole name.
+
+    Raises BadRequestError for a file that is not one of them.
+    """
+    photo = photo.replace("\\", "/").rpartition("/")[2]
+    found = []
+    for path, name in filter(None, map(_located, request.files.getlist("xmp"))):
+        full = has_full_name(name, photo)
+        if full is None:
+            raise BadRequestError(f"{name} is no XMP file of {photo}; call it {photo}.xmp.")
+        found.append((path, full))
+    return found
 
 
 def _located(sent: FileStorage) -> tuple[Path, str] | None:

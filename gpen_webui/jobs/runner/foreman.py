@@ -235,6 +235,9 @@ class Foreman:
                 restored.report.result = place.as_posix()
                 if portable or not is_legal(claim.name):
                     restored.report.warnings.append(renamed_words(place))
+                sidecars, refused_words = self._saver.save_sidecars(claim, place)
+                restored.report.sidecars += sidecars
+                restored.report.warnings += refused_words
                 return
         raise CannotSaveError(refused)
 

@@ -9,7 +9,14 @@ from typing import BinaryIO
 
 from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import write_report
-from gpen_webui.files.placing import NameRefusedError, place, remove_placed, write_staged
+from gpen_webui.files.placing import (
+    NameRefusedError,
+    place,
+    place_beside,
+    remove_placed,
+    write_staged,
+)
+from gpen_webui.files.sidecars import sidecars_beside
 from gpen_webui.jobs.store.claims import Claim
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles, remove_if_empty
@@ -69,6 +76,26 @@ class Saver:
         except OSError as error:
             raise CannotSaveError(_in_words(error, folder)) from error
         return ""
+
+    def save_sidecars(self, claim: Claim, place: PurePosixPath) -> tuple[list[str], list[str]]:
+        """Write the XMP files of a photo beside its result, which lies at `place`.
+
+        Returns their names, relative to the results folder, and in sentences what could not be
+        written. Raises CannotSaveError where the folder takes nothing.
+        """
+        found, refused = sidecars_beside(claim.source)
+        found += self._files.kept_sidecars(claim.source)
+        names = []
+        for sidecar in found:
+            wanted = sidecar.name_beside(place)
+            try:
+                name = place_beside(sidecar.data, self._files.staging, self._folder(claim), wanted)
+                names.append(name.as_posix())
+            except NameRefusedError as error:
+                refused.append(f"{wanted.name} cannot be written ({error.strerror or error}).")
+            except OSError as error:
+                raise CannotSaveError(_in_words(error, self._folder(claim))) from error
+        return names, refused
 
     def forget(self, claim: Claim) -> None:
         """The result is on record, so what was staged is needed no more."""

@@ -6,6 +6,7 @@
     incoming/<job>/<n>     uploads that are complete, until the store knows them
     uploads/<job>/<n>      our copies of the photos
     names/<job>            what they are called, in case the store is lost
+    sidecars/<job>/<n>/    XMP files that were uploaded with a photo
     staging/<job>-<n>      results that are not on record
 
 The results themselves lie in outputs/, in a folder for each job. Whatever lies in uploads/
@@ -28,11 +29,13 @@ from pathlib import Path, PurePosixPath
 
 from gpen_webui.files.atomic import flush_folder
 from gpen_webui.files.originals import Original
+from gpen_webui.files.sidecars import Sidecar
 
 log = logging.getLogger(__name__)
 
 HIDDEN = ".gpen-webui"
 BLOCK = 1 << 20
+STEM, FULL_NAME = "IMG.xmp", "IMG.jpg.xmp"  # what XMP files are called that were uploaded
 
 
 class StoreFiles:
@@ -53,7 +56,8 @@ class StoreFiles:
         self.uploads = self.root / "uploads"
         self.staging = self.root / "staging"
         self.names = self.root / "names"
-        for folder in (self.incoming, self.uploads, self.staging, self.names):
+        self.sidecars = self.root / "sidecars"
+        for folder in (self.incoming, self.uploads, self.staging, self.names, self.sidecars):
             folder.mkdir(parents=True, exist_ok=True)
 
     def new_incoming(self) -> Path:
@@ -73,6 +77,23 @@ class StoreFiles:
         path = self.root / source
         pending = self._pending(source)
         return pending if not path.exists() and pending.exists() else path
+
+    def keep_sidecar(self, original: Path, upload: Path, has_full_name: bool) -> None:
+        """Copy an uploaded XMP file to where it is found with our copy of its photo."""
+        folder = self._sidecars_of(original)
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(upload, folder / (FULL_NAME if has_full_name else STEM))
+
+    def kept_sidecars(self, source: Path | Original) -> list[Sidecar]:
+        """The XMP files that were uploaded with a photo."""
+        if not isinstance(source, Path) or not source.is_relative_to(self.root):
+            return []
+        folder = self._sidecars_of(source)
+        return [
+            Sidecar(name == FULL_NAME, (folder / name).read_bytes())
+            for name in (STEM, FULL_NAME)
+            if (folder / name).is_file()
+        ]
 
     def result(self, folder: str, result: str | PurePosixPath) -> Path:
         """A result file of the job with this results folder."""
@@ -113,6 +134,10 @@ class StoreFiles:
             raise
         except OSError:  # a file system without hard links
             shutil.copyfile(original, pending)
+        if self._sidecars_of(original).is_dir():
+            shutil.copytree(
+                self._sidecars_of(original), self._sidecars_of(pending), dirs_exist_ok=True
+            )
 
     def adopt(self, job_id: str, about: dict, items: Sequence[dict]) -> None:
         """Move what was prepared for a job to its place, now that the store knows it.
@@ -155,6 +180,7 @@ class StoreFiles:
             with suppress(OSError):  # the next start tries again
                 self._pending(source).unlink(missing_ok=True)
                 remove_if_empty(self._pending(source).parent)
+                self._remove_sidecars(source)
 
     def flush_uploads(self, job_id: str) -> None:
         """Make the uploads that were adopted for a job survive a power cut."""
@@ -188,6 +214,7 @@ class StoreFiles:
             for path in (self.root / source, self._pending(source)):
                 path.unlink(missing_ok=True)
                 parents.add(path.parent)
+            self._remove_sidecars(source)
         for parent in parents:
             remove_if_empty(parent)
 
@@ -215,6 +242,14 @@ class StoreFiles:
             if self._pending(source).exists():
                 os.replace(self._pending(source), self.root / source)
         remove_if_empty(pending)
+
+    def _sidecars_of(self, original: Path) -> Path:
+        return self.sidecars / original.parent.name / original.name
+
+    def _remove_sidecars(self, source: str) -> None:
+        folder = self._sidecars_of(self.root / source)
+        shutil.rmtree(folder, ignore_errors=True)
+        remove_if_empty(folder.parent)
 
     def _source_in(self, job_id: str, name: str) -> str:
         return f"{self.uploads.name}/{job_id}/{name}"

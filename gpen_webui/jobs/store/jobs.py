@@ -97,6 +97,22 @@ class Store(Lookup):
             for upload in uploads:
                 upload.path.unlink(missing_ok=True)
 
+    def keep_sidecars(self, job_id: str, n: int, uploads: Sequence[tuple[Path, bool]]) -> None:
+        """Keep XMP files with our copy of a photo; each with whether it has its whole name.
+
+        A file may be kept with several photos. Raises StoreError where it cannot be kept.
+        """
+        if not uploads:
+            return
+        original = self.original(job_id, n)
+        assert isinstance(original, Path), "it was uploaded"
+        try:
+            for upload, has_full_name in uploads:
+                self._files.keep_sidecar(original, upload, has_full_name)
+        except OSError as error:
+            words = f"An XMP file cannot be kept ({error.strerror or error}); make room."
+            raise StoreError(words) from error
+
     def add_originals(self, job_id: str, photos: Sequence[NewPhoto]) -> list[int]:
         """Add photos that stay where they are; in the rest as `add_items`.
 

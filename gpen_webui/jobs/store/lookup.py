@@ -74,6 +74,16 @@ class Lookup:
             report = connection.execute(query, (job_id, n)).fetchone()[0]
         return _item(row, report)
 
+    def saved_files(self, job_id: str) -> list[str]:
+        """The results of a job and the XMP files beside them, relative to its results folder."""
+        with self._database.reading() as connection:
+            job_row(connection, job_id)
+            rows = connection.execute(
+                "SELECT result, report FROM items WHERE job = ? AND result IS NOT NULL ORDER BY n",
+                (job_id,),
+            )
+            return list(dict.fromkeys(name for row in rows for name in files_of(*row)))
+
     def crashes(self, job_id: str) -> dict[str, int]:
         """How often a process has died while it restored a photo, by the names of those photos."""
         with self._database.reading() as connection:
@@ -120,6 +130,11 @@ class Lookup:
             bytes=row["bytes"],
             covers=[found[0] for found in connection.execute(covers, (row["id"], COVERS))],
         )
+
+
+def files_of(result: str, report: str | None) -> list[str]:
+    """What was saved of an item; report: as JSON."""
+    return [result, *(json.loads(report).get("sidecars", ()) if report else ())]
 
 
 def _item(row: sqlite3.Row, report: str | None = None) -> Item:

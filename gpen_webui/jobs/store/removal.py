@@ -8,6 +8,7 @@ from threading import Event, Lock
 from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
+from gpen_webui.jobs.store.lookup import files_of
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class Remover:
     def _remove_items(self, job_id: str, folder: str | None) -> None:
         """Raises OSError; what could be removed before is gone."""
         query = (
-            "SELECT n, source, owned, result FROM items "
+            "SELECT n, source, owned, result, report FROM items "
             f"WHERE job = ? ORDER BY n LIMIT {ITEMS_AT_ONCE}"
         )
         while True:
@@ -94,8 +95,11 @@ class Remover:
                 raise StoreError("The server stops; the rest is removed at the next start.")
             self._files.remove_originals(item["source"] for item in items if item["owned"])
             if folder is not None:
-                results = [item["result"] for item in items if item["result"] is not None]
-                self._files.remove_results(folder, results)
+                saved = [item for item in items if item["result"] is not None]
+                names = [
+                    name for item in saved for name in files_of(item["result"], item["report"])
+                ]
+                self._files.remove_results(folder, names)
             with self._database.changing(durable=False) as change:
                 last = items[-1]["n"]
                 delete = "DELETE FROM items WHERE job = ? AND n <= ?"

@@ -43,7 +43,7 @@ class PhotoPage {
     }
     const why = refusal(first.file);
     if (why) toast(`${first.name}: ${why}`, "bad");
-    else if (first.file) (await this.#load())?.begin(first.file);
+    else if (first.file) (await this.#load())?.begin(first.file, first.sidecars);
   }
 
   async #takeSample() {

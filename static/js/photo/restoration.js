@@ -22,6 +22,8 @@ import { StageList } from "./stage_list.js";
 export class Restoration {
   /** As chosen, until another one is. @type {File | null} */
   #file = null;
+  /** XMP files that came with it. @type {File[]} */
+  #sidecars = [];
   /** Which job the page is about. @type {string | null} */
   #id = null;
   /** What is known of it. @type {Job | null} */
@@ -71,10 +73,11 @@ export class Restoration {
     });
   }
 
-  /** Restore a photo. @param {File} file */
-  async begin(file) {
+  /** Restore a photo. @param {File} file @param {File[]} sidecars XMP files beside it */
+  async begin(file, sidecars = []) {
     this.#reset();
     this.#file = file;
+    this.#sidecars = sidecars;
     this.preview.src = URL.createObjectURL(file);
     await this.#send(file);
   }
@@ -145,6 +148,7 @@ export class Restoration {
     this.stages.show("upload");
     title("…");
     const form = new FormData();
+    for (const sidecar of this.#sidecars) form.append("xmp", sidecar, sidecar.name);
     form.append("photo", file, file.name);
     for (const [name, value] of Object.entries(this.options.read())) {
       form.append(name, String(value));

@@ -6,6 +6,7 @@ import { bytes, say } from "./words.js";
 
 const { maxFileMb, photoTypes = "" } = document.documentElement.dataset;
 const LARGEST = Number(maxFileMb) * 1e6; // bytes
+const SIDECAR = /\.xmp$/i; // captions and ratings, kept beside photos
 const TYPES = new Set(photoTypes.split(",")); // media types and suffixes of the server's formats
 
 const HIDDEN = /(^|\/)(\.|Thumbs\.db$|desktop\.ini$|__MACOSX\/)/i;
@@ -33,6 +34,32 @@ export function albumName(photos) {
 /** Whether this is a photo to send. @param {FoundFile} found @returns {found is ChosenFile} */
 export function isWanted(found) {
   return refusal(found.file) === null;
+}
+
+/**
+ * Give XMP files to the photos that they lie beside: IMG.xmp and IMG.jpg.xmp to IMG.jpg.
+ * @param {FoundFile[]} found
+ * @returns {FoundFile[]} without those XMP files
+ */
+export function withSidecars(found) {
+  const beside = found.filter(({ name }) => SIDECAR.test(name));
+  if (!beside.length) return found;
+  /** @type {Map<string, File[]>} */
+  const byName = new Map();
+  for (const { file, name } of beside) {
+    const of = name.replace(SIDECAR, "");
+    if (file) byName.set(of, [...(byName.get(of) ?? []), file]);
+  }
+  const used = new Set();
+  const photos = found
+    .filter((file) => !beside.includes(file))
+    .map((photo) => {
+      const names = [photo.name, photo.name.replace(/\.[^./]*$/, "")];
+      const sidecars = [...new Set(names)].flatMap((name) => byName.get(name) ?? []);
+      for (const sidecar of sidecars) used.add(sidecar);
+      return sidecars.length ? { ...photo, sidecars } : photo;
+    });
+  return [...photos, ...beside.filter(({ file }) => !used.has(file))];
 }
 
 export class PhotoIntake {
@@ -63,7 +90,9 @@ export class PhotoIntake {
   #choose(input) {
     const files = [...(input.files ?? [])];
     input.value = ""; // so that the same file can be chosen again
-    this.take(files.map((file) => ({ file, name: file.webkitRelativePath || file.name })));
+    this.take(
+      withSidecars(files.map((file) => ({ file, name: file.webkitRelativePath || file.name }))),
+    );
   }
 
   /** @param {DragEvent} event */
@@ -71,7 +100,7 @@ export class PhotoIntake {
     this.#mark(0);
     if (!event.dataTransfer || !carriesFiles(event)) return;
     event.preventDefault();
-    this.take(await readDrop(event.dataTransfer));
+    this.take(withSidecars(await readDrop(event.dataTransfer)));
   }
 
   /** @param {ClipboardEvent} event */

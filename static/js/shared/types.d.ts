@@ -119,7 +119,7 @@ export type ModelsAnswer = ModelsAndEngine & {
 };
 
 /** A file that the user gave, with its path in the folder it came from. */
-export type ChosenFile = { file: File; name: string };
+export type ChosenFile = { file: File; name: string; sidecars?: File[] };
 
 /** The same; file is null where the browser may not read it. */
-export type FoundFile = { file: File | null; name: string };
+export type FoundFile = { file: File | null; name: string; sidecars?: File[] };

@@ -124,6 +124,7 @@ function formOf(photo) {
   // Fields before the file: the server then knows the name while the file streams in.
   form.append("name", photo.name);
   form.append("key", keyOf(photo));
+  for (const sidecar of photo.sidecars ?? []) form.append("xmp", sidecar, sidecar.name);
   form.append("photo", photo.file, photo.file.name);
   return form;
 }
