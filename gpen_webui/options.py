@@ -60,7 +60,10 @@ class RestoreOptions:
         ),
     )
     denoise: int = _option(
-        0, WholeNumber("removes noise from the whole photo", Group.TOUCHES, N_("Remove noise"))
+        0,
+        WholeNumber(
+            "how much of the whole photo's noise is removed", Group.TOUCHES, N_("Remove noise")
+        ),
     )
     sharpen: int = _option(0, WholeNumber("sharpens the whole photo", Group.TOUCHES, N_("Sharpen")))
     contrast: int = _option(

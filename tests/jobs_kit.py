@@ -19,7 +19,7 @@ from gpen_webui.jobs.service import JobService
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport, StageError
 from gpen_webui.settings import Settings
-from gpen_webui.stages.base import Intermediates
+from gpen_webui.stages.base import Intermediates, Progress
 from gpen_webui.states import Stage
 from tests.waiting import wait_for
 
@@ -66,6 +66,7 @@ class PlayedRestoration:
         self.entered: list[tuple[str, str]] = []  # photos and stages
         self.reused: list[object] = []
         self.restorers: set[FakeRestorer] = set()
+        self.percents: tuple[int, ...] = ()  # of each stage, that are told on the way
         self.result_bytes = 0  # results are padded to this size
         self.suffixes: dict[str, str] = {}  # of photos whose content is not what their name says
         self.gates: dict[tuple[str, str], Gate] = {}
@@ -99,6 +100,7 @@ class PlayedRestoration:
         for stage in STAGES:
             yield stage
             self.entered.append((name, stage))
+            yield from (Progress(stage, percent) for percent in self.percents)
             if gate := self.gates.get((name, stage)):
                 gate.pass_through()
             if error := self._failures.get((name, stage)):

@@ -164,22 +164,6 @@ def test_neutral_options_change_no_pixel_of_the_photo():
     assert np.array_equal(finish(photo(), RestoreOptions()), photo())
 
 
-def test_denoise_removes_noise_and_keeps_edges_more_the_higher_it_is():
-    clean = np.full((120, 160, 3), 70, np.uint8)
-    clean[:, 80:] = 180
-    noisy = np.clip(clean + np.random.default_rng(0).normal(0, 8, clean.shape), 0, 255)
-    noisy = noisy.astype(np.uint8)
-    left = [
-        finish(noisy, RestoreOptions(denoise=amount))[10:-10, 10:70].std()
-        for amount in (0, 30, 70, 100)
-    ]
-    assert left[0] > left[1] > left[2] >= left[3]
-    assert left[3] < 0.35 * left[0]
-    result = finish(noisy, RestoreOptions(denoise=70))
-    assert np.abs(result[10:-10, 77].astype(int) - 70).mean() < 12
-    assert np.abs(result[10:-10, 82].astype(int) - 180).mean() < 12
-
-
 def test_sharpen_and_enhance_detail_raise_contrast_of_detail_and_keep_the_mean():
     plain = smooth_photo()
     gentle, full = (finish(plain, RestoreOptions(sharpen=amount)) for amount in (30, 100))
@@ -207,7 +191,6 @@ def test_contrast_and_brightness_move_levels_as_they_say():
 @pytest.mark.parametrize(
     "options",
     [
-        RestoreOptions(denoise=50),
         RestoreOptions(sharpen=100),
         RestoreOptions(enhance_detail=True),
         RestoreOptions(contrast=30, brightness=-20),

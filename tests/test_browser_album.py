@@ -15,7 +15,7 @@ from tests.server import Server
 
 pytest_plugins = ["tests.browser_fixtures"]
 
-SLOW = {"denoise": 60}  # takes about a second for each of these photos
+SLOW = {"background": "restore"}  # takes about a second for each of these photos
 BAD = [upload("torn.jpg", portrait(90)[:900]), upload("words.jpg", b"these are words")]
 
 

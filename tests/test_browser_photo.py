@@ -257,7 +257,7 @@ def test_a_preset_sets_the_options_and_is_taken_along_to_an_album(web: Server, o
     page.click("#for-album")
     page.wait_for_url("**/batch?like=*")
     expect(page.get_by_label("Very blurred or noisy")).to_be_checked()
-    expect(page.locator("#opt-denoise")).to_have_value("20")
+    expect(page.locator("#opt-denoise")).to_have_value("70")
 
 
 def test_photos_are_taken_from_the_clipboard_and_from_drops(web: Server, open_page: OpenPage):

@@ -344,6 +344,19 @@ def test_a_replaced_model_is_used_from_the_next_photo_on(make_harness):
     assert not harness.loaded[1].closed
 
 
+def test_how_far_a_long_stage_is_can_be_followed(harness, service, monkeypatch):
+    monkeypatch.setattr("gpen_webui.jobs.runner.foreman.PROGRESS_SECONDS", 0)
+    harness.play.percents = (20, 60)
+    job = wait_for_state(service, start(service, ["a.jpg"]), "done")
+    events = service.store.events(job.id, 0)
+    told = [(event["stage"], event["percent"]) for event in events if event["type"] == "stage"]
+    assert [step for step in told if step[0] == "network"] == [
+        ("network", None),
+        ("network", 20),
+        ("network", 60),
+    ]
+
+
 def test_a_single_photo_with_another_strength_needs_no_network(harness: JobsHarness, service):
     first = wait_for_state(service, start(service, ["a.jpg"], kind="photo"), "done")
     assert harness.play.reused.pop() is None

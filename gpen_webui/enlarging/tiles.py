@@ -6,7 +6,6 @@ it alone: the tiles fit together as if the photo had gone through as a whole.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
@@ -31,8 +30,9 @@ class TileShape:
 
 def through_tiles(
     pixels: np.ndarray, run: RunTiles, shape: TileShape, *, at_once: int = 1, shrink: bool = False
-) -> Generator[None, None, np.ndarray]:
-    """Take a photo (H,W,3) uint8 through a network; yields before each run of it, returns uint8.
+) -> Generator[float, None, np.ndarray]:
+    """Take a photo (H,W,3) uint8 through a network; returns uint8. Yields before each run of it
+    which share of them is done, 0-1.
 
     run: takes (N,3,side,side) float32 in [0,1], gives (N,3,inner*scale,inner*scale), not clipped.
     at_once: how many tiles it is given. shrink: average the result down to the photo's own size;
@@ -44,7 +44,7 @@ def through_tiles(
     is_grey = bool((pixels[:, :, :1] == pixels[:, :, 1:]).all())
     places = [(y, x) for y in range(0, height, shape.inner) for x in range(0, width, shape.inner)]
     for start in range(0, len(places), at_once):
-        yield
+        yield start / len(places)
         part = places[start : start + at_once]
         made = run(np.stack([_tile(pixels, place, shape) for place in part]))
         for (top, left), tile in zip(part, made, strict=True):
@@ -56,12 +56,6 @@ def through_tiles(
             area = result[top * scale :, left * scale :][: len(levels), : levels.shape[1]]
             area[:] = levels[: area.shape[0], : area.shape[1]]
     return result
-
-
-def runs(size: tuple[int, int], shape: TileShape, at_once: int = 1) -> int:
-    """How many runs of the network a photo of size = (height, width) takes."""
-    down, across = (math.ceil(length / shape.inner) for length in size)
-    return math.ceil(down * across / at_once)
 
 
 def _tile(pixels: np.ndarray, place: tuple[int, int], shape: TileShape) -> np.ndarray:

@@ -6,7 +6,9 @@ Each neutral value (strength excepted, whose neutral value is 0) is an exact no-
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Generator
 
 import cv2
 import numpy as np
@@ -14,6 +16,7 @@ import numpy as np
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.stages.base import Stages, WorkingPhoto
+from gpen_webui.stages.denoise import blended, without_noise
 from gpen_webui.states import Stage
 
 # Widths of the low-pass filters, in parts of the crop's side.
@@ -163,13 +166,32 @@ class Adjust:
             return
         yield Stage.ADJUST
         with working.clock.stage(Stage.ADJUST):
+            if options.denoise:
+                denoised = yield from _denoised(working)
+                working.pixels = blended(working.pixels, denoised, options.denoise)
             working.pixels = finish(working.pixels, options)
 
 
+def _denoised(working: WorkingPhoto) -> Generator[str, None, np.ndarray]:
+    """The photo as it is now without its noise; how much of that is taken is a matter of blending,
+    so it is kept for other amounts."""
+    key = (Stage.ADJUST, hashlib.blake2b(working.pixels.data).digest())
+    denoised = working.intermediates.get(key)
+    if denoised is None:
+        parts = without_noise(working.pixels)
+        while denoised is None:
+            try:
+                next(parts)
+            except StopIteration as end:
+                denoised = end.value
+            else:
+                yield Stage.ADJUST
+        working.intermediates.put(key, denoised, denoised.nbytes)
+    return denoised
+
+
 def finish(pixels: np.ndarray, options: RestoreOptions) -> np.ndarray:
-    """Denoise, sharpen and set the tones of the whole photo, (H,W,3) uint8."""
-    if options.denoise:
-        pixels = denoise(pixels, options.denoise)
+    """Sharpen and set the tones of the whole photo, (H,W,3) uint8."""
     if options.enhance_detail:
         pixels = _unsharp(pixels, radius=max(2.0, min(pixels.shape[:2]) / 100), amount=0.35)
     if options.sharpen:
@@ -177,17 +199,6 @@ def finish(pixels: np.ndarray, options: RestoreOptions) -> np.ndarray:
     if options.contrast or options.brightness:
         pixels = set_tones(pixels, options.contrast, options.brightness)
     return pixels
-
-
-def denoise(pixels: np.ndarray, amount: int) -> np.ndarray:
-    """Non-local means (Buades et al., 2005); amount 1-100. Grey stays grey."""
-    strength = amount / 100 * 15
-    if (pixels[:, :, :1] == pixels[:, :, 1:]).all():
-        grey = cv2.fastNlMeansDenoising(
-            np.ascontiguousarray(pixels[:, :, 0]), None, strength, 5, 15
-        )
-        return np.repeat(grey[:, :, None], 3, axis=2)
-    return cv2.fastNlMeansDenoisingColored(pixels, None, strength, strength, 5, 15)
 
 
 def set_tones(pixels: np.ndarray, contrast: int, brightness: int) -> np.ndarray:

@@ -108,6 +108,17 @@ class NothingKept:
         pass
 
 
+class Progress(str):
+    """A stage's name, said again while it is at work. percent: how much of it is done."""
+
+    percent: int
+
+    def __new__(cls, stage: str, percent: int) -> Progress:
+        progress = super().__new__(cls, stage)
+        progress.percent = percent
+        return progress
+
+
 class StageClock:
     """Measures stages."""
 
@@ -184,7 +195,7 @@ class PhotoStage(Protocol):
 
     def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
         """Do it. Yields the name of a step (`states.Stage`) before each part of the work, and at
-        every point where the photo may be stopped: the same name again says how far it is."""
+        every point where the photo may be stopped; the same name again as a `Progress`."""
 
 
 def key_for(stage: Stage, options: RestoreOptions, *others: Hashable) -> Hashable:

@@ -20,7 +20,7 @@ from gpen_webui.models.enlarging import enlarging_model
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.limits import longest_side
 from gpen_webui.photo.photo import Photo
-from gpen_webui.stages.base import Stages, WorkingPhoto, key_for
+from gpen_webui.stages.base import Progress, Stages, WorkingPhoto, key_for
 from gpen_webui.states import Stage
 
 if TYPE_CHECKING:
@@ -100,11 +100,11 @@ class Enlarge:
             return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
         first, then = (self._engines.of(name) for name in NETWORKS[background])
         if scale == 1:
-            return (yield from _through(first, pixels, shrink=True))
-        pixels = yield from _through(first, pixels)
-        if scale == 4:
-            pixels = yield from _through(then, pixels)
-        return pixels
+            return (yield from _through(first, pixels, (0, 100), shrink=True))
+        if scale == 2:
+            return (yield from _through(first, pixels, (0, 100)))
+        twice = yield from _through(first, pixels, (0, 20))  # the second step has 4 times the tiles
+        return (yield from _through(then, twice, (20, 100)))
 
 
 def useful_scale(working: WorkingPhoto) -> int:
@@ -146,15 +146,19 @@ def _less_than(wanted: int, scale: int, working: WorkingPhoto, options: RestoreO
 
 
 def _through(
-    engine: TileEngine, pixels: np.ndarray, *, shrink: bool = False
+    engine: TileEngine, pixels: np.ndarray, percent: tuple[int, int], *, shrink: bool = False
 ) -> Generator[str, None, np.ndarray]:
-    """A photo enlarged twice, or cleaned at its own size; yields where it may be stopped."""
+    """A photo enlarged twice, or cleaned at its own size; yields where it may be stopped.
+
+    percent: of the stage, done before and after.
+    """
+    before, after = percent
     tiles = through_tiles(
         pixels, engine.run, engine.shape, at_once=2 * engine.streams, shrink=shrink
     )
     while True:
         try:
-            next(tiles)
+            share = next(tiles)
         except StopIteration as end:
             return end.value
-        yield Stage.ENLARGE
+        yield Progress(Stage.ENLARGE, round(before + share * (after - before)))

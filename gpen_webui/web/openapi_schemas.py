@@ -118,6 +118,7 @@ _EVENT = {
     "seconds": or_null(NUMBER),
     "error": or_null(ANYTHING),
     "result": or_null(STRING),
+    "percent": or_null(INTEGER),
     "counts": COUNTS,
     "eta_seconds": or_null(INTEGER),
 }

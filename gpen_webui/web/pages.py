@@ -44,9 +44,9 @@ A_YEAR = 365 * 24 * 3600
 PRESETS: dict[str, dict[str, object]] = {
     "good": {"strength": 50},
     "ordinary": {},
-    "old": {"strength": 90, "denoise": 12, "sharpen": 10, "contrast": 8},
-    "poor": {"strength": 100, "mode": "strong", "denoise": 20},
-    "dark": {"strength": 75, "denoise": 12, "contrast": 6, "brightness": 14},
+    "old": {"strength": 90, "denoise": 50, "sharpen": 10, "contrast": 8},
+    "poor": {"strength": 100, "mode": "strong", "denoise": 70},
+    "dark": {"strength": 75, "denoise": 50, "contrast": 6, "brightness": 14},
     "closeup": {"strength": 60, "mode": "detail", "enhance_detail": True},
 }
 

@@ -38,6 +38,7 @@ from gpen_webui.states import Stage
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0  # between tries to record something in a store that cannot be written
+PROGRESS_SECONDS = 1.0  # between two events that tell how far a stage is
 SAVING_PATIENCE = 5.0  # seconds for results that are just being saved
 
 Value = TypeVar("Value")
@@ -192,8 +193,20 @@ class Foreman:
         """The item is about to enter a stage. Raises Interrupted where it was stopped."""
         task.check()
         task.stage = stage
+        self._tell_stage(task)
+
+    def go_on(self, task: Task, percent: int | None) -> None:
+        """The item is in the middle of its stage, of which so much is done, if that is known.
+        Raises Interrupted where it was stopped."""
+        task.check()
+        now = time.monotonic()
+        if percent is not None and now >= task.progress_told + PROGRESS_SECONDS:
+            task.progress_told = now
+            self._tell_stage(task, percent)
+
+    def _tell_stage(self, task: Task, percent: int | None = None) -> None:
         try:
-            self._claims.record_stage(task.claim, stage)
+            self._claims.record_stage(task.claim, task.stage, percent)
         except StoreError as error:
             self.store_error = str(error)
         except Exception:  # no reason to give the photo up

@@ -376,7 +376,7 @@ class LocalPool:
             except StopIteration as end:
                 return end.value
             if stage == task.stage:  # a place where the photo may be stopped
-                task.check()
+                self._foreman.go_on(task, getattr(stage, "percent", None))
                 continue
             self._foreman.enter(task, stage)
             photo_log.entered(task, stage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import PurePosixPath
 from threading import Event, Lock
@@ -20,7 +21,8 @@ class Task:
 
     Whoever decides has to record what becomes of the item. worker: the name of who does it.
     model, started: what it is restored with, and since when (time.monotonic); None while that
-    model is loading. stage: the last one entered. result_size: of the saved result, bytes.
+    model is loading. stage: the last one entered. progress_told: when its progress was
+    recorded last (time.monotonic). result_size: of the saved result, bytes.
     place: where that lies, or may lie. over: set when the worker has let go of it.
     """
 
@@ -30,6 +32,7 @@ class Task:
         self.model: InstalledModel | None = None
         self.started: float | None = None
         self.stage: str = Stage.OPEN
+        self.progress_told = -math.inf
         self.result_size = 0
         self.place: PurePosixPath | None = None
         self.over = Event()

@@ -117,11 +117,11 @@ class ClaimQueue:
         with self._database.reading() as connection:
             return connection.execute(query).fetchone()[0]
 
-    def record_stage(self, claim: Claim, stage: str) -> None:
-        """Record the stage that an item has entered."""
+    def record_stage(self, claim: Claim, stage: str, percent: int | None = None) -> None:
+        """Record the stage that an item has entered, or how much of it is done."""
         with self._database.changing(durable=False) as change:
             if _claimed(change, claim):
-                change.record_stage(claim.job_id, claim.n, stage)
+                change.record_stage(claim.job_id, claim.n, stage, percent)
 
     def place_for(self, claim: Claim, suffix: str, portable: bool = False) -> PurePosixPath | None:
         """Where this item's result goes: its planned name, or the next one that nothing has.

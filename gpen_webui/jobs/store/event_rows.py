@@ -18,7 +18,7 @@ SELECT = """
     LEFT JOIN items ON items.job = :id AND items.n = events.item
     WHERE events.job = :number AND seq > :after ORDER BY seq LIMIT :limit
 """
-DETAILS = ("faces", "seconds", "error", "result")
+DETAILS = ("faces", "seconds", "error", "result", "percent")
 
 
 def event_row(
@@ -76,6 +76,7 @@ def _event(job_id: str, row: sqlite3.Row) -> dict:
         "seconds": detail.get("seconds"),
         "error": detail.get("error"),
         "result": detail.get("result"),
+        "percent": detail.get("percent"),
         "counts": {"total": sum(numbers), **dict(zip(COUNTED_STATES, numbers, strict=True))},
         "eta_seconds": row["eta"],
     }

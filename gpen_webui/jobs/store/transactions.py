@@ -64,9 +64,9 @@ class Change:
         """Set columns of an item, and tell."""
         self._change_item(job_id, n, "item", values)
 
-    def record_stage(self, job_id: str, n: int, stage: str) -> None:
-        """Record the stage that an item has entered, and tell."""
-        self._change_item(job_id, n, "stage", {"stage": stage})
+    def record_stage(self, job_id: str, n: int, stage: str, percent: int | None = None) -> None:
+        """Record the stage that an item has entered, and tell; percent: how much of it is done."""
+        self._change_item(job_id, n, "stage", {"stage": stage}, percent)
 
     def set_item(self, job_id: str, n: int, **values: object) -> None:
         """Set columns of an item that nobody watches; neither its state nor a size."""
@@ -123,7 +123,14 @@ class Change:
             self.sql.execute(_WRITE_PROGRESS, (*(row[name] for name in PROGRESS), job_id))
         self._progressed.clear()
 
-    def _change_item(self, job_id: str, n: int, type: str, values: dict[str, object]) -> None:
+    def _change_item(
+        self,
+        job_id: str,
+        n: int,
+        type: str,
+        values: dict[str, object],
+        percent: int | None = None,
+    ) -> None:
         job = self.job_row(job_id)
         before = dict(item_row(self.sql, job_id, n))
         after = before | values
@@ -139,6 +146,7 @@ class Change:
             after["state"],
             stage=after["stage"] if after["state"] == ItemState.RUNNING else None,
             error=json.loads(after["error"]) if after["error"] else None,
+            percent=percent,
             **{name: after[name] for name in ("faces", "seconds", "result")},
         )
 

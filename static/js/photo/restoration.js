@@ -187,8 +187,8 @@ export class Restoration {
   /** @param {string} id @param {JobEvent[]} events */
   #take(id, events) {
     const ofPhoto = events.filter((event) => event.item === 0);
-    for (const { stage, state } of ofPhoto) {
-      if (stage) this.stages.show(stage);
+    for (const { stage, percent, state } of ofPhoto) {
+      if (stage) this.stages.show(stage, percent);
       else if (state === ItemState.WAITING) this.stages.show("waiting");
     }
     if (!ofPhoto.some(hasEnded)) return;

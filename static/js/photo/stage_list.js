@@ -26,8 +26,11 @@ export class StageList {
     });
   }
 
-  /** @param {string} stage upload, waiting, or a stage of the restoration */
-  show(stage) {
+  /**
+   * @param {string} stage upload, waiting, or a stage of the restoration
+   * @param {number | null} [percent] how much of it is done, if known
+   */
+  show(stage, percent = null) {
     this.#stage = stage;
     const step = STEP_OF[stage] ?? stage;
     const at = this.steps.findIndex(({ dataset }) => dataset.stage === step);
@@ -36,7 +39,8 @@ export class StageList {
     });
     const loading = document.documentElement.dataset.engine === "loading";
     const words = stage === WAITING && loading ? "stage.model" : `stage.${stage}`;
-    this.say(has(words) ? say(words) : "");
+    const far = percent === null ? "" : ` ${say("percent", { n: percent })}`;
+    this.say(has(words) ? say(words) + far : "");
   }
 
   /** @param {string} words */

@@ -80,6 +80,7 @@ export type JobEvent = {
   item: number | null;
   state: string;
   stage: string | null;
+  percent: number | null;
   error: ItemError | null;
   counts: Counts;
   eta_seconds: number | null;
