@@ -232,17 +232,17 @@ def _warn_of_left(found: FoundFaces, reports: list[FaceReport]) -> list[str]:
     doubtful = sum(face.doubt is not None for face in left)
     small = len(left) - doubtful
     warnings = []
-    if small:
-        warnings.append(f"{_are('face', small)} too small and left alone.")
-    if doubtful:
+    if small == 1:
+        warnings.append("1 face is too small and left alone.")
+    elif small:
+        warnings.append(f"{small} faces are too small and left alone.")
+    if doubtful == 1:
+        warnings.append("1 possible face is left alone, as a second look contradicts the first.")
+    elif doubtful:
         warnings.append(
-            f"{_are('possible face', doubtful)} left alone, as a second look contradicts the first."
+            f"{doubtful} possible faces are left alone, as a second look contradicts the first."
         )
     return warnings
-
-
-def _are(what: str, count: int) -> str:
-    return f"{count} {what} is" if count == 1 else f"{count} {what}s are"
 
 
 def _fit(pixels: np.ndarray, size: int) -> np.ndarray:

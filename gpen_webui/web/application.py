@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Flask
-from flask.json.provider import DefaultJSONProvider
 
 from gpen_webui.folders import BUNDLED
 from gpen_webui.jobs.service import open_jobs
@@ -22,6 +21,7 @@ from gpen_webui.web import (
     pages,
     uploads,
 )
+from gpen_webui.web.language import JsonInLanguage
 from gpen_webui.web.model_manager import ChosenModel, ModelManager
 from gpen_webui.web.proxy import BehindProxy
 
@@ -36,8 +36,7 @@ def build_app(settings: Settings) -> Flask:
         static_folder=str(BUNDLED / "static"),
         template_folder=str(BUNDLED / "templates"),
     )
-    app.json = provider = DefaultJSONProvider(app)
-    provider.sort_keys = False
+    app.json = JsonInLanguage(app)
     app.extensions["settings"] = settings
     app.wsgi_app = BehindProxy(app.wsgi_app, settings)  # type: ignore[method-assign]
     guard.init_app(app)  # first, so that nothing else sees a request that it refuses

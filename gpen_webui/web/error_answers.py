@@ -10,6 +10,8 @@ from werkzeug.exceptions import HTTPException
 
 from gpen_webui.errors import UserError
 from gpen_webui.web.errors import TooManyGuessesError, status_of
+from gpen_webui.web.language import choose_language
+from gpen_webui.web.sentences import in_language
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,8 @@ def answer(status: int, code: str, message: str) -> tuple[Response | str, int]:
     if request.path.startswith(PROGRAMS):
         return jsonify(error={"code": code, "message": message}), status
     try:
-        return render_template("error.html", code=status, message=message), status
+        words = in_language(message, choose_language())
+        return render_template("error.html", code=status, message=words), status
     except Exception:  # the page's own frame may be what fails
         log.exception("the page for an error could not be drawn")
         return Response(f"{status}: {message}", status, content_type="text/plain"), status

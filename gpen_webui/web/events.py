@@ -12,6 +12,8 @@ from simple_websocket import Server
 
 from gpen_webui.web.context import job_service, model_manager, web_sockets, whole_number
 from gpen_webui.web.errors import BadRequestError
+from gpen_webui.web.language import choose_language
+from gpen_webui.web.sentences import answer_in_language
 from gpen_webui.web.websockets import OPTIONS, WebSocketRegistry
 
 HEARTBEAT = 3.0  # seconds between looks whether a silent client is still there
@@ -78,22 +80,24 @@ def leave(error: BaseException | None) -> None:
 @sock.route("/jobs/<job_id>", bp=sockets)
 def job_events(ws: Server, job_id: str) -> None:
     """All events of a job with a higher seq than `after`, then live, to its last."""
+    language = choose_language()
     with web_sockets().serving(ws):
         for event in job_service().events.follow(job_id, whole_number("after", 0), HEARTBEAT):
             web_sockets().check(ws)
             if event is not None:
-                ws.send(json.dumps(event))
+                ws.send(json.dumps(answer_in_language(event, language)))
 
 
 @sock.route("/models", bp=sockets)
 def model_changes(ws: Server) -> None:
     """The models and the engine, now and whenever they change."""
+    language = choose_language()
     with web_sockets().serving(ws):
         told = None
         while True:
             web_sockets().check(ws)
             state = model_manager().recent_state()
             if state != told:
-                ws.send(state)
+                ws.send(json.dumps(answer_in_language(json.loads(state), language)))
                 told = state
             time.sleep(MODELS_EVERY)

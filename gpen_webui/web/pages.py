@@ -5,8 +5,6 @@ A page is drawn without a look at any model, so it is there at once while the mo
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from flask import (
     Blueprint,
     Flask,
@@ -28,9 +26,9 @@ from gpen_webui.photo.formats import MEDIA_TYPE_OF
 from gpen_webui.states import JobState
 from gpen_webui.web.context import settings
 from gpen_webui.web.guard import host_name, is_loopback
+from gpen_webui.web.language import LANGUAGES, choose_language
+from gpen_webui.web.sentences import TRANSLATIONS
 
-TRANSLATIONS = Path(__file__).resolve().parent / "translations"
-LANGUAGES = {"en": "English", "zh_Hans": "简体中文"}
 THEMES = ("light", "dark")
 ICONS = (
     ("favicon.svg", "any", "image/svg+xml"),
@@ -137,19 +135,6 @@ def remember_choices(response: Response) -> Response:
                 name, request.args[name], max_age=A_YEAR, samesite="Lax", httponly=True
             )
     return response
-
-
-def choose_language() -> str:
-    """The user's choice, else the browser's, else English."""
-    chosen = request.args.get("lang") or request.cookies.get("lang")
-    if chosen in LANGUAGES:
-        return chosen
-    for wanted, _ in request.accept_languages:
-        if wanted.lower().startswith("zh"):
-            return "zh_Hans"
-        if wanted.lower().startswith("en"):
-            return "en"
-    return "en"
 
 
 def preset_options(name: str) -> dict[str, object]:

@@ -1,0 +1,120 @@
+"""The server's sentences in the reader's language: errors, warnings, how the engine runs.
+
+They are made in English wherever they arise, and stored so. On their way to a page they are
+recognised, blanks and all, by the texts in translations/*/LC_MESSAGES/sentences.po, which
+`python -m tests.sentences` collects from the code. What is not recognised stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from babel.messages.mofile import read_mo
+
+TRANSLATIONS = Path(__file__).resolve().parent / "translations"
+# Where an answer of the API holds sentences.
+FIELDS = frozenset(("message", "reason", "problem", "remark", "warnings", "notes"))
+BLANK = re.compile(r"\{(\w+)\}")
+BETWEEN = re.compile(r"(?<=[.!?]) +")  # two sentences
+LONGEST = 2000  # characters; what is longer is no sentence of ours
+DEEPEST = 3  # phrases within blanks
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """pattern: of the English text. words: of the other language, with the same {blanks}."""
+
+    pattern: re.Pattern[str]
+    words: str
+    length: int  # of what is not blank
+
+
+def in_language(text: str, language: str) -> str:
+    """A text of one sentence or several in a language; English where it is not known."""
+    if language == "en" or len(text) > LONGEST:
+        return text
+    return _translate(text, language, DEEPEST)
+
+
+def answer_in_language(value: Any, language: str) -> Any:
+    """The same JSON value, with its sentences in a language."""
+    if language == "en":
+        return value
+    return _in_fields(value, lambda text: in_language(text, language))
+
+
+def _in_fields(value: Any, translate: Callable[[str], str]) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: _in_texts(each, translate) if name in FIELDS else _in_fields(each, translate)
+            for name, each in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_in_fields(each, translate) for each in value]
+    return value
+
+
+def _in_texts(value: Any, translate: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return translate(value)
+    if isinstance(value, list | tuple):
+        return [translate(each) if isinstance(each, str) else each for each in value]
+    return _in_fields(value, translate)
+
+
+def _translate(text: str, language: str, depth: int) -> str:
+    if (whole := _whole(text, language, depth)) is not None:
+        return whole
+    parts = BETWEEN.split(text)
+    for count in range(len(parts) - 1, 0, -1):
+        first = _whole(" ".join(parts[:count]), language, depth)
+        if first is not None:
+            return first + _translate(" ".join(parts[count:]), language, depth)
+    return text
+
+
+def _whole(text: str, language: str, depth: int) -> str | None:
+    for sentence in _sentences(language):
+        if match := sentence.pattern.fullmatch(text):
+            values = match.groupdict()
+            if depth:
+                values = {
+                    name: _translate(value, language, depth - 1) for name, value in values.items()
+                }
+            return sentence.words.format_map(values)
+    return None
+
+
+@lru_cache
+def _sentences(language: str) -> list[Sentence]:
+    """Those with the most words of their own first: they say the most about a text."""
+    path = TRANSLATIONS / language / "LC_MESSAGES" / "sentences.mo"
+    with path.open("rb") as file:
+        catalog = read_mo(file)
+    texts = {str(message.id): str(message.string) for message in catalog if message.id}
+    found = [
+        Sentence(_pattern(text), words, len(BLANK.sub("", text)))
+        for text, words in texts.items()
+        if words
+    ]
+    return sorted(found, key=lambda sentence: -sentence.length)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """What matches the text with anything in its blanks; a blank's second place as its first."""
+    seen: set[str] = set()
+    pattern = ""
+    for number, part in enumerate(BLANK.split(text)):
+        if number % 2 == 0:
+            pattern += re.escape(part.replace("{{", "{").replace("}}", "}"))
+        elif part in seen:
+            pattern += f"(?P={part})"
+        else:
+            seen.add(part)
+            pattern += f"(?P<{part}>.+?)"
+    return re.compile(pattern, re.DOTALL)
