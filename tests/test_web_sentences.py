@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001
 """The server's own sentences in Chinese: all of them, and where a reader sees them."""
 
 import re
