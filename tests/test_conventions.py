@@ -1,6 +1,7 @@
 """How tests are written: they watch the product from outside, and never by the clock."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,47 +19,47 @@ CLOCKS = ("time", "monotonic", "perf_counter", "process_time", "thread_time")
 REPLACE = ("setattr", "delattr", "getattr", "patch", "object")
 
 
+@cache
+def nodes_of(code: str) -> list[ast.AST]:
+    """The parts of code that matter here."""
+    kinds = (ast.Attribute, ast.ImportFrom, ast.Call)
+    return [node for node in ast.walk(ast.parse(code)) if isinstance(node, kinds)]
+
+
 def clocks_read(code: str) -> list[str]:
     """Lines on which code reads a clock."""
-    found = []
-    for node in ast.walk(ast.parse(code)):
-        match node:
-            case ast.Attribute(value=ast.Name("time"), attr=name):
-                is_clock = name.removesuffix("_ns") in CLOCKS
-            case ast.ImportFrom(module="time"):
-                is_clock = any(alias.name != "sleep" for alias in node.names)
-            case ast.Attribute(value=ast.Name("datetime"), attr="now" | "utcnow"):
-                is_clock = True
-            case _:
-                is_clock = False
-        if is_clock:
-            found.append(f"{node.lineno}: {ast.unparse(node)}")
-    return found
+    return [line_of(node) for node in nodes_of(code) if is_clock(node)]
+
+
+def is_clock(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return node.module == "time" and any(alias.name != "sleep" for alias in node.names)
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        if node.value.id == "time":
+            return node.attr.removesuffix("_ns") in CLOCKS
+        return node.value.id == "datetime" and node.attr in ("now", "utcnow")
+    return False
 
 
 def private_names_used(code: str) -> list[str]:
     """Lines on which code reaches for what the product keeps to itself."""
-    found = []
-    for node in ast.walk(ast.parse(code)):
-        match node:
-            case ast.Attribute(value=ast.Name("self" | "cls")):
-                continue  # a helper's own
-            case ast.Attribute(attr=name):
-                is_private = is_private_name(name) and ast.unparse(node) not in MAY_BE_PRIVATE
-            case ast.ImportFrom(module=str(module)):
-                is_private = module.startswith("gpen_webui") and any(
-                    is_private_name(alias.name) for alias in node.names
-                )
-            case ast.Call(func=ast.Attribute(attr=name) | ast.Name(name)) if name in REPLACE:
-                texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
-                is_private = any(
-                    is_private_name(str(text).rpartition(".")[2]) for text in texts[:2]
-                )
-            case _:
-                is_private = False
-        if is_private:
-            found.append(f"{node.lineno}: {ast.unparse(node)}")
-    return found
+    return [line_of(node) for node in nodes_of(code) if is_private(node)]
+
+
+def is_private(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute):
+        is_own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+        return is_private_name(node.attr) and not is_own and ast.unparse(node) not in MAY_BE_PRIVATE
+    if isinstance(node, ast.ImportFrom):
+        is_ours = (node.module or "").startswith("gpen_webui")
+        return is_ours and any(is_private_name(alias.name) for alias in node.names)
+    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    texts = [arg.value for arg in node.args[:2] if isinstance(arg, ast.Constant)]
+    return name in REPLACE and any(is_private_name(str(text).split(".")[-1]) for text in texts)
+
+
+def line_of(node: ast.AST) -> str:
+    return f"{node.lineno}: {ast.unparse(node)}"
 
 
 def is_private_name(name: str) -> bool:

@@ -1,6 +1,7 @@
 """`train run --task enlarge` and its evaluation: end to end on parts of a photo."""
 
 import json
+import signal
 
 import cv2
 import numpy as np
@@ -66,17 +67,22 @@ def test_the_command_trains_from_given_weights_validates_and_leaves_a_network_th
 
 
 @needs_extras
-def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(photos, weights, tmp_path):
+def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
+    photos, weights, tmp_path, monkeypatch
+):
     EnlargingTraining(options(photos, tmp_path / "whole", weights)).run()
     interrupted = EnlargingTraining(options(photos, tmp_path / "parts", weights))
-    train_step = interrupted._train_step
+    batch = EnlargingSamples.batch
 
-    def stop_after_two(stage):
-        interrupted._stop = interrupted.step == 1
-        return train_step(stage)
+    def stop_in_the_second(samples: EnlargingSamples, step: int):
+        if step == 1:
+            signal.raise_signal(signal.SIGTERM)
+        return batch(samples, step)
 
-    interrupted._train_step = stop_after_two
-    interrupted.run()
+    with monkeypatch.context() as patch:
+        patch.setattr(EnlargingSamples, "batch", stop_in_the_second)
+        interrupted.run()
+    assert interrupted.step == 2
     EnlargingTraining(options(photos, tmp_path / "parts", weights)).run()
     whole, parts = weights_in(tmp_path / "whole"), weights_in(tmp_path / "parts")
     assert len(whole) == 14
@@ -84,19 +90,13 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(photos, weig
 
 
 @needs_extras
-def test_training_brings_the_network_nearer_to_the_truth(photos, weights, tmp_path):
+def test_training_brings_the_network_nearer_to_the_truth(photos, weights, tmp_path, monkeypatch):
+    monkeypatch.setattr("gpen_webui.training.run.REPORT_SECONDS", -1)  # each step is logged
     changes = {"steps": 40, "kinds": ("clean",), "learning_rate": 3e-3}
-    training = EnlargingTraining(options(photos, tmp_path / "run", weights, **changes))
-    losses = []
-    train_step = training._train_step
-
-    def recorded(stage):
-        losses.append(train_step(stage))
-        return losses[-1]
-
-    training._train_step = recorded
-    training.run()
-    sums = [sum(terms.values()) for terms in losses]
+    EnlargingTraining(options(photos, tmp_path / "run", weights, **changes)).run()
+    entries = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
+    sums = [sum(entry["loss"].values()) for entry in entries if "loss" in entry]
+    assert len(sums) > 30
     assert np.mean(sums[-5:]) < 0.5 * np.mean(sums[:5])
 
 

@@ -122,8 +122,8 @@ def test_the_command_trains_logs_draws_and_leaves_weights_that_load(faces, tmp_p
 @needs_extras
 def test_a_killed_training_that_is_asked_to_stop_keeps_its_state(faces, tmp_path, project):
     reporting = (
-        "import sys; from gpen_webui.cli import main; from gpen_webui.training import train; "
-        "train.REPORT_SECONDS = -1; sys.exit(main(sys.argv[1:]))"
+        "import sys; from gpen_webui.cli import main; from gpen_webui.training import run; "
+        "run.REPORT_SECONDS = -1; sys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", reporting, "train", "run", faces, "-o", tmp_path / "run"]
     small = "--size 64 --narrow 0.03125 --batch 2 --steps 100000 --device cpu --threads 1".split()
@@ -165,7 +165,7 @@ def test_a_training_stops_at_once_while_the_recogniser_is_taught_and_teaches_ane
 
 @needs_extras
 def test_training_makes_the_network_better_at_what_it_is_asked(faces, tmp_path, monkeypatch):
-    monkeypatch.setattr("gpen_webui.training.train.REPORT_SECONDS", -1)  # each step is logged
+    monkeypatch.setattr("gpen_webui.training.run.REPORT_SECONDS", -1)  # each step is logged
     Training(options(faces, tmp_path / "run", steps=40, stage="fidelity", batch=4)).run()
     entries = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
     losses = [entry["loss"]["pixels"] for entry in entries if "loss" in entry]
