@@ -110,18 +110,20 @@ class CenterFace:
         network = self._network()
         network.setInput(cv2.dnn.blobFromImage(padded))
         heat, size, offset, landmarks = (output[0] for output in network.forward(OUTPUTS))
-        faces = []
-        for row, column in zip(*np.nonzero(heat[0] >= least), strict=True):
-            face_height, face_width = np.exp(size[:, row, column]) * STRIDE
-            top = (row + offset[0, row, column] + 0.5) * STRIDE - face_height / 2
-            left = (column + offset[1, row, column] + 0.5) * STRIDE - face_width / 2
-            points = landmarks[:, row, column].reshape(5, 2)  # each y, x in parts of the box
-            x, y = left + points[:, 1] * face_width, top + points[:, 0] * face_height
-            right, bottom = left + face_width, top + face_height
-            box = (float(left), float(top), float(right), float(bottom))
-            at = np.stack((x, y), axis=1).astype(np.float32)
-            faces.append(Face(box, at, float(heat[0, row, column])))
-        return faces
+        rows, columns = np.nonzero(heat[0] >= least)
+        heights, widths = np.exp(size[:, rows, columns]) * STRIDE
+        tops = (rows + offset[0, rows, columns] + 0.5) * STRIDE - heights / 2
+        lefts = (columns + offset[1, rows, columns] + 0.5) * STRIDE - widths / 2
+        boxes = np.stack((lefts, tops, lefts + widths, tops + heights), axis=1).tolist()
+        # Five landmarks a face, each y, x in parts of its box.
+        parts = landmarks[:, rows, columns].T.reshape(-1, 5, 2)[:, :, ::-1]
+        corners, sides = np.stack((lefts, tops), axis=1), np.stack((widths, heights), axis=1)
+        points = (corners[:, None] + parts * sides[:, None]).astype(np.float32)
+        scores = heat[0, rows, columns].tolist()
+        return [
+            Face(tuple(box), at, score)
+            for box, at, score in zip(boxes, points, scores, strict=True)
+        ]
 
     def _network(self) -> cv2.dnn.Net:
         if not hasattr(self._of_thread, "network"):
