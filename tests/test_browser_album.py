@@ -15,12 +15,12 @@ from tests.server import Server
 
 pytest_plugins = ["tests.browser_fixtures"]
 
-SLOW = {"background": "restore"}  # takes about a second for each of these photos
+SLOW = {"background": "restore"}  # takes about half a second for each of these photos
 BAD = [upload("torn.jpg", portrait(90)[:900]), upload("words.jpg", b"these are words")]
 
 
 def slow_album(web: Server, number: int, start: bool = True) -> str:
-    photos = [(f"p{n:02}.jpg", portrait(n, 480)) for n in range(number)]
+    photos = [(f"p{n:02}.jpg", portrait(n, 240)) for n in range(number)]
     return web.new_album(photos, start=start, **SLOW)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from gpen_webui.photo.errors import PhotoError
 
 MAX_SIDE = 65_500  # what JPEG can hold
-LONGEST_SIDES = {"webp": 16_383}  # of results
+LONGEST_SIDES = {"webp": 16_383, "heif": 32_768, "avif": 32_768}  # of results
 # Each scan of a JPEG is a pass over the whole picture; the usual progressive one has ten.
 MAX_SCANS = 100
 # From so many pixels on, no photo is packed better than into so many bits per pixel; a file

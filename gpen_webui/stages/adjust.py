@@ -15,7 +15,7 @@ import numpy as np
 
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
-from gpen_webui.stages.base import Stages, WorkingPhoto
+from gpen_webui.stages.base import Progress, Stages, WorkingPhoto
 from gpen_webui.stages.denoise import blended, without_noise
 from gpen_webui.states import Stage
 
@@ -175,17 +175,17 @@ class Adjust:
 def _denoised(working: WorkingPhoto) -> Generator[str, None, np.ndarray]:
     """The photo as it is now without its noise; how much of that is taken is a matter of blending,
     so it is kept for other amounts."""
-    key = (Stage.ADJUST, hashlib.blake2b(working.pixels.data).digest())
+    key = (Stage.ADJUST, hashlib.blake2b(np.ascontiguousarray(working.pixels).data).digest())
     denoised = working.intermediates.get(key)
     if denoised is None:
         parts = without_noise(working.pixels)
         while denoised is None:
             try:
-                next(parts)
+                share = next(parts)
             except StopIteration as end:
                 denoised = end.value
             else:
-                yield Stage.ADJUST
+                yield Progress(Stage.ADJUST, round(100 * share))
         working.intermediates.put(key, denoised, denoised.nbytes)
     return denoised
 

@@ -43,8 +43,9 @@ TO_COEFFICIENTS = np.ascontiguousarray(TO_PIXELS.T)
 Noise = list[np.ndarray]  # of luma and, unless grey, two colours: (64,) float32 each
 
 
-def without_noise(pixels: np.ndarray) -> Generator[None, None, np.ndarray]:
-    """The photo (H,W,3) uint8 RGB without its noise; yields where it may be stopped.
+def without_noise(pixels: np.ndarray) -> Generator[float, None, np.ndarray]:
+    """The photo (H,W,3) uint8 RGB without its noise; yields, where it may be stopped, which share
+    of the work is done, 0-1.
 
     Grey stays grey. The same photo gives the same pixels on any number of threads.
     """
@@ -57,7 +58,7 @@ def without_noise(pixels: np.ndarray) -> Generator[None, None, np.ndarray]:
     with ThreadPoolExecutor(threads, "denoise") as pool:
         bands = list(_bands(pixels.shape))
         for start in range(0, len(bands), threads):
-            yield
+            yield start / len(bands)
             part = bands[start : start + threads]
             made = pool.map(partial(_denoised_band, pixels, noise), part)
             for (top, bottom), rows in zip(part, made, strict=True):
