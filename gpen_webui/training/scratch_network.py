@@ -7,6 +7,7 @@ it in this form: photos are looked at with the ONNX file that is made from it.
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -28,7 +29,7 @@ class ScratchNetwork(nn.Module):
         self.first = _Block(1, widths[0], kernel=6, stride=2)
         self.same = nn.ModuleList(_Block(width, width) for width in widths)
         self.down = nn.ModuleList(
-            _Block(wide, narrow, stride=2) for wide, narrow in zip(widths, widths[1:], strict=False)
+            _Block(wide, narrow, stride=2) for wide, narrow in pairwise(widths)
         )
         self.merge, self.up = nn.ModuleList(), nn.ModuleList()
         below = widths[-1]

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import BoundedSemaphore
 
+import numpy as np
 from flask import Blueprint, Response, jsonify, request, send_file
 
 from gpen_webui.files.originals import hold_open
@@ -19,12 +20,17 @@ from gpen_webui.photo.encode import encode_photo
 from gpen_webui.photo.formats import mime_type
 from gpen_webui.photo.photo import Photo, open_photo, thumbnail
 from gpen_webui.photo.turning import turned
+from gpen_webui.repairing.fade import looks_faded
+from gpen_webui.repairing.mask import mask_png
+from gpen_webui.repairing.scratches import ScratchDetector
+from gpen_webui.stages.restorer import last
 from gpen_webui.web.context import job_service, request_key, settings, whole_number
 from gpen_webui.web.errors import MissingPictureError
 from gpen_webui.web.uploads import uploaded, uploaded_sidecars
 
 THUMBNAIL_SIDE = 320
 QUALITY = 92
+scratch_detector = ScratchDetector()
 AT_ONCE = BoundedSemaphore(2)  # pictures in memory, which may be very large
 
 blueprint = Blueprint("items", __name__, url_prefix="/api/jobs/<job_id>/items")
@@ -68,6 +74,24 @@ def after(job_id: str, n: int) -> Response:
     return _shown(path, item)
 
 
+@blueprint.get("/<int:n>/condition")
+def condition(job_id: str, n: int) -> Response:
+    """What the original, as a print, suffers from: whether it looks faded, how much is damaged."""
+    pixels = _pixels_of(job_id, n)
+    with AT_ONCE:
+        damaged = float(last(scratch_detector.find(pixels)).mean())
+        return jsonify(faded=looks_faded(pixels), damaged=round(damaged, 6))
+
+
+@blueprint.get("/<int:n>/damage")
+def damage(job_id: str, n: int) -> Response:
+    """Where the original seems to be damaged: a PNG of its size, white on black."""
+    pixels = _pixels_of(job_id, n)
+    with AT_ONCE:
+        mask = last(scratch_detector.find(pixels))
+    return Response(mask_png(mask.astype(np.uint8) * 255), mimetype="image/png")
+
+
 @blueprint.get("/<int:n>/thumbnail")
 def small(job_id: str, n: int) -> Response:
     """A small JPEG of the original, or with `?of=after` of the result."""
@@ -87,6 +111,13 @@ def attachment(path: Path, name: str | None = None) -> Response:
     """A file to be saved under its own or another name; browsers never show it as a page."""
     kind = mime_type(path.suffix)
     return send_file(path, kind, as_attachment=True, download_name=name or path.name, max_age=0)
+
+
+def _pixels_of(job_id: str, n: int) -> np.ndarray:
+    """An original, decoded, (H,W,3) uint8 RGB."""
+    item = job_service().store.item(job_id, n)
+    with _original(job_id, item) as path:
+        return open_photo(path, name=item.name, max_megapixels=settings().max_megapixels).pixels
 
 
 @contextmanager

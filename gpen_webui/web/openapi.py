@@ -96,7 +96,13 @@ OPERATIONS: dict[str, Operation] = {
         query={"wait": SWITCH},
         body=multipart(
             {"photo": BINARY},
-            {**option_schemas(), "name": TEXT, "key": TEXT, "xmp": array_of(BINARY)},
+            {
+                **option_schemas(),
+                "mask": BINARY,
+                "name": TEXT,
+                "key": TEXT,
+                "xmp": array_of(BINARY),
+            },
         ),
     ),
     "enhance.batch_enhance": Operation(
@@ -131,6 +137,10 @@ OPERATIONS: dict[str, Operation] = {
     "items.after": Operation(
         {200: dict.fromkeys(FILES, BINARY), 304: {}}, query={"max": COUNT, "download": SWITCH}
     ),
+    "items.condition": Operation(
+        {200: json_of(object_of({"faded": {"type": "boolean"}, "damaged": {"type": "number"}}))}
+    ),
+    "items.damage": Operation({200: {"image/png": BINARY}}),
     "items.small": Operation(
         {200: {"image/jpeg": BINARY}, 304: {}}, query={"of": {"enum": ["before", "after"]}}
     ),
