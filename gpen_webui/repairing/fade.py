@@ -26,8 +26,8 @@ FADED_BLACK, FADED_RANGE, FADED_CAST = 42.0, 165.0, 28.0
 
 @dataclass(frozen=True)
 class Levels:
-    """dark, light: (3,) levels of red, green and blue between which a picture lies. of_all: those of
-    its brightness. is_single_tone: grey or sepia."""
+    """dark, light: (3,), between which levels of red, green and blue lie. of_all: those of
+    brightness. is_single_tone: grey or sepia."""
 
     dark: np.ndarray
     light: np.ndarray

@@ -8,6 +8,7 @@ class Task(StrEnum):
 
     FACES = "faces"
     ENLARGE = "enlarge"
+    SCRATCHES = "scratches"
 
 
 # Of the photos that are enlarged; `enlarging.kinds` makes them.

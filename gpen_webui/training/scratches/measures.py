@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gpen_webui.training.damage_samples import read_grey, sample
+from gpen_webui.training.scratches.samples import read_grey, sample
 
 TOLERANCE = 2  # pixels
 SEED = 20261128

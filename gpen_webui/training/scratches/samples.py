@@ -15,10 +15,10 @@ from numpy.random import Generator
 from torch import Tensor
 
 from gpen_webui.errors import UserError
-from gpen_webui.training.damage import wear
 from gpen_webui.training.degrade import gaussian_blur, jpeg, to_levels
 from gpen_webui.training.old_print import add_grain, foxing, halftone, stains
-from gpen_webui.training.thin_structures import add_thin_structures
+from gpen_webui.training.scratches.damage import wear
+from gpen_webui.training.scratches.thin_structures import add_thin_structures
 
 SOUND_SHARE = 0.25  # of the pictures: without any damage
 THIN_SHARE, GRAIN_SHARE, HALFTONE_SHARE, STAINED_SHARE, BORDER_SHARE = 0.4, 0.7, 0.08, 0.12, 0.12

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gpen_webui.training.damage_samples import DamageSamples
 from gpen_webui.training.faces import FaceSet, balanced, open_sets
 from gpen_webui.training.run import RunOptions, TrainingRun
-from gpen_webui.training.scratch_measures import HeldOut
-from gpen_webui.training.scratch_network import ScratchNetwork, save_onnx
+from gpen_webui.training.scratches.measures import HeldOut
+from gpen_webui.training.scratches.network import ScratchNetwork, save_onnx
+from gpen_webui.training.scratches.samples import DamageSamples
 
 THRESHOLD = 0.5  # probability from which a pixel is damaged
 RIM_WEIGHT = 0.3  # of the pixels just beside damage, of which nobody can say where it ends
@@ -25,7 +25,7 @@ FALSE_WEIGHT = 100  # 0.1 % of false area is worse by as much as ten percent of 
 class ScratchOptions(RunOptions):
     """folders: of photos without damage. size: side of the samples in pixels, of 32."""
 
-    size: int = 256
+    size: int = 192
 
 
 class ScratchTraining(TrainingRun):
@@ -63,7 +63,9 @@ class ScratchTraining(TrainingRun):
         for name, pictures in self._held_out.items():
             counts = pictures.measure(self._find)
             false_percent = 100 * counts.false_area
-            found[name] = {"f1": round(counts.f1, 4), "false_percent": round(false_percent, 4)}
+            found[name] = {
+                "damage": {"f1": round(counts.f1, 4), "false_percent": round(false_percent, 4)}
+            }
             scores.append(100 * counts.f1 - FALSE_WEIGHT * false_percent)
             shown += [*pictures.damaged[:SHOWN], *((p, None) for p in pictures.sound[:SHOWN])]
         return round(float(np.mean(scores)), 3), found, self._sheet(shown)
