@@ -115,7 +115,7 @@ class ItemReport:
         return cls(
             name,
             ItemState.FAILED,
-            options.as_dict(),
+            options.without_mask(),
             model.name if model else None,
             model.sha256 if model else None,
             error={"stage": stage, "message": message},
@@ -240,7 +240,7 @@ def restore_stages(
     report = ItemReport(
         name=name,
         state=restoration.state,
-        options=options.as_dict(),
+        options=options.without_mask(),
         model=restorer.model.name,
         model_sha256=restorer.model.sha256,
         faces=[face.as_dict() for face in restoration.faces],

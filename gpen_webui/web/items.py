@@ -80,7 +80,9 @@ def condition(job_id: str, n: int) -> Response:
     pixels = _pixels_of(job_id, n)
     with AT_ONCE:
         damaged = float(last(scratch_detector.find(pixels)).mean())
-        return jsonify(faded=looks_faded(pixels), damaged=round(damaged, 6))
+        faded = looks_faded(pixels)
+    height, width = pixels.shape[:2]
+    return jsonify(faded=faded, damaged=round(damaged, 6), width=width, height=height)
 
 
 @blueprint.get("/<int:n>/damage")

@@ -138,7 +138,18 @@ OPERATIONS: dict[str, Operation] = {
         {200: dict.fromkeys(FILES, BINARY), 304: {}}, query={"max": COUNT, "download": SWITCH}
     ),
     "items.condition": Operation(
-        {200: json_of(object_of({"faded": {"type": "boolean"}, "damaged": {"type": "number"}}))}
+        {
+            200: json_of(
+                object_of(
+                    {
+                        "faded": {"type": "boolean"},
+                        "damaged": {"type": "number"},
+                        "width": COUNT,
+                        "height": COUNT,
+                    }
+                )
+            )
+        }
     ),
     "items.damage": Operation({200: {"image/png": BINARY}}),
     "items.small": Operation(
