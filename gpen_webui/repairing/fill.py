@@ -94,13 +94,12 @@ def _blocks(mask: np.ndarray) -> Iterator[tuple[slice, slice]]:
 def _smooth(pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
     """(h,w,3) float32, the hole filled without grain."""
     weight = (~hole).astype(np.float32)
-    levels = [(pixels * weight[:, :, None], weight)]
+    levels: list[tuple[np.ndarray, np.ndarray]] = [(pixels * weight[:, :, None], weight)]
     while min(weight.shape) > 2 and weight.min() < 1:
-        colour, weight = (cv2.pyrDown(part) for part in levels[-1])
+        colour, share = (cv2.pyrDown(part) for part in levels[-1])
         # A coarse pixel of which a quarter is known is known.
-        known = np.minimum(1, 4 * weight)
-        colour = colour * (known / np.maximum(weight, 1e-6))[:, :, None]
-        weight = known
+        weight = np.minimum(np.float32(1), 4 * share)
+        colour = colour * (weight / np.maximum(share, 1e-6))[:, :, None]
         levels.append((colour, weight))
     colour, weight = levels.pop()
     filled = colour / np.maximum(weight, 1e-6)[:, :, None]

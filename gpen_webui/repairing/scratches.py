@@ -46,8 +46,7 @@ class ScratchDetector:
         for rows, columns in _parts(grey.shape):
             yield
             found[rows, columns] = self._find_in(grey, rows, columns)
-        found = cv2.dilate(found, disc(RIM))
-        return enlarged(found > 0, pixels.shape[:2])
+        return enlarged(cv2.dilate(found, disc(RIM)) > 0, pixels.shape[:2])
 
     def _find_in(self, grey: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
         seen = tuple(

@@ -157,7 +157,7 @@ class Restorer:
         self._tile_engines.close()
 
 
-def last(stages: Generator[str, None, Value]) -> Value:
+def last(stages: Generator[object, None, Value]) -> Value:
     """Go through all stages; what the generator returns."""
     while True:
         try:

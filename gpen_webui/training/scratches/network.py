@@ -6,7 +6,7 @@ it in this form: photos are looked at with the ONNX file that is made from it.
 
 from __future__ import annotations
 
-import io
+import tempfile
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class ScratchNetwork(nn.Module):
             below = width
         self.spread = nn.Sequential(nn.Conv2d(below, 16, 3, padding=1), nn.PixelShuffle(2))
         self.last = nn.Conv2d(4 + 1, 1, 3, padding=1)
+        assert self.last.bias is not None
         nn.init.constant_(self.last.bias, -3.0)  # most of a print is sound
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -64,6 +65,14 @@ class _Block(nn.Sequential):
             nn.ReLU(),
         )
 
+    def fold(self) -> None:
+        """Let the convolution do what the normalisation did."""
+        convolution, normalisation, _ = self
+        assert isinstance(convolution, nn.Conv2d)
+        assert isinstance(normalisation, nn.BatchNorm2d)
+        self[0] = fuse_conv_bn_eval(convolution, normalisation)
+        self[1] = nn.Identity()
+
 
 class _Probability(nn.Module):
     """What the file computes: normalisation folded into the convolutions, a sigmoid at the end."""
@@ -76,24 +85,28 @@ class _Probability(nn.Module):
         return torch.sigmoid(self.network(pictures))
 
 
-def save_onnx(network: ScratchNetwork, path: Path) -> None:
+def save_onnx(network: nn.Module, path: Path) -> None:
     """Write the network as an ONNX file: (1,1,H,W) in [0,1] -> (1,1,H,W) in [0,1]."""
     folded = ScratchNetwork()
     folded.load_state_dict(network.state_dict())
     folded.eval()
     for module in folded.modules():
         if isinstance(module, _Block):
-            module[0] = fuse_conv_bn_eval(module[0], module[1])
-            module[1] = nn.Identity()
-    file = io.BytesIO()
+            module.fold()
+    with tempfile.TemporaryDirectory() as folder:
+        exported = Path(folder) / "network.onnx"
+        _export(_Probability(folded).eval(), exported)
+        write_atomically(path, exported.read_bytes())
+
+
+def _export(network: nn.Module, path: Path) -> None:
     torch.onnx.export(
-        _Probability(folded).eval(),
+        network,
         (torch.zeros(1, 1, 2 * MULTIPLE, 2 * MULTIPLE),),
-        file,
+        path,
         input_names=[INPUT],
         output_names=[OUTPUT],
         dynamic_axes={INPUT: {2: "height", 3: "width"}, OUTPUT: {2: "height", 3: "width"}},
         opset_version=17,
         dynamo=False,
     )
-    write_atomically(path, file.getvalue())
