@@ -81,7 +81,9 @@ def _add_run(actions: argparse._SubParsersAction) -> None:
     run.add_argument(
         "--compile", action="store_true", help="a third faster; on a CPU this needs a C++ compiler"
     )
-    run.add_argument("--size", type=int, help="side of the pictures in pixels: 256, enlarge 96, scratches 192")
+    run.add_argument(
+        "--size", type=int, help="side of the pictures in pixels: 256, enlarge 96, scratches 192"
+    )
     faces = run.add_argument_group("faces")
     faces.add_argument("--narrow", type=float, default=0.25, help="width of the network")
     faces.add_argument("--channel-multiplier", type=int, default=1, help="width from 64 px on")

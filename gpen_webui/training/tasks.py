@@ -4,7 +4,8 @@ from enum import StrEnum
 
 
 class Task(StrEnum):
-    """FACES: the network that restores faces. ENLARGE: the one that enlarges whole photos."""
+    """FACES: the network that restores faces. ENLARGE: the one that enlarges whole
+    photos. SCRATCHES: the one that finds scratches."""
 
     FACES = "faces"
     ENLARGE = "enlarge"
