@@ -18,7 +18,7 @@ import numpy as np
 from gpen_webui.repairing.scratches import disc
 
 BLOCK = 512  # pixels that are filled at a time
-LEAST_MARGIN, MOST_MARGIN = 48, 512  # of what is seen around a block
+LEAST_MARGIN, MOST_MARGIN = 48, 256  # of what is seen around a block
 GRAIN_REACH = 1.4  # of the low-pass whose rest is grain, in working pixels
 GRAIN_FROM = tuple(  # where grain is taken from: x, y in working pixels
     (round(reach * np.cos(turn)), round(reach * np.sin(turn)))
@@ -60,7 +60,7 @@ def fill(
     left as it is, to the bit.
     """
     result = pixels.copy()
-    margin = int(np.clip(2 * widest, LEAST_MARGIN, MOST_MARGIN))
+    margin = int(np.clip(widest, LEAST_MARGIN, MOST_MARGIN))
     for rows, columns in _blocks(mask):
         yield
         seen = tuple(
@@ -70,13 +70,11 @@ def fill(
         hole = mask[seen]
         if hole.all():
             continue
-        filled = _with_grain(_smooth(pixels[seen], hole), hole, scale)
-        own = (
-            slice(rows.start - seen[0].start, rows.stop - seen[0].start),
-            slice(columns.start - seen[1].start, columns.stop - seen[1].start),
-        )
-        here = mask[rows, columns]
-        result[rows, columns][here] = np.clip(np.rint(filled[own][here]), 0, 255)
+        y, x = np.nonzero(mask[rows, columns])
+        filled = _smooth(pixels[seen], hole)
+        own = (y + rows.start - seen[0].start, x + columns.start - seen[1].start)
+        values = filled[own] + _grain(filled, hole, own, scale)
+        result[rows, columns][y, x] = np.clip(np.rint(values), 0, 255)
     return result
 
 
@@ -109,17 +107,20 @@ def _smooth(pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
     return filled
 
 
-def _with_grain(filled: np.ndarray, hole: np.ndarray, scale: float) -> np.ndarray:
-    """The filled hole with the fine texture of places nearby that are as bright."""
+def _grain(
+    filled: np.ndarray, hole: np.ndarray, places: tuple[np.ndarray, np.ndarray], scale: float
+) -> np.ndarray:
+    """(n,3), for places (rows, columns) in the hole: the fine texture of others nearby that are as
+    bright."""
     smooth = cv2.GaussianBlur(filled, (0, 0), GRAIN_REACH * scale)
     grain = filled - smooth
     near = cv2.dilate(hole.astype(np.uint8), disc(round(2 * GRAIN_REACH * scale))) > 0
-    if near.all():
-        return filled
-    limit = GRAIN_LIMIT * 1.4826 * np.median(np.abs(grain[~near]), axis=0)
-    y, x = np.nonzero(hole)
-    best = np.full(len(y), np.inf, np.float32)
+    y, x = places
     laid = np.zeros((len(y), 3), np.float32)
+    if near.all():
+        return laid
+    limit = GRAIN_LIMIT * 1.4826 * np.median(np.abs(grain[::2, ::2][~near[::2, ::2]]), axis=0)
+    best = np.full(len(y), np.inf, np.float32)
     here = smooth[y, x]
     for dx, dy in GRAIN_FROM:
         from_y = np.clip(y + round(dy * scale), 0, hole.shape[0] - 1)
@@ -129,6 +130,4 @@ def _with_grain(filled: np.ndarray, hole: np.ndarray, scale: float) -> np.ndarra
         better = unlike < best
         best[better] = unlike[better]
         laid[better] = grain[from_y[better], from_x[better]]
-    filled = filled.copy()
-    filled[y, x] += np.clip(laid, -limit, limit)
-    return filled
+    return np.clip(laid, -limit, limit)

@@ -1,6 +1,7 @@
 """Find where a print is damaged: scratches, cracks, folds, tears, dust, lost emulsion.
 
-A small network of this project looks at the photo in grey at about a megapixel, part by part
+A small network of this project looks at the photo in grey at about a megapixel, part by part, and
+again at half and quarter the size, at which wide cracks and folds look like those that it knows
 (models/scratches.md tells what it is and how it was trained).
 """
 
@@ -18,6 +19,7 @@ from gpen_webui.folders import BUNDLED
 
 WEIGHTS = BUNDLED / "models" / "scratches.onnx"
 WORKING_PIXELS = 1_500_000  # larger photos are shrunk to this before the network sees them
+LEAST_PIXELS = 60_000  # of the smallest size at which it looks
 PART, MARGIN = 640, 64  # of the network's runs: side of what each decides, and what it sees around
 MULTIPLE = 32  # of which the sides must be
 PROBABILITY = 0.5  # from which a pixel counts as damaged
@@ -42,11 +44,17 @@ class ScratchDetector:
         ScratchDetectorError.
         """
         grey = working_grey(pixels)
-        found = np.zeros(grey.shape, np.uint8)
-        for rows, columns in _parts(grey.shape):
-            yield
-            found[rows, columns] = self._find_in(grey, rows, columns)
-        return enlarged(cv2.dilate(found, disc(RIM)) > 0, pixels.shape[:2])
+        found = np.zeros(grey.shape, bool)
+        while True:
+            here = np.zeros(grey.shape, np.uint8)
+            for rows, columns in _parts(grey.shape):
+                yield
+                here[rows, columns] = self._find_in(grey, rows, columns)
+            found |= enlarged(cv2.dilate(here, disc(RIM)) > 0, found.shape)
+            if grey.size < 4 * LEAST_PIXELS:
+                return enlarged(found, pixels.shape[:2])
+            half = (max(1, grey.shape[1] // 2), max(1, grey.shape[0] // 2))
+            grey = cv2.resize(grey, half, interpolation=cv2.INTER_AREA)
 
     def _find_in(self, grey: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
         seen = tuple(

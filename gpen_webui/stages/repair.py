@@ -15,9 +15,9 @@ from gpen_webui.repairing.scratches import WORKING_PIXELS, ScratchDetector
 from gpen_webui.stages.base import Stages, WorkingPhoto, key_for
 from gpen_webui.states import Stage
 
-# Parts of the photo's longer side: what is wider is left, as what was there is anybody's guess.
-# Somebody who painted a mask has looked.
-WIDEST_FOUND, WIDEST_PAINTED = 0.02, 0.06
+# Parts of the photo's longer side, and pixels at least: what is wider is left, as what was there is
+# anybody's guess. Somebody who painted a mask has looked.
+WIDEST_FOUND, WIDEST_PAINTED, WIDEST_AT_LEAST = 0.025, 0.06, 12.0
 
 
 class RepairPrint:
@@ -54,8 +54,8 @@ class RepairPrint:
             holes = yield from self._holes(working, options)
             share = float(holes.to_fill.mean())
             if share:
-                widest = WIDEST_PAINTED if options.mask else WIDEST_FOUND
-                pixels = yield from self._filled(working, holes.to_fill, widest)
+                share_of_side = WIDEST_PAINTED if options.mask else WIDEST_FOUND
+                pixels = yield from self._filled(working, holes.to_fill, share_of_side)
                 notes.append(f"Damage was filled in on {_percent(share)} of the photo.")
             elif not holes.wide:
                 notes.append("No scratches were found.")
@@ -74,19 +74,20 @@ class RepairPrint:
         if options.mask:
             with working.clock.stage(Stage.REPAIR):
                 painted = read_mask(options.mask, working.pixels.shape, working.photo.name)
-                holes = without_wide(painted, WIDEST_PAINTED * longer)
+                holes = without_wide(painted, _widest(WIDEST_PAINTED, longer))
         if options.repair != "off":
             mask = yield from _timed(working, self._detector.find(working.pixels))
             with working.clock.stage(Stage.REPAIR):
-                found = without_wide(mask, WIDEST_FOUND * longer)
+                found = without_wide(mask, _widest(WIDEST_FOUND, longer))
                 holes = Holes(holes.to_fill | found.to_fill, holes.wide + found.wide)
         return holes
 
     def _filled(
-        self, working: WorkingPhoto, to_fill: np.ndarray, widest: float
+        self, working: WorkingPhoto, to_fill: np.ndarray, widest_share: float
     ) -> Generator[str, None, np.ndarray]:
         scale = max(1.0, (to_fill.size / WORKING_PIXELS) ** 0.5)
-        parts = fill(working.pixels, to_fill, widest * max(to_fill.shape), scale)
+        widest = _widest(widest_share, max(to_fill.shape))
+        parts = fill(working.pixels, to_fill, widest, scale)
         return (yield from _timed(working, parts))
 
 
@@ -101,6 +102,11 @@ def _timed(
             except StopIteration as end:
                 return end.value
         yield Stage.REPAIR
+
+
+def _widest(share: float, longer: int) -> float:
+    """In pixels of a photo with that longer side."""
+    return max(WIDEST_AT_LEAST, share * longer)
 
 
 def _percent(share: float) -> str:

@@ -20,10 +20,10 @@ from gpen_webui.training.old_print import add_grain, foxing, halftone, stains
 from gpen_webui.training.scratches.damage import wear
 from gpen_webui.training.scratches.thin_structures import add_thin_structures
 
-SOUND_SHARE = 0.25  # of the pictures: without any damage
+SOUND_SHARE = 0.35  # of the pictures: without any damage
 THIN_SHARE, GRAIN_SHARE, HALFTONE_SHARE, STAINED_SHARE, BORDER_SHARE = 0.4, 0.7, 0.08, 0.12, 0.12
 SOFT_SHARE, SCAN_BLUR_SHARE, JPEG_SHARE = 0.5, 0.5, 0.6
-ZOOM = (0.6, 1.6)  # of the photo's pixels in a sample's
+ZOOM = (0.45, 1.6)  # of the photo's pixels in a sample's
 
 
 def read_grey(file: Path) -> np.ndarray:
