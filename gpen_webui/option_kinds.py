@@ -226,7 +226,7 @@ class Mask(Option):
         return str(value)
 
     def values(self) -> str:
-        return "a picture as large as the photo, white where it is damaged"  # noqa: RUF001
+        return "a picture as large as the photo, white where it is damaged"
 
     def json_schema(self) -> dict[str, object]:
         return {"type": "string", "contentEncoding": "base64"}

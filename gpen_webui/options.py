@@ -289,6 +289,10 @@ class RestoreOptions:
         """All options by name, as `parse` takes them."""
         return asdict(self)
 
+    def without_mask(self) -> dict[str, Any]:
+        """The same for reports and lists, in which a picture has no place."""
+        return {**asdict(self), "mask": ""}
+
     @property
     def names_faces(self) -> bool:
         """Whether they hold for one photo only, as they name its faces."""
