@@ -376,6 +376,8 @@ def test_a_photo_that_lies_on_its_side_is_turned_by_one_click(web: Server, open_
     for side in (".viewer .before", ".viewer .after"):
         shape = page.locator(side).evaluate("image => [image.naturalWidth, image.naturalHeight]")
         assert shape == [320, 280]
+    as_it_was = web.get(f"/api/jobs/{shown_job(page)}/items/0/before?turned=0").content
+    assert cv2.imdecode(np.frombuffer(as_it_was, np.uint8), -1).shape[:2] == (320, 280)
     report = web.get(f"/api/jobs/{shown_job(page)}/items/0").json()["report"]
     assert (report["turn"], report["warnings"]) == (270, [])
     assert "network" not in report["seconds"]

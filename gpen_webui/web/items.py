@@ -58,10 +58,14 @@ def show_item(job_id: str, n: int) -> Response:
 
 @blueprint.get("/<int:n>/before")
 def before(job_id: str, n: int) -> Response:
-    """The original as it looks, turned as the result is; `?max=` limits its longer side."""
+    """The original as it looks, turned as the result is; `?max=` limits its longer side.
+
+    With `?turned=0` as it was, as a mask has to be.
+    """
     item = job_service().store.item(job_id, n)
+    turn = 0 if request.args.get("turned") == "0" else _turn_of(item)
     with _original(job_id, item) as path:
-        return _shown(path, item, turn=_turn_of(item))
+        return _shown(path, item, turn=turn)
 
 
 @blueprint.get("/<int:n>/after")
@@ -77,8 +81,8 @@ def after(job_id: str, n: int) -> Response:
 @blueprint.get("/<int:n>/condition")
 def condition(job_id: str, n: int) -> Response:
     """What the original, as a print, suffers from: whether it looks faded, how much is damaged."""
-    pixels = _pixels_of(job_id, n)
     with AT_ONCE:
+        pixels = _pixels_of(job_id, n)
         damaged = float(last(scratch_detector.find(pixels)).mean())
         faded = looks_faded(pixels)
     height, width = pixels.shape[:2]
@@ -88,9 +92,8 @@ def condition(job_id: str, n: int) -> Response:
 @blueprint.get("/<int:n>/damage")
 def damage(job_id: str, n: int) -> Response:
     """Where the original seems to be damaged: a PNG of its size, white on black."""
-    pixels = _pixels_of(job_id, n)
     with AT_ONCE:
-        mask = last(scratch_detector.find(pixels))
+        mask = last(scratch_detector.find(_pixels_of(job_id, n)))
     return Response(mask_png(mask.astype(np.uint8) * 255), mimetype="image/png")
 
 

@@ -132,7 +132,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "items.show_item": Operation({200: json_of(named("ItemWithReport"))}),
     "items.before": Operation(
-        {200: dict.fromkeys(PICTURES, BINARY), 304: {}}, query={"max": COUNT}
+        {200: dict.fromkeys(PICTURES, BINARY), 304: {}}, query={"max": COUNT, "turned": SWITCH}
     ),
     "items.after": Operation(
         {200: dict.fromkeys(FILES, BINARY), 304: {}}, query={"max": COUNT, "download": SWITCH}

@@ -47,7 +47,7 @@ export class DamageDialog {
 
   /** @param {string} mask */
   async #begin(mask) {
-    const query = `?max=${SHOWN}`;
+    const query = `?turned=0&max=${SHOWN}`; // a mask is of the photo as it was
     const { naturalWidth, naturalHeight } = await load(picture(this.#job, 0, "before", query));
     this.photo.src = picture(this.#job, 0, "before", query);
     this.strokes.reset(naturalWidth, naturalHeight);
