@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import math
+import struct
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,6 +22,8 @@ from gpen_webui.face_numbers import (
 )
 from gpen_webui.states import Stage
 
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MOST_MASK_BYTES = 2_000_000  # in black and white; more is no mask that somebody painted
 YES, NO = ("1", "true", "on", "yes"), ("0", "false", "off", "no", "")
 
 
@@ -199,3 +204,37 @@ class FaceBoxes(Option):
 
     def json_schema(self) -> dict[str, object]:
         return {"type": "string"}
+
+
+@dataclass(frozen=True)
+class Mask(Option):
+    """A picture in black and white, of one photo's size: a PNG as base64 text; empty for none."""
+
+    def parse(self, name: str, value: object) -> str:
+        if not value:
+            return ""
+        try:
+            data = base64.b64decode(str(value), validate=True)
+            png_size(data)
+        except (binascii.Error, ValueError) as error:
+            raise OptionError(f"{name} must be a PNG as base64 text.") from error
+        if len(data) > MOST_MASK_BYTES:
+            raise OptionError(
+                f"{name} has {len(data) // 1000} kB, but at most {MOST_MASK_BYTES // 1000} kB; "
+                "save it in black and white alone, with less detail."
+            )
+        return str(value)
+
+    def values(self) -> str:
+        return "a picture as large as the photo, white where it is damaged"
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "string", "contentEncoding": "base64"}
+
+
+def png_size(data: bytes) -> tuple[int, int]:
+    """Width and height by a PNG's first chunk. Raises ValueError where it is none."""
+    if len(data) < 33 or not data.startswith(PNG_SIGNATURE) or data[12:16] != b"IHDR":
+        raise ValueError("this is no PNG")
+    width, height = struct.unpack(">II", data[16:24])
+    return width, height

@@ -17,6 +17,7 @@ from gpen_webui.option_kinds import (
     FaceList,
     FaceValues,
     Group,
+    Mask,
     Option,
     OptionError,
     Switch,
@@ -25,6 +26,8 @@ from gpen_webui.option_kinds import (
 from gpen_webui.states import Stage
 
 MODES = ("natural", "strong", "detail")
+# What repairing changes, everything after it works on.
+ON_REPAIRED = (Stage.REPAIR, Stage.ENLARGE, Stage.NETWORK)
 
 
 def _option(default: Any, descriptor: Option) -> Any:
@@ -57,6 +60,39 @@ class RestoreOptions:
                 N_("Sharpest, invents the most"),
                 N_("Only lashes, hair and edges"),
             ),
+        ),
+    )
+    repair: str = _option(
+        "off",
+        Choice(
+            "auto finds scratches, cracks, dust and the like in the whole photo and fills them in",
+            Group.WHOLE,
+            label=N_("Scratches and dust"),
+            in_presets=False,
+            kept_for=ON_REPAIRED,
+            choices=("off", "auto"),
+            labels=(N_("Leave as they are"), N_("Find and fill in")),
+        ),
+    )
+    mask: str = _option(
+        "",
+        Mask(
+            "marks what is damaged in one photo and is to be filled in; in JSON a PNG as base64",
+            Group.WHOLE,
+            in_presets=False,
+            kept_for=ON_REPAIRED,
+        ),
+    )
+    fade: str = _option(
+        "off",
+        Choice(
+            "auto evens out what has faded: spreads the levels, lessens a cast, gently",
+            Group.WHOLE,
+            label=N_("Fading"),
+            in_presets=False,
+            kept_for=ON_REPAIRED,
+            choices=("off", "auto"),
+            labels=(N_("Leave as it is"), N_("Even out")),
         ),
     )
     denoise: int = _option(
@@ -252,6 +288,10 @@ class RestoreOptions:
     def as_dict(self) -> dict[str, Any]:
         """All options by name, as `parse` takes them."""
         return asdict(self)
+
+    def without_mask(self) -> dict[str, Any]:
+        """The same for reports and lists, in which a picture has no place."""
+        return {**asdict(self), "mask": ""}
 
     @property
     def names_faces(self) -> bool:

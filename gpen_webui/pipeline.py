@@ -3,7 +3,7 @@
 Workers call `restore_stages` or `restore_file` from their threads, on one shared `Restorer`.
 Each worker carries one photo through all its stages:
 
-    open -> detect -> align -> enlarge -> network -> blend -> adjust -> save
+    open -> repair -> detect -> align -> enlarge -> network -> blend -> adjust -> save
 
 so that memory is bounded by the workers, not by the album, and while one worker decodes
 or encodes, another's faces are in the network. No result depends on who else is at work.
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 STAGE_WORDS: dict[str, str] = {
     Stage.OPEN: "opening the photo",
+    Stage.REPAIR: "repairing the print",
     Stage.DETECT: "looking for faces",
     Stage.ALIGN: "aligning the faces",
     Stage.ENLARGE: "enlarging and cleaning the photo",
@@ -114,7 +115,7 @@ class ItemReport:
         return cls(
             name,
             ItemState.FAILED,
-            options.as_dict(),
+            options.without_mask(),
             model.name if model else None,
             model.sha256 if model else None,
             error={"stage": stage, "message": message},
@@ -239,7 +240,7 @@ def restore_stages(
     report = ItemReport(
         name=name,
         state=restoration.state,
-        options=options.as_dict(),
+        options=options.without_mask(),
         model=restorer.model.name,
         model_sha256=restorer.model.sha256,
         faces=[face.as_dict() for face in restoration.faces],

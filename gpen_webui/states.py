@@ -35,6 +35,7 @@ class Stage(StrEnum):
     """A step of one photo's way, in order; those that are not needed are left out."""
 
     OPEN = "open"
+    REPAIR = "repair"
     DETECT = "detect"
     ALIGN = "align"
     ENLARGE = "enlarge"

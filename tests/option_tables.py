@@ -40,6 +40,7 @@ def _values(name: str, option: Option) -> str:
     default = DEFAULTS[name]
     if isinstance(option, Switch):
         default = "on" if default else "off"
+    default = "none" if default == "" else default
     unit = f" {option.unit}" if getattr(option, "unit", "") else ""
     return f"{option.values()}{unit} ({default})" if default != "" else option.values()
 

@@ -40,6 +40,7 @@ ORDER = [
     "pipeline",
     "stages",
     "faces",
+    "repairing",
     "engines",
     "models",
     "gpen",

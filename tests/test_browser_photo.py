@@ -357,7 +357,7 @@ def test_a_photo_without_a_face_is_compared_once_it_is_enlarged(web: Server, ope
     page.select_option("#opt-enlarge", "2")
     page.set_input_files("#pick", [upload("meadow.jpg", landscape())])
     wait_until_shown(page)
-    expect(page.locator("#warnings")).to_contain_text("enlarged or cleaned all the same")
+    expect(page.locator("#warnings")).to_contain_text("repaired, enlarged or cleaned all the same")
     expect(page.locator(".viewer .after")).to_be_visible()
 
 
@@ -376,6 +376,50 @@ def test_a_photo_that_lies_on_its_side_is_turned_by_one_click(web: Server, open_
     for side in (".viewer .before", ".viewer .after"):
         shape = page.locator(side).evaluate("image => [image.naturalWidth, image.naturalHeight]")
         assert shape == [320, 280]
+    as_it_was = web.get(f"/api/jobs/{shown_job(page)}/items/0/before?turned=0").content
+    assert cv2.imdecode(np.frombuffer(as_it_was, np.uint8), -1).shape[:2] == (320, 280)
     report = web.get(f"/api/jobs/{shown_job(page)}/items/0").json()["report"]
     assert (report["turn"], report["warnings"]) == (270, [])
     assert "network" not in report["seconds"]
+
+
+def test_damage_is_marked_with_the_brush_filled_and_stays_through_other_settings(
+    web: Server, open_page: OpenPage
+):
+    page = open_page(web.url)
+    restore(page, "brush.jpg", number=8)
+    first = shown_job(page)
+    page.click("#mark-damage")
+    canvas = page.locator("#damage canvas")
+    expect(canvas).to_be_visible()
+    page.wait_for_function("document.querySelector('#damage canvas').width > 100")
+    expect(page.locator("#damage-undo")).to_be_enabled()  # the proposal
+    page.click("#damage-undo")
+    expect(page.locator("#damage-undo")).to_be_disabled()
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.1, box["y"] + box["height"] * 0.1)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.1, box["y"] + box["height"] * 0.4, steps=5)
+    page.mouse.up()
+    page.click("#damage .primary")
+    page.wait_for_url(lambda url: first not in url)
+    wait_until_shown(page)
+    expect(page.locator("#notes")).to_contain_text("Damage was filled in")
+    second = shown_job(page)
+    page.locator("#opt-strength").fill("30")
+    page.wait_for_url(lambda url: second not in url)
+    wait_until_shown(page)
+    expect(page.locator("#notes")).to_contain_text("Damage was filled in")
+
+
+def test_a_faded_print_is_evened_out_by_one_click_also_without_a_face(
+    web: Server, open_page: OpenPage
+):
+    page = open_page(web.url)
+    pixels = cv2.imdecode(np.frombuffer(landscape(), np.uint8), cv2.IMREAD_COLOR)
+    faded = cv2.imencode(".png", (0.4 * pixels + 110).astype(np.uint8))[1].tobytes()
+    page.set_input_files("#pick", [upload("faded.png", faded, "image/png")])
+    page.click("#seems-faded button")
+    expect(page.locator("#notes")).to_contain_text("Faded levels were evened out")
+    expect(page.locator("#seems-faded")).to_be_hidden()
+    expect(page.locator(".viewer .after")).to_be_visible()

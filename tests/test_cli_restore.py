@@ -416,3 +416,25 @@ def test_faces_and_comparisons_are_saved_on_request(album: Path, tmp_path: Path)
     assert {"faces/anna_face1_before.png", "faces/anna_face1_after.png"} <= found
     with Image.open(tmp_path / "out" / "compare" / "anna.jpg") as both:
         assert both.size == (480, 240)
+
+
+def test_a_mask_of_the_command_line_marks_one_photo_alone(tmp_path: Path):
+    photo = Image.open(ASTRONAUT).resize((256, 256))
+    mask = Image.new("L", photo.size)
+    mask.paste(255, (20, 10, 24, 90))
+    scratched = photo.copy()
+    scratched.paste((255, 255, 255), (20, 10, 24, 90))
+    scratched.save(tmp_path / "print.png")
+    mask.save(tmp_path / "mask.jpg", quality=95)
+    out = tmp_path / "out"
+    done = restore(tmp_path / "print.png", "--mask", tmp_path / "mask.jpg", "-o", out, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = report_of(out)["print.png"]
+    assert any("Damage was filled in" in note for note in report["notes"])
+    assert report["options"]["mask"] == ""
+    pixels = np.asarray(Image.open(out / "print.png")).astype(int)
+    assert np.abs(pixels[20:80, 21:23] - np.asarray(photo)[20:80, 21:23]).mean() < 20
+
+    both = [tmp_path / "print.png", ASTRONAUT]
+    refused = restore(*both, "--mask", tmp_path / "mask.jpg", cwd=tmp_path)
+    assert "--mask belongs to one photo, but 2 are named" in refused.stderr

@@ -351,3 +351,42 @@ def test_health_tells_which_model_is_ready(server: Server, album: dict):
     assert answer.status_code == 200
     assert (told["status"], told["model"]) == ("ready", "gpen-mini-256")
     assert told["workers"] >= 1
+
+
+def test_a_mask_is_sent_as_a_file_checked_used_and_kept_out_of_lists(server: Server):
+    photo = decoded(small_photo(7))
+    damaged = photo.copy()
+    damaged[40:44] = 255
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    mask[38:46] = 255
+
+    def enhance(mask: np.ndarray):
+        files = {
+            "photo": ("print.png", cv2.imencode(".png", damaged)[1].tobytes()),
+            "mask": ("mask.png", cv2.imencode(".png", mask)[1].tobytes()),
+        }
+        return server.session.post(f"{server.url}/enhance?wait=1", files=files)
+
+    answer = enhance(mask)
+    filled = decoded(answer.content)
+    assert np.abs(filled[41].astype(int) - photo[41]).mean() < 25
+    job = answer.headers["X-Job"]
+    assert server.job(job)["options"]["mask"]
+    listed = {each["id"]: each for each in server.get("/api/jobs").json()["jobs"]}
+    assert listed[job]["options"]["mask"] == ""
+
+    refused = enhance(mask[:20])
+    assert refused.status_code == 422
+    assert "pixels, its mask" in refused.json()["error"]["message"]
+
+
+def test_what_a_print_suffers_from_is_told_with_a_mask_to_start_from(server: Server):
+    photo = decoded(small_photo(8))
+    job = server.new_album([("print.jpg", small_photo(8))])
+    condition = server.get(f"/api/jobs/{job}/items/0/condition").json()
+    assert condition["faded"] is False
+    assert (condition["height"], condition["width"]) == photo.shape[:2]
+    mask = decoded(server.get(f"/api/jobs/{job}/items/0/damage").content)
+    assert mask.shape == photo.shape[:2]
+    assert set(np.unique(mask)) <= {0, 255}
+    assert (mask > 0).mean() == pytest.approx(condition["damaged"], abs=1e-5)

@@ -119,7 +119,7 @@ class Album:
         there = self._record.folder / result
         if not there.exists() or os.path.realpath(there) in sources:
             return None
-        options = self._settings.options.as_dict()
+        options = self._settings.options.without_mask()
         found = ItemReport(
             name, ItemState.DONE, options, result=result.as_posix(), warnings=[WAS_THERE]
         )
@@ -177,7 +177,7 @@ class Album:
             "state": JobState.DONE,
             "model": model.name,
             "model_sha256": model.sha256,
-            "options": self._settings.options.as_dict(),
+            "options": self._settings.options.without_mask(),
             "photos": [],
         }
 

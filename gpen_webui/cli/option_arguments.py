@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from gpen_webui.option_kinds import (
     Choice,
@@ -10,6 +11,7 @@ from gpen_webui.option_kinds import (
     FaceList,
     FaceValues,
     Group,
+    Mask,
     Switch,
     WholeNumber,
 )
@@ -33,6 +35,9 @@ def add_option_arguments(parser: argparse.ArgumentParser) -> None:
                 groups[option.group].add_argument(
                     flag, metavar="FACES", help=f"{said}; {option.values()}"
                 )
+            case Mask():
+                said = f"{said}; {option.values()}"
+                groups[option.group].add_argument(flag, type=Path, metavar="FILE", help=said)
             case Switch():
                 said = f"{said} (default: {'on' if DEFAULTS[name] else 'off'})"
                 kind = argparse.BooleanOptionalAction
@@ -42,7 +47,16 @@ def add_option_arguments(parser: argparse.ArgumentParser) -> None:
 def chosen_options(arguments: argparse.Namespace) -> RestoreOptions:
     """The options given on the command line, checked; the rest keep their defaults.
 
-    Raises OptionError.
+    Raises OptionError, and PhotoError for a mask that is no picture.
     """
-    given = {name: getattr(arguments, name) for name in OPTIONS}
+    given = {name: _value(getattr(arguments, name)) for name in OPTIONS}
     return RestoreOptions.parse({name: value for name, value in given.items() if value is not None})
+
+
+def _value(given: object) -> object:
+    """What an option's value is; of a mask's file, its text."""
+    if not isinstance(given, Path):
+        return given
+    from gpen_webui.repairing.mask import mask_of_file
+
+    return mask_of_file(given)

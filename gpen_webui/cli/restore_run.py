@@ -49,6 +49,10 @@ def restore(arguments: argparse.Namespace) -> int:
             f"There are {len(photos)} photos, each with other faces; name faces for one photo at "
             "a time."
         )
+    if options.mask and len(photos) > 1:
+        raise OptionError(
+            f"--mask belongs to one photo, but {len(photos)} are named; name that one alone."
+        )
     workers = min(len(photos), choose_workers(settings))
     log_to_file(settings.outputs, settings.log_level, settings.log_format)
     restorer = open_restorer(settings, workers)  # closed by the workers that use it

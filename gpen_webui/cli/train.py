@@ -67,7 +67,7 @@ def _add_run(actions: argparse._SubParsersAction) -> None:
         type=Path,
         nargs="+",
         metavar="FOLDER",
-        help="of prepared faces, or of photos for `--task enlarge`",
+        help="of prepared faces; for the other tasks, of photos",
     )
     run.add_argument("-o", "--output", type=Path, required=True, help="folder for this training")
     _add_task(run)
@@ -81,7 +81,9 @@ def _add_run(actions: argparse._SubParsersAction) -> None:
     run.add_argument(
         "--compile", action="store_true", help="a third faster; on a CPU this needs a C++ compiler"
     )
-    run.add_argument("--size", type=int, help="side of the pictures in pixels: 256, enlarge 96")
+    run.add_argument(
+        "--size", type=int, help="side of the pictures in pixels: 256, enlarge 96, scratches 192"
+    )
     faces = run.add_argument_group("faces")
     faces.add_argument("--narrow", type=float, default=0.25, help="width of the network")
     faces.add_argument("--channel-multiplier", type=int, default=1, help="width from 64 px on")
@@ -100,7 +102,7 @@ def _add_task(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         type=Task,
         choices=tuple(Task),
         default=Task.FACES,
-        help="restore faces, or enlarge and clean whole photos",
+        help="restore faces, enlarge and clean whole photos, or find scratches",
     )
     enlarge = parser.add_argument_group("enlarge")
     enlarge.add_argument(
@@ -119,6 +121,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from gpen_webui.training.enlarging.train import EnlargingOptions, EnlargingTraining
 
         EnlargingTraining(_options(EnlargingOptions, given)).run()
+    elif arguments.task is Task.SCRATCHES:
+        from gpen_webui.training.scratches.train import ScratchOptions, ScratchTraining
+
+        ScratchTraining(_options(ScratchOptions, given)).run()
     else:
         from gpen_webui.training.train import Training, TrainingOptions
 
@@ -133,7 +139,7 @@ def _options(kind: type[Options], given: dict[str, Any]) -> Options:
 def _add_evaluate(actions: argparse._SubParsersAction) -> None:
     evaluate = actions.add_parser("evaluate", help="measure a model on what it was not trained on")
     evaluate.add_argument(
-        "model", metavar="MODEL", help="a model's name or a weight file; enlarge: a weight file"
+        "model", metavar="MODEL", help="a model's name or a weight file; other tasks: a file"
     )
     evaluate.add_argument(
         "folders", type=Path, nargs="+", metavar="FOLDER", help="as they were given to `train run`"
@@ -160,6 +166,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         arguments.output.mkdir(parents=True, exist_ok=True)
     if arguments.task is Task.ENLARGE:
         return _evaluate_enlarging(arguments)
+    if arguments.task is Task.SCRATCHES:
+        return _evaluate_scratches(arguments)
     from gpen_webui.models.installed import find_model
     from gpen_webui.training.evaluate import Evaluator, restore_with
     from gpen_webui.training.faces import open_sets
@@ -198,4 +206,16 @@ def _evaluate_enlarging(arguments: argparse.Namespace) -> int:
     if arguments.output:
         report = json.dumps([row._asdict() for row in rows], indent=2)
         (arguments.output / f"{files[0].stem}.json").write_text(report, encoding="utf-8")
+    return EXIT_OK
+
+
+def _evaluate_scratches(arguments: argparse.Namespace) -> int:
+    from gpen_webui.training.faces import open_sets
+    from gpen_webui.training.scratches.evaluate import evaluate, table
+
+    rows = evaluate(Path(arguments.model), open_sets(arguments.folders), arguments.count)
+    print(table(rows))
+    if arguments.output:
+        report = json.dumps([row._asdict() for row in rows], indent=2)
+        (arguments.output / f"{Path(arguments.model).stem}.json").write_text(report, "utf-8")
     return EXIT_OK

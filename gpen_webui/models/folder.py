@@ -9,8 +9,13 @@ from gpen_webui.errors import UserError
 from gpen_webui.models.published import published_model
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".onnx")
-# The face detector lies there, too, and the networks that enlarge whole photos.
-NO_MODELS = {"centerface.onnx", "enlarge-clean.safetensors", "enlarge-restore.safetensors"}
+# What finds faces and scratches lies there, too, and the networks that enlarge whole photos.
+NO_MODELS = {
+    "centerface.onnx",
+    "enlarge-clean.safetensors",
+    "enlarge-restore.safetensors",
+    "scratches.onnx",
+}
 
 
 class ModelError(UserError):

@@ -16,6 +16,7 @@ from gpen_webui.engines.open import open_tile_engine
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
+from gpen_webui.repairing.scratches import ScratchDetector
 from gpen_webui.stages.adjust import Adjust
 from gpen_webui.stages.base import (
     FaceReport,
@@ -27,6 +28,7 @@ from gpen_webui.stages.base import (
 from gpen_webui.stages.enlarge import Enlarge, OpenTileEngine, TileEngines
 from gpen_webui.stages.face_network import FaceNetwork
 from gpen_webui.stages.faces import FindFaces, RestoreAligned, RestoreFaces
+from gpen_webui.stages.repair import RepairPrint
 from gpen_webui.stages.small_faces import SmallFaces
 from gpen_webui.stages.turn import TurnUpright
 from gpen_webui.states import ItemState
@@ -81,6 +83,7 @@ class Restorer:
         self._tile_engines = TileEngines(open_tile_engine)
         self.face_network = FaceNetwork(engine, model, small_faces)
         self.stages: list[PhotoStage] = [
+            RepairPrint(ScratchDetector()),
             FindFaces(detector, self.face_network),
             Enlarge(self._tile_engines, self.face_network.engine.size),
             RestoreFaces(self.face_network),
@@ -154,7 +157,7 @@ class Restorer:
         self._tile_engines.close()
 
 
-def last(stages: Generator[str, None, Value]) -> Value:
+def last(stages: Generator[object, None, Value]) -> Value:
     """Go through all stages; what the generator returns."""
     while True:
         try:

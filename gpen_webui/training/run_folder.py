@@ -16,6 +16,14 @@ from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import writing_atomically
 from gpen_webui.gpen.checkpoint import save_checkpoint
 
+# Of a validated number: its title, its unit, and where nothing is gained.
+CURVES = {
+    "psnr_gain": ("PSNR, result minus input", "dB", 0.0),
+    "alex_ratio": ("ST-LPIPS (alex), result / input", "", 1.0),
+    "f1": ("Damage found (F1)", "", 0.0),
+    "false_percent": ("Taken for damage on sound pictures", "%", 0.0),
+}
+
 
 class RunFolderError(UserError):
     """The folder of a training cannot be used."""
@@ -87,22 +95,29 @@ class RunFolder:
         checks = [entry for entry in map(json.loads, lines) if "sets" in entry]
         if not checks:
             return
-        figure, axes = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
+        numbers = _numbers_of(checks[-1]["sets"])
+        figure, axes = pyplot.subplots(1, len(numbers), figsize=(11, 4), layout="constrained")
         steps = [entry["step"] for entry in checks]
         for number, (name, levels) in enumerate(checks[-1]["sets"].items()):
             for level, line in zip(levels, (":", "-", "--"), strict=False):
-                for axis, key in zip(axes, ("psnr_gain", "alex_ratio"), strict=True):
+                for axis, key in zip(axes, numbers, strict=True):
                     # A set that was added later begins where it was added.
                     values = [c["sets"].get(name, {}).get(level, {}).get(key) for c in checks]
                     values = [math.nan if value is None else value for value in values]
                     axis.plot(steps, values, line, color=f"C{number}", label=f"{name}, {level}")
-        axes[0].set(title="PSNR, result minus input", xlabel="step", ylabel="dB")
-        axes[1].set(title="ST-LPIPS (alex), result / input", xlabel="step")
-        for axis in axes:
-            axis.axhline(float(axis is axes[1]), color="grey", linewidth=0.8)
+        for axis, key in zip(axes, numbers, strict=True):
+            title, unit, neutral = CURVES[key]
+            axis.set(title=title, xlabel="step", ylabel=unit)
+            axis.axhline(neutral, color="grey", linewidth=0.8)
             axis.legend()
         figure.savefig(self.path / "metrics.png", dpi=110)
         pyplot.close(figure)
+
+
+def _numbers_of(sets: dict[str, Any]) -> list[str]:
+    """The names of the numbers that were validated and have a curve."""
+    first = next(iter(sets.values()))
+    return [name for name in next(iter(first.values())) if name in CURVES]
 
 
 def write_sheet(path: Path, columns: list[Tensor]) -> None:

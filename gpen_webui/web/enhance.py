@@ -16,7 +16,7 @@ from gpen_webui.files.sidecars import has_full_name
 from gpen_webui.jobs.records import Item
 from gpen_webui.jobs.runner.failures import not_restored
 from gpen_webui.jobs.store.jobs import NewPhoto
-from gpen_webui.options import RestoreOptions
+from gpen_webui.options import OPTIONS, RestoreOptions
 from gpen_webui.photo.formats import PHOTO_SUFFIXES
 from gpen_webui.states import RESTORED_ITEMS, UNFINISHED_ITEMS, ItemState, JobState
 from gpen_webui.web.context import (
@@ -39,7 +39,7 @@ from gpen_webui.web.errors import (
     WasCancelledError,
 )
 from gpen_webui.web.items import attachment, result_path
-from gpen_webui.web.uploads import all_uploaded, uploaded, uploaded_sidecars
+from gpen_webui.web.uploads import all_uploaded, uploaded, uploaded_mask, uploaded_sidecars
 
 blueprint = Blueprint("enhance", __name__)
 
@@ -49,6 +49,8 @@ def enhance() -> Response | tuple[Response, int]:
     """One photo: 202 and where to look, or with `wait=1` the restored photo itself."""
     path, filename = uploaded("photo")
     options = form_options()
+    if mask := uploaded_mask():
+        options = replace(options, mask=OPTIONS["mask"].parse("mask", mask))
     store = job_service().store
     name = request.form.get("name") or filename
     sidecars = uploaded_sidecars(name)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import BoundedSemaphore
 
+import numpy as np
 from flask import Blueprint, Response, jsonify, request, send_file
 
 from gpen_webui.files.originals import hold_open
@@ -19,12 +20,17 @@ from gpen_webui.photo.encode import encode_photo
 from gpen_webui.photo.formats import mime_type
 from gpen_webui.photo.photo import Photo, open_photo, thumbnail
 from gpen_webui.photo.turning import turned
+from gpen_webui.repairing.fade import looks_faded
+from gpen_webui.repairing.mask import mask_png
+from gpen_webui.repairing.scratches import ScratchDetector
+from gpen_webui.stages.restorer import last
 from gpen_webui.web.context import job_service, request_key, settings, whole_number
 from gpen_webui.web.errors import MissingPictureError
 from gpen_webui.web.uploads import uploaded, uploaded_sidecars
 
 THUMBNAIL_SIDE = 320
 QUALITY = 92
+scratch_detector = ScratchDetector()
 AT_ONCE = BoundedSemaphore(2)  # pictures in memory, which may be very large
 
 blueprint = Blueprint("items", __name__, url_prefix="/api/jobs/<job_id>/items")
@@ -52,10 +58,14 @@ def show_item(job_id: str, n: int) -> Response:
 
 @blueprint.get("/<int:n>/before")
 def before(job_id: str, n: int) -> Response:
-    """The original as it looks, turned as the result is; `?max=` limits its longer side."""
+    """The original as it looks, turned as the result is; `?max=` limits its longer side.
+
+    With `?turned=0` as it was, as a mask has to be.
+    """
     item = job_service().store.item(job_id, n)
+    turn = 0 if request.args.get("turned") == "0" else _turn_of(item)
     with _original(job_id, item) as path:
-        return _shown(path, item, turn=_turn_of(item))
+        return _shown(path, item, turn=turn)
 
 
 @blueprint.get("/<int:n>/after")
@@ -66,6 +76,25 @@ def after(job_id: str, n: int) -> Response:
     if request.args.get("download", "0") != "0":
         return attachment(path, f"{path.stem}-restored{path.suffix}")
     return _shown(path, item)
+
+
+@blueprint.get("/<int:n>/condition")
+def condition(job_id: str, n: int) -> Response:
+    """What the original, as a print, suffers from: whether it looks faded, how much is damaged."""
+    with AT_ONCE:
+        pixels = _pixels_of(job_id, n)
+        damaged = float(last(scratch_detector.find(pixels)).mean())
+        faded = looks_faded(pixels)
+    height, width = pixels.shape[:2]
+    return jsonify(faded=faded, damaged=round(damaged, 6), width=width, height=height)
+
+
+@blueprint.get("/<int:n>/damage")
+def damage(job_id: str, n: int) -> Response:
+    """Where the original seems to be damaged: a PNG of its size, white on black."""
+    with AT_ONCE:
+        mask = last(scratch_detector.find(_pixels_of(job_id, n)))
+    return Response(mask_png(mask.astype(np.uint8) * 255), mimetype="image/png")
 
 
 @blueprint.get("/<int:n>/thumbnail")
@@ -87,6 +116,13 @@ def attachment(path: Path, name: str | None = None) -> Response:
     """A file to be saved under its own or another name; browsers never show it as a page."""
     kind = mime_type(path.suffix)
     return send_file(path, kind, as_attachment=True, download_name=name or path.name, max_age=0)
+
+
+def _pixels_of(job_id: str, n: int) -> np.ndarray:
+    """An original, decoded, (H,W,3) uint8 RGB."""
+    item = job_service().store.item(job_id, n)
+    with _original(job_id, item) as path:
+        return open_photo(path, name=item.name, max_megapixels=settings().max_megapixels).pixels
 
 
 @contextmanager

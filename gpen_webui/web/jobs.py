@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
-from gpen_webui.jobs.records import KINDS
+from gpen_webui.jobs.records import KINDS, Job
 from gpen_webui.web.album_zip import stream_zip
 from gpen_webui.web.context import (
     check_for_kind,
@@ -34,10 +34,16 @@ def list_jobs() -> Response:
     limit = min(whole_number("limit", JOBS_AT_ONCE), MOST_JOBS)
     store = job_service().store
     return jsonify(
-        jobs=[job_json(job) for job in store.jobs(limit, request.args.get("before"))],
+        jobs=[_in_short(job) for job in store.jobs(limit, request.args.get("before"))],
         bytes_used=store.bytes_used(),
         disk_free=disk_free(),
     )
+
+
+def _in_short(job: Job) -> dict:
+    """A job as a list shows it: a painted mask comes only with the job alone."""
+    shown = job_json(job)
+    return shown | {"options": {**shown["options"], "mask": ""}}
 
 
 @blueprint.post("")

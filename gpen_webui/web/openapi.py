@@ -96,7 +96,13 @@ OPERATIONS: dict[str, Operation] = {
         query={"wait": SWITCH},
         body=multipart(
             {"photo": BINARY},
-            {**option_schemas(), "name": TEXT, "key": TEXT, "xmp": array_of(BINARY)},
+            {
+                **option_schemas(),
+                "mask": BINARY,
+                "name": TEXT,
+                "key": TEXT,
+                "xmp": array_of(BINARY),
+            },
         ),
     ),
     "enhance.batch_enhance": Operation(
@@ -126,11 +132,26 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "items.show_item": Operation({200: json_of(named("ItemWithReport"))}),
     "items.before": Operation(
-        {200: dict.fromkeys(PICTURES, BINARY), 304: {}}, query={"max": COUNT}
+        {200: dict.fromkeys(PICTURES, BINARY), 304: {}}, query={"max": COUNT, "turned": SWITCH}
     ),
     "items.after": Operation(
         {200: dict.fromkeys(FILES, BINARY), 304: {}}, query={"max": COUNT, "download": SWITCH}
     ),
+    "items.condition": Operation(
+        {
+            200: json_of(
+                object_of(
+                    {
+                        "faded": {"type": "boolean"},
+                        "damaged": {"type": "number"},
+                        "width": COUNT,
+                        "height": COUNT,
+                    }
+                )
+            )
+        }
+    ),
+    "items.damage": Operation({200: {"image/png": BINARY}}),
     "items.small": Operation(
         {200: {"image/jpeg": BINARY}, 304: {}}, query={"of": {"enum": ["before", "after"]}}
     ),

@@ -17,6 +17,7 @@ from flask import Flask, Request, g, request
 from werkzeug.datastructures import FileStorage
 
 from gpen_webui.files.sidecars import has_full_name
+from gpen_webui.repairing.mask import mask_of_file
 from gpen_webui.settings import Settings
 from gpen_webui.web.context import job_service, settings
 from gpen_webui.web.errors import (
@@ -157,6 +158,16 @@ def uploaded(field: str) -> tuple[Path, str]:
     if len(files) > 1:
         raise BadRequestError(f"Send one file as “{field}”, not {len(files)}.")
     return files[0]
+
+
+def uploaded_mask() -> str | None:
+    """The file of the form field “mask”, as the option's text; None where none was sent."""
+    sent = request.files.get("mask")
+    located = _located(sent) if sent else None
+    if located is None:
+        return None
+    path, name = located
+    return mask_of_file(path, name)
 
 
 def all_uploaded(field: str) -> list[tuple[Path, str]]:

@@ -21,6 +21,7 @@ export const ItemState = Object.freeze({
 
 export const Stage = Object.freeze({
   OPEN: "open",
+  REPAIR: "repair",
   DETECT: "detect",
   ALIGN: "align",
   ENLARGE: "enlarge",

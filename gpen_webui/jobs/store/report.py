@@ -25,7 +25,7 @@ def job_report(database: Database, job_id: str) -> dict:
         rows = connection.execute(
             f"SELECT {REPORTED} FROM items WHERE job = ? ORDER BY n", [job_id]
         )
-        options = json.loads(job["options"])
+        options = json.loads(job["options"]) | {"mask": ""}  # a picture has no place in it
         photos = [_photo_report(row, options) for row in rows]
     models = {(photo["model"], photo["model_sha256"]) for photo in photos if photo["model"]}
     model, model_sha256 = next(iter(models), (None, None))

@@ -34,8 +34,8 @@ export class Outcome {
     find("#filename", this.element).textContent = item.name.split("/").pop() ?? "";
     this.facts.textContent = hasNoFace ? noFaceTitle(item) : facesAndTime(item);
     const warnings = [...(hasNoFace ? [noFaceWords(item)] : []), ...item.warnings];
-    const lines = warnings.map((text) => make("li", {}, text));
-    find("#warnings", this.element).replaceChildren(...lines);
+    find("#warnings", this.element).replaceChildren(...linesOf(warnings));
+    find("#notes", this.element).replaceChildren(...linesOf(item.report?.notes ?? []));
     this.#propose(item);
     const download = find("#download", this.element, HTMLAnchorElement);
     download.href = picture(job, 0, "after", "?download=1");
@@ -57,6 +57,9 @@ export class Outcome {
 
 /** Whether the photo could be turned upright, and was not. @param {Item} item */
 const liesTurned = (item) => Boolean(item.report?.turn) && !item.report?.options?.upright;
+
+/** @param {string[]} texts */
+const linesOf = (texts) => texts.map((text) => make("li", {}, text));
 
 /** Whether faces were found, and all left alone. @param {Item} item */
 const hasFaces = (item) => (item.report?.faces ?? []).length > 0;

@@ -15,6 +15,7 @@ import { say } from "../shared/words.js";
 import { ENDED_ITEMS, ItemState, RESTORED_ITEMS } from "../states.js";
 import { FaceStrip } from "./face_strip.js";
 import { noFaceTitle, Outcome } from "./outcome.js";
+import { PrintCondition } from "./print_condition.js";
 import { SettingsHistory } from "./settings_history.js";
 import { SettingsTrial } from "./settings_trial.js";
 import { StageList } from "./stage_list.js";
@@ -58,10 +59,11 @@ export class Restoration {
       find("#redo", root, HTMLButtonElement),
       (tried) => {
         this.options.set(tried);
-        this.tryOptions();
+        this.tryOptions({ mask: String(tried.mask ?? "") });
       },
     );
     find("#download", root).addEventListener("click", () => (this.#tried = null));
+    this.print = new PrintCondition(root, options, (more) => this.tryOptions(more));
     this.trial = new SettingsTrial(find("#rerun", root), (id) => this.#replace(id));
     find("#turn-upright", root).addEventListener("click", () => options.choose({ upright: true }));
     find("#again", root).addEventListener("click", () => this.#retry());
@@ -101,12 +103,15 @@ export class Restoration {
     );
   }
 
-  /** The settings have changed: the same photo again, once they rest. */
-  tryOptions() {
+  /**
+   * The settings have changed: the same photo again, once they rest.
+   * @param {Record<string, string>} [more] options that the form has not
+   */
+  tryOptions(more = {}) {
     const job = this.#job;
     if (!job || !RESTORED_ITEMS.includes(this.#state)) return;
     this.trial.schedule(this.#base ?? job.id, () => {
-      const options = { ...job.options, ...this.options.read() };
+      const options = { ...job.options, ...this.options.read(), ...more };
       this.history.add(options);
       return options;
     });
@@ -134,6 +139,7 @@ export class Restoration {
     this.trial.cancel();
     this.#id = this.#base = this.#job = this.#file = this.#tried = null;
     this.history.begin(null);
+    this.print.forget();
     title(null);
     history.replaceState(null, "", address("/"));
     this.forAlbum.href = address("/batch");
@@ -216,6 +222,7 @@ export class Restoration {
     this.#setState(item.state);
     this.outcome.show(id, item);
     await this.#compare(id, item, keepView);
+    this.print.show(job);
     if (!isNews) return;
     title(item.state === ItemState.DONE ? `✓ ${item.name}` : noFaceTitle(item));
     tell(say("notify.title", { name: item.name }), this.outcome.words);

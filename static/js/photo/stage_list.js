@@ -9,6 +9,7 @@ const WAITING = "waiting"; // sent, and not begun
 /** Stages that have no step of their own, and the one that shows them. @type {Record<string, string>} */
 const STEP_OF = {
   [WAITING]: "upload",
+  [Stage.REPAIR]: Stage.OPEN,
   [Stage.ALIGN]: Stage.DETECT,
   [Stage.ENLARGE]: Stage.DETECT,
   [Stage.ADJUST]: Stage.BLEND,

@@ -35,6 +35,7 @@ export type ItemError = { stage: string | null; message: string };
 export type Report = {
   options: Options;
   faces: Face[];
+  notes?: string[];
   scale?: number;
   useful_scale?: number;
   unchanged?: boolean;

@@ -1,0 +1,1 @@
+"""Repair old prints: find scratches and dust, fill them in, even out what has faded."""

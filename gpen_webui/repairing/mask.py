@@ -1,0 +1,58 @@
+"""A mask of damage that somebody painted: a PNG in black and white, as text among the options."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gpen_webui.errors import UserError
+from gpen_webui.option_kinds import png_size
+from gpen_webui.photo.photo import open_photo
+
+WHITE = 128  # levels from which a pixel is marked
+
+
+class MaskError(UserError):
+    """The mask does not fit the photo."""
+
+
+def mask_text(levels: np.ndarray) -> str:
+    """The option's text for a mask (H,W) uint8, in which 128 and more means damaged."""
+    return base64.b64encode(mask_png(levels)).decode("ascii")
+
+
+def mask_png(levels: np.ndarray) -> bytes:
+    """A mask (H,W) uint8 as a PNG in black and white alone."""
+    marked = (levels >= WHITE).astype(np.uint8) * 255
+    return cv2.imencode(".png", marked, (cv2.IMWRITE_PNG_BILEVEL, 1))[1].tobytes()
+
+
+def mask_of_file(path: Path, name: str | None = None) -> str:
+    """The option's text for a picture file of any format. name: what errors call it.
+
+    Raises PhotoError where it is no picture.
+    """
+    photo = open_photo(path, name=name)
+    return mask_text(cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY))
+
+
+def read_mask(text: str, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """The mask of an option's text, (H,W) bool, for a photo of that shape.
+
+    name: of the photo, for errors. Raises MaskError where the mask has another size, or is no
+    picture; its size is known before it takes any memory.
+    """
+    data = base64.b64decode(text)
+    width, height = png_size(data)
+    if (height, width) != tuple(shape[:2]):
+        raise MaskError(
+            f"{name} has {shape[1]} x {shape[0]} pixels, its mask {width} x {height}; give a mask "
+            "of the photo's size, seen upright."
+        )
+    levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if levels is None:
+        raise MaskError(f"The mask of {name} is damaged; paint it anew.")
+    return levels >= WHITE

@@ -1,0 +1,123 @@
+"""Find where a print is damaged: scratches, cracks, folds, tears, dust, lost emulsion.
+
+A small network of this project looks at the photo in grey at about a megapixel, part by part, and
+again at half and quarter the size, at which wide cracks and folds look like those that it knows
+(models/scratches.md tells what it is and how it was trained).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gpen_webui.errors import UserError
+from gpen_webui.folders import BUNDLED
+
+WEIGHTS = BUNDLED / "models" / "scratches.onnx"
+WORKING_PIXELS = 1_500_000  # larger photos are shrunk to this before the network sees them
+LEAST_PIXELS = 60_000  # of the smallest size at which it looks
+PART, MARGIN = 640, 64  # of the network's runs: side of what each decides, and what it sees around
+MULTIPLE = 32  # of which the sides must be
+PROBABILITY = 0.5  # from which a pixel counts as damaged
+RIM = 1  # working pixels around damage that its blur reaches
+
+
+class ScratchDetectorError(UserError):
+    """The network's file is missing or damaged."""
+
+
+class ScratchDetector:
+    """Finds damage; may be called from many threads, each of which gets its own network."""
+
+    def __init__(self, weights: Path = WEIGHTS):
+        self._weights = weights
+        self._of_thread = threading.local()
+
+    def find(self, pixels: np.ndarray) -> Generator[None, None, np.ndarray]:
+        """Where a photo (H,W,3) uint8 RGB is damaged, (H,W) bool. Yields before each part.
+
+        The same photo gives the same mask, whatever else is running. Raises
+        ScratchDetectorError.
+        """
+        grey = working_grey(pixels)
+        found = np.zeros(grey.shape, bool)
+        while True:
+            here = np.zeros(grey.shape, np.uint8)
+            for rows, columns in _parts(grey.shape):
+                yield
+                here[rows, columns] = self._find_in(grey, rows, columns)
+            found |= enlarged(cv2.dilate(here, disc(RIM)) > 0, found.shape)
+            if grey.size < 4 * LEAST_PIXELS:
+                return enlarged(found, pixels.shape[:2])
+            half = (max(1, grey.shape[1] // 2), max(1, grey.shape[0] // 2))
+            grey = cv2.resize(grey, half, interpolation=cv2.INTER_AREA)
+
+    def _find_in(self, grey: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        seen = tuple(
+            slice(max(0, part.start - MARGIN), min(side, part.stop + MARGIN))
+            for part, side in zip((rows, columns), grey.shape, strict=True)
+        )
+        window = grey[seen]
+        height, width = window.shape
+        padded = cv2.copyMakeBorder(
+            window, 0, -height % MULTIPLE, 0, -width % MULTIPLE, cv2.BORDER_REPLICATE
+        )
+        network = self._network()
+        network.setInput(padded[None, None].astype(np.float32) / 255)
+        damage = network.forward()[0, 0, :height, :width]
+        top, left = rows.start - seen[0].start, columns.start - seen[1].start
+        part = damage[top:, left:][: rows.stop - rows.start, : columns.stop - columns.start]
+        return (part > PROBABILITY).astype(np.uint8)
+
+    def _network(self) -> cv2.dnn.Net:
+        if not hasattr(self._of_thread, "network"):
+            if not self._weights.is_file():
+                raise ScratchDetectorError(
+                    f"{self._weights}, which finds scratches, is missing; fetch this program's "
+                    "files anew."
+                )
+            try:
+                self._of_thread.network = cv2.dnn.readNetFromONNX(str(self._weights))
+            except cv2.error as error:
+                raise ScratchDetectorError(
+                    f"{self._weights}, which finds scratches, is damaged; fetch this program's "
+                    "files anew."
+                ) from error
+        return self._of_thread.network
+
+
+def working_grey(pixels: np.ndarray) -> np.ndarray:
+    """What the network sees of a photo (H,W,3) uint8 RGB: (h,w) uint8."""
+    height, width = pixels.shape[:2]
+    scale = min(1.0, (WORKING_PIXELS / (height * width)) ** 0.5)
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+
+
+def enlarged(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A mask (h,w) bool at another size (H,W), its edges smooth."""
+    if mask.shape == tuple(shape):
+        return mask
+    levels = mask.astype(np.uint8) * 255
+    return cv2.resize(levels, shape[1::-1], interpolation=cv2.INTER_LINEAR) >= 128
+
+
+def disc(radius: int) -> np.ndarray:
+    """(2r+1,2r+1) uint8, to grow masks with."""
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+
+
+def _parts(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
+    height, width = shape
+    for top in range(0, height, PART):
+        for left in range(0, width, PART):
+            yield (
+                slice(top, min(top + PART, height)),
+                slice(left, min(left + PART, width)),
+            )

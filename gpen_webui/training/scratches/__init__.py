@@ -1,0 +1,1 @@
+"""Teach a network to find where prints are damaged."""
