@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STREAM_BYTES, STREAMS_BYTES = 150 << 20, 600 << 20  # what one stream takes, and all may take
+CORES_PER_STREAM = 4  # a stream takes 250 MB, and so many cores are quick with one tile
 
 
 class OpenVinoTileEngine(TileEngine):
@@ -39,7 +39,7 @@ class OpenVinoTileEngine(TileEngine):
     def __init__(self, model: InstalledModel, *, precision: str, workers: int, cache: Path | None):
         self.shape = TileShape(model.size, MARGIN, SCALE)
         threads = cpu_cores()
-        self.streams = max(1, min(workers, threads, STREAMS_BYTES // STREAM_BYTES))
+        self.streams = max(1, min(workers, threads // CORES_PER_STREAM))
         opener = VariantOpener(model, cache, lambda variant: settings_for(self.streams, threads))
         choice = _choose(opener, precision)
         self.description = (
