@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gpen_webui.cli import main
-from gpen_webui.repairing.scratches import ScratchDetector
+from gpen_webui.repairing.scratches import PROBABILITY, ScratchDetector
 from gpen_webui.stages.restorer import last
 from gpen_webui.training.scratches import damage
 from gpen_webui.training.scratches.measures import Counts
@@ -104,8 +104,8 @@ def test_the_file_computes_what_the_network_does(tmp_path: Path):
     )[0, 0, :60, :100]
     pixels = np.repeat(grey.numpy()[:, :, None], 3, axis=2)
     found = last(ScratchDetector(tmp_path / "net.onnx").find(pixels))
-    grown = cv2.dilate((expected > 0.5).numpy().astype(np.uint8), np.ones((3, 3)))
-    assert (expected > 0.5).float().mean() > 0.05
+    grown = cv2.dilate((expected > PROBABILITY).numpy().astype(np.uint8), np.ones((3, 3)))
+    assert (expected > PROBABILITY).float().mean() > 0.05
     assert (found != (grown > 0)).mean() < 0.2  # the disc is smaller than the square
     assert not found[cv2.dilate(grown, np.ones((3, 3))) == 0].any()
 

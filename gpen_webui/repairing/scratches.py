@@ -22,7 +22,9 @@ WORKING_PIXELS = 1_500_000  # larger photos are shrunk to this before the networ
 LEAST_PIXELS = 60_000  # of the smallest size at which it looks
 PART, MARGIN = 640, 64  # of the network's runs: side of what each decides, and what it sees around
 MULTIPLE = 32  # of which the sides must be
-PROBABILITY = 0.5  # from which a pixel counts as damaged
+# From which a pixel counts as damaged, at the first size and at the smaller ones, at which more of
+# a sound photo is thin and bright.
+PROBABILITY, COARSE_PROBABILITY = 0.7, 0.95
 RIM = 1  # working pixels around damage that its blur reaches
 
 
@@ -37,26 +39,29 @@ class ScratchDetector:
         self._weights = weights
         self._of_thread = threading.local()
 
-    def find(self, pixels: np.ndarray) -> Generator[None, None, np.ndarray]:
+    def find(self, pixels: np.ndarray, rim: int = RIM) -> Generator[None, None, np.ndarray]:
         """Where a photo (H,W,3) uint8 RGB is damaged, (H,W) bool. Yields before each part.
 
+        rim: how many pixels, of those that the network sees, are taken in around the damage.
         The same photo gives the same mask, whatever else is running. Raises
         ScratchDetectorError.
         """
         grey = working_grey(pixels)
         found = np.zeros(grey.shape, bool)
+        limit = PROBABILITY
         while True:
             here = np.zeros(grey.shape, np.uint8)
             for rows, columns in _parts(grey.shape):
                 yield
-                here[rows, columns] = self._find_in(grey, rows, columns)
-            found |= enlarged(cv2.dilate(here, disc(RIM)) > 0, found.shape)
+                here[rows, columns] = self._probability(grey, rows, columns) > limit
+            found |= enlarged(cv2.dilate(here, disc(rim)) > 0, found.shape)
             if grey.size < 4 * LEAST_PIXELS:
                 return enlarged(found, pixels.shape[:2])
             half = (max(1, grey.shape[1] // 2), max(1, grey.shape[0] // 2))
             grey = cv2.resize(grey, half, interpolation=cv2.INTER_AREA)
+            limit = COARSE_PROBABILITY
 
-    def _find_in(self, grey: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+    def _probability(self, grey: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
         seen = tuple(
             slice(max(0, part.start - MARGIN), min(side, part.stop + MARGIN))
             for part, side in zip((rows, columns), grey.shape, strict=True)
@@ -70,8 +75,7 @@ class ScratchDetector:
         network.setInput(padded[None, None].astype(np.float32) / 255)
         damage = network.forward()[0, 0, :height, :width]
         top, left = rows.start - seen[0].start, columns.start - seen[1].start
-        part = damage[top:, left:][: rows.stop - rows.start, : columns.stop - columns.start]
-        return (part > PROBABILITY).astype(np.uint8)
+        return damage[top:, left:][: rows.stop - rows.start, : columns.stop - columns.start]
 
     def _network(self) -> cv2.dnn.Net:
         if not hasattr(self._of_thread, "network"):

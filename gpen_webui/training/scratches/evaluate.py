@@ -16,7 +16,7 @@ from gpen_webui.training.faces import FaceSet
 from gpen_webui.training.scratches.damage import wear
 from gpen_webui.training.scratches.measures import SEED, SIZE, Counts, HeldOut
 
-WIDEST = 16.0  # pixels of a hole that is filled, in these small pictures
+WIDEST = 35.0  # pixels of a hole that is filled, as in a print of 1,400 pixels
 
 
 class Row(NamedTuple):
@@ -36,7 +36,7 @@ def evaluate(weights: Path, sets: Sequence[FaceSet], count: int) -> list[Row]:
     detector = ScratchDetector(weights)
 
     def find(grey: np.ndarray) -> np.ndarray:
-        return last(detector.find(np.repeat(grey[:, :, None], 3, axis=2)))
+        return last(detector.find(np.repeat(grey[:, :, None], 3, axis=2), rim=0))
 
     rows = []
     for photos in sets:
@@ -44,7 +44,7 @@ def evaluate(weights: Path, sets: Sequence[FaceSet], count: int) -> list[Row]:
         as_they_are, gains = Counts(), []
         for place, file in enumerate(photos.held_out):
             photo = _read(file)
-            as_they_are.add_sound(last(detector.find(photo)))
+            as_they_are.add_sound(last(detector.find(photo, rim=0)))
             gains += _gains(detector, photo, place, max(1, count // len(photos.held_out)))
         rows.append(
             Row(
