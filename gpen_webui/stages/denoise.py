@@ -5,8 +5,8 @@ blocks of 8x8 pixels that overlap are transformed, what is too small to be more 
 is set to zero, and the blocks are averaged where they overlap. How strong the noise is, for each
 frequency, is read off the photo's own flattest blocks, so coarse grain goes as well as fine noise,
 and a clean photo stays as it is. Colours carry less detail and coarser noise: they are done at half
-the size. On portraits with noise of 3 to 25 levels, white or coarse, this is up to 4 dB nearer to the
-truth than non-local means with its best strength, at a tenth of the work.
+the size. On portraits with noise of 3 to 25 levels, white or coarse, this is up to 4 dB nearer to
+the truth than non-local means with its best strength, at a tenth of the work.
 """
 
 from __future__ import annotations
