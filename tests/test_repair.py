@@ -150,3 +150,14 @@ def test_grey_stays_grey_and_sepia_sepia(sky):
 def test_a_missing_network_says_what_to_do(tmp_path: Path, sky):
     with pytest.raises(ScratchDetectorError, match="fetch this program's files anew"):
         last(ScratchDetector(tmp_path / "scratches.onnx").find(sky))
+
+
+def test_faded_sepia_gets_its_levels_back_and_no_more_colour():
+    rows = np.linspace(90, 190, 200)[:, None, None]
+    sepia = np.clip(rows + np.array((14.0, 0.0, -22.0)), 0, 255)
+    faded = np.broadcast_to(sepia, (200, 160, 3)).astype(np.uint8)
+    better = even_out(faded)
+    assert np.ptp(better[:, :, 1]) > 1.4 * np.ptp(faded[:, :, 1])
+    colours = (pixels[:, :, 0].astype(int) - pixels[:, :, 2] for pixels in (faded, better))
+    before, after = colours
+    assert abs(int(np.median(after)) - int(np.median(before))) <= 1

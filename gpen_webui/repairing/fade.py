@@ -19,6 +19,7 @@ AMOUNT = 0.8  # of the way; the rest of the fading stays
 MOST_GAIN = 1.9  # a picture of fog alone is no faded one
 MOST_BRIGHTENING = 50.0  # levels of the lightest; a dusk is no faded noon
 CAST_AMOUNT = 0.6  # of a colour's own way to black and white, the rest goes with all colours
+ROWS = 512  # that are moved at a time
 TONE_SPREAD = 6.0  # levels of colour by which a picture of one tone strays from it
 # From here on the page suggests it: blacks are so light and the range of levels is so small.
 FADED_BLACK, FADED_RANGE, FADED_CAST = 42.0, 165.0, 28.0
@@ -68,14 +69,24 @@ def even_out(pixels: np.ndarray) -> np.ndarray:
     levels = measure(pixels)
     shared = _curve(*levels.of_all)
     if levels.is_single_tone:
-        curves = [shared] * 3
-    else:
-        curves = [
-            (1 - CAST_AMOUNT) * shared + CAST_AMOUNT * _curve(float(dark), float(light))
-            for dark, light in zip(levels.dark, levels.light, strict=True)
-        ]
+        return _moved(pixels, shared)
+    curves = [
+        (1 - CAST_AMOUNT) * shared + CAST_AMOUNT * _curve(float(dark), float(light))
+        for dark, light in zip(levels.dark, levels.light, strict=True)
+    ]
     table = np.clip(np.rint(np.stack(curves, axis=1)), 0, 255).astype(np.uint8)
     return cv2.LUT(pixels, table.reshape(1, 256, 3))
+
+
+def _moved(pixels: np.ndarray, curve: np.ndarray) -> np.ndarray:
+    """The brightness moved along a curve, and the colours with it: sepia gets no stronger."""
+    moves = np.rint(curve - np.arange(256)).astype(np.int16)
+    moved = np.empty_like(pixels)
+    for top in range(0, len(pixels), ROWS):
+        rows = pixels[top : top + ROWS]
+        brightness = cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY)
+        moved[top : top + ROWS] = np.clip(rows + moves[brightness][:, :, None], 0, 255)
+    return moved
 
 
 def _curve(dark: float, light: float) -> np.ndarray:
