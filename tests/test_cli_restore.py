@@ -222,23 +222,45 @@ def eight(tmp_path: Path, degraded: Image.Image) -> Path:
     folder = tmp_path / "many"
     folder.mkdir()
     for number in range(8):
-        # Large enough that a run can be stopped before it is done.
-        photo = degraded.rotate(number, fillcolor=(90, 90, 90)).resize((720, 720))
+        photo = degraded.rotate(number, fillcolor=(90, 90, 90)).resize((360, 360))
         photo.save(folder / f"{number:02}.png")
     return folder
 
 
-def stop_after_two(out: Path, how: signal.Signals, *arguments: object) -> tuple[int, str]:
-    """Run, and send the signal once two results are there: exit code and what was said."""
-    process = subprocess.Popen(
-        command(*arguments, "-o", out, "--workers", 1),
-        cwd=out.parent,
-        env=environment(out.parent),
+# What the program does after each photo that it has put on record.
+AFTER_EACH = """
+import os, sys, time
+from pathlib import Path
+from gpen_webui.cli import main
+from gpen_webui.jobs.store.claims import ClaimQueue
+real, finished = ClaimQueue.finish, []
+def finish(*arguments):
+    try:
+        return real(*arguments)
+    finally:
+        finished.append(1)
+        {then}
+ClaimQueue.finish = finish
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def start_run(then: str, *arguments: object, cwd: Path) -> subprocess.Popen:
+    """The command with one worker, in whose process this is done after each photo."""
+    code = AFTER_EACH.format(then=then)
+    return subprocess.Popen(
+        [sys.executable, "-c", code, "restore", *map(str, arguments), "--workers", "1"],
+        cwd=cwd,
+        env={**environment(cwd), "PYTHONPATH": str(PROJECT)},
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_for(lambda: process.poll() is not None or len(list(out.glob("*.png"))) >= 2)
-    os.kill(process.pid, how)
+
+
+def stop_after_two(out: Path, how: signal.Signals, *arguments: object) -> tuple[int, str]:
+    """A run that gets the signal once two results are there: exit code and what was said."""
+    then = f"len(finished) == 2 and os.kill(os.getpid(), {int(how)})"
+    process = start_run(then, *arguments, "-o", out, cwd=out.parent)
     _, said = process.communicate(timeout=240)
     return process.returncode, said
 
@@ -269,20 +291,18 @@ def test_a_run_that_was_stopped_goes_on_where_it_stopped(
     assert {photo["state"] for photo in report_of(out).values()} <= {"done", "no_face"}
 
 
-def test_two_runs_do_not_share_a_results_folder(eight: Path, album: Path, tmp_path: Path):
+def test_two_runs_do_not_share_a_results_folder(album: Path, tmp_path: Path):
     out = tmp_path / "out"
-    first = subprocess.Popen(
-        command(eight, "-o", out, "--workers", 1),
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        stderr=subprocess.DEVNULL,
-    )
-    wait_for(lambda: first.poll() is not None or list(out.glob("*.png")))
+    wait = f"while not Path({str(tmp_path / 'go')!r}).exists(): time.sleep(0.02)"
+    first = start_run(wait, album, "-o", out, cwd=tmp_path)
+    wait_for(lambda: first.poll() is not None or list(out.rglob("*.jpg")))
     second = restore(album, "-o", out, cwd=tmp_path)
-    assert first.wait(240) == 0
+    (tmp_path / "go").touch()
+    first.communicate(timeout=240)
+    assert first.returncode == 0
     assert second.returncode == 2
     assert "Another run is writing" in second.stderr
-    assert len(report_of(out)) == 8
+    assert len(report_of(out)) == 4
 
 
 def test_a_report_of_another_program_is_never_overwritten(album: Path, tmp_path: Path):

@@ -82,7 +82,15 @@ def test_a_crash_costs_one_photo_and_the_next_one_opens(slow, good, number, time
     assert (open_photo(good).pixels == CARD).all()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        signal.SIGKILL,
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_from_outside_is_not_the_photos_fault(slow: Path, number: int):
     """The photo is decoded all the same, and here fails for what it is."""
     killer = threading.Thread(target=kill_the_busy_ones, args=(number, 1))

@@ -44,7 +44,8 @@ def samples(tmp_path):
 
 
 @needs_extras
-@pytest.mark.parametrize("bfloat16", [False, True])  # in which the training's own steps are made
+# In bfloat16, in which the training's own steps are made, it fails wherever it fails without.
+@pytest.mark.parametrize("bfloat16", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_taught_recogniser_comes_closer_to_the_true_person_of_a_damaged_face(
     samples, monkeypatch, bfloat16
 ):

@@ -1,5 +1,6 @@
 """Training of the network that finds scratches: its samples, its loss, a run and what it leaves."""
 
+import signal
 from pathlib import Path
 
 import cv2
@@ -35,12 +36,12 @@ def options(photos: Path, output: Path, steps: int) -> ScratchOptions:
     return ScratchOptions((photos,), output, steps=steps, batch=2, size=64, device="cpu", threads=1)
 
 
-@pytest.mark.parametrize("kind", damage._KINDS)
+@pytest.mark.parametrize("kind", damage.KINDS)
 def test_every_kind_of_damage_hides_the_picture_where_its_mask_says_and_nowhere_else(kind: str):
     grey = np.full((SIDE, SIDE, 1), 110, np.float32)
     seen = 0
     for seed in range(6):
-        worn, covered = damage._KINDS[kind][1](grey, np.random.default_rng(seed))
+        worn, covered = damage.KINDS[kind][1](grey, np.random.default_rng(seed))
         mask = damage.seen(grey, worn, covered)
         changed = np.abs(worn - grey).max(axis=2) > 60
         assert not changed[~cv2.dilate(mask.astype(np.uint8), np.ones((5, 5))).astype(bool)].any()
@@ -111,18 +112,20 @@ def test_the_file_computes_what_the_network_does(tmp_path: Path):
 
 
 def test_a_resumed_training_equals_an_uninterrupted_one_and_leaves_a_network(
-    photos: Path, tmp_path: Path
+    photos: Path, tmp_path: Path, monkeypatch
 ):
     ScratchTraining(options(photos, tmp_path / "whole", 4)).run()
     stopped = ScratchTraining(options(photos, tmp_path / "parts", 4))
-    train_step = stopped._train_step
+    batch = stopped.samples.batch
 
-    def stop_after_two(stage: str) -> dict[str, float]:
-        stopped._stop = stopped.step == 1
-        return train_step(stage)
+    def stop_in_the_second(step: int):
+        if step == 1:
+            signal.raise_signal(signal.SIGTERM)
+        return batch(step)
 
-    stopped._train_step = stop_after_two
+    monkeypatch.setattr(stopped.samples, "batch", stop_in_the_second)
     stopped.run()
+    assert stopped.step == 2
     ScratchTraining(options(photos, tmp_path / "parts", 4)).run()
     whole, parts = (
         torch.load(tmp_path / run / "state.pt", weights_only=True) for run in ("whole", "parts")

@@ -121,8 +121,7 @@ def test_a_closed_terminal_ends_it_politely_and_with_nohup_not_at_all(tmp_path: 
         job = server.new_album([(f"{n}.jpg", small_photo(n)) for n in range(8)], start=False)
     process, terminal = pty.fork()
     if process == 0:
-        if nohup:
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
         os.chdir(PROJECT)
         options = ["--no-browser", "--port", str(server.port), "--outputs", str(outputs)]
         os.execv(sys.executable, [sys.executable, "app.py", *options])

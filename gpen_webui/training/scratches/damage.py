@@ -24,14 +24,14 @@ BRIGHT_SHARE = 0.75  # of scratches and specks: paper shows through; the others 
 
 def wear(picture: np.ndarray, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
     """The picture damaged at random, and where that can be seen: (H,W,C) float32, (H,W) bool."""
-    names = list(_KINDS)
-    shares = np.array([share for share, _ in _KINDS.values()])
+    names = list(KINDS)
+    shares = np.array([share for share, _ in KINDS.values()])
     count = 1 + int(rng.integers(MOST_KINDS))
     kinds = rng.choice(names, size=count, replace=False, p=shares / shares.sum())
     damaged = picture
     covered = np.zeros(picture.shape[:2], np.float32)
     for kind in kinds:
-        damaged, opacity = _KINDS[kind][1](damaged, rng)
+        damaged, opacity = KINDS[kind][1](damaged, rng)
         covered = np.maximum(covered, opacity)
     return np.clip(damaged, 0, 255), seen(picture, damaged, covered)
 
@@ -205,7 +205,7 @@ def missing_corners(picture: np.ndarray, rng: Generator) -> tuple[np.ndarray, np
 
 _Effect = Callable[[np.ndarray, Generator], tuple[np.ndarray, np.ndarray]]
 # How often each kind is met, beside the others.
-_KINDS: dict[str, tuple[float, _Effect]] = {
+KINDS: dict[str, tuple[float, _Effect]] = {
     "scratches": (0.22, scratches),
     "cracks": (0.24, cracks),
     "craquelure": (0.08, craquelure),
