@@ -56,6 +56,35 @@ def avif_of(path: Path, primaries: int, transfer: int) -> Path:
     return path
 
 
+def with_property(path: Path, kind: bytes, content: bytes) -> Path:
+    """Give the picture of an AVIF, as Pillow writes it, one property more."""
+    data = bytearray(path.read_bytes())
+    box = struct.pack(">I4s", 8 + len(content), kind) + content
+    links = data.index(b"ipma") - 4
+    assert data[links + 18] == 4, "so many properties it has"
+    pixels = struct.pack(">I", data.index(b"mdat") + 4)
+    for parent, more in ((b"meta", 1), (b"iprp", 1), (b"ipco", 0), (b"ipma", 1)):
+        at = data.index(parent) - 4
+        grown = struct.unpack_from(">I", data, at)[0] + more + len(box) * (parent != b"ipma")
+        struct.pack_into(">I", data, at, grown)
+    at = data.index(pixels)
+    struct.pack_into(">I", data, at, struct.unpack(">I", pixels)[0] + 1 + len(box))
+    end = links + 19 + 4
+    data[links + 18] = 5
+    data[end:end] = bytes((5,))
+    data[links:links] = box
+    path.write_bytes(data)
+    return path
+
+
+def avif_with_light(path: Path, nits: int, of_display: bool) -> Path:
+    """One in PQ that says how bright its brightest part is, or the display it was made on."""
+    avif_of(path, 9, 16)
+    if of_display:
+        return with_property(path, b"mdcv", bytes(16) + struct.pack(">II", nits * 10_000, 50))
+    return with_property(path, b"clli", struct.pack(">HH", nits, nits // 3))
+
+
 def heic_of(path: Path, primaries: int, transfer: int) -> Path:
     return save(
         picture(), path, quality=100, chroma=444,
@@ -81,6 +110,9 @@ FILES = {
     "bt2020.avif": lambda path: avif_of(path, 9, 1),
     "gamma28.avif": lambda path: avif_of(path, 1, 5),
     "pq.avif": lambda path: avif_of(path, 9, 16),
+    "pq-400-nits.avif": lambda path: avif_with_light(path, 400, of_display=False),
+    "pq-4000-nits.avif": lambda path: avif_with_light(path, 4000, of_display=False),
+    "pq-display-600-nits.avif": lambda path: avif_with_light(path, 600, of_display=True),
     "hlg.avif": lambda path: avif_of(path, 9, 18),
     "grey-profile.avif": grey_avif,
     "gamma.png": lambda path: png_of(path, GAMMA),

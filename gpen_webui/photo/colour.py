@@ -8,6 +8,8 @@ screen:
     Light is counted in units of reference white, 203 nits (BT.2408); HLG is shown at 1,000 nits
     peak. The largest of R, G and B in BT.2020 decides by what all three are multiplied. Up to
     reference white that is 1/2; from there a curve leads to white at 1,000 nits and beyond.
+    Where the file says how bright its brightest part is, that is instead of the 1,000 nits, and
+    reference white is lowered less, the nearer it is to that.
 
 Source of the numbers: ITU-T H.273 (primaries, transfer functions), BT.2100, BT.2408.
 """
@@ -71,8 +73,13 @@ class ColourSpace:
             return grey_profile(self.name, self.curve)
         return rgb_profile(self.name, self.primaries, self.white, self.curve)
 
-    def to_srgb(self, samples: np.ndarray, bits: int) -> np.ndarray:
-        """Converts HDR, (H,W,3) RGB samples of so many bits, to sRGB, (H,W,3) uint8."""
+    def to_srgb(self, samples: np.ndarray, bits: int, peak: float | None = None) -> np.ndarray:
+        """Converts HDR, (H,W,3) RGB samples of so many bits, to sRGB, (H,W,3) uint8.
+
+        peak: the brightest part of a picture in PQ, in nits; None where nobody knows.
+        """
+        nits = PEAK if peak is None or self.hdr == HLG else max(peak, REFERENCE_WHITE * 1.001)
+        brightest = nits / REFERENCE_WHITE
         light = (_light_of_pq if self.hdr == PQ else _light_of_hlg)(2**bits)
         to_bt2020 = _between(self.primaries, self.white, BT2020, D65)
         to_srgb = _between(BT2020, D65, SRGB_PRIMARIES, D65)
@@ -83,7 +90,7 @@ class ColourSpace:
             if self.hdr == HLG:
                 values *= (values @ LUMINANCE)[..., None] ** 0.2 * (PEAK / REFERENCE_WHITE)
             values = np.maximum(values @ to_bt2020.T, 0)
-            values *= _gain(values.max(axis=-1, keepdims=True))
+            values *= _gain(values.max(axis=-1, keepdims=True), brightest)
             values = np.clip(values @ to_srgb.T, 0, 1)
             return encoded[(np.sqrt(values) * STEPS + 0.5).astype(np.uint16)]
 
@@ -147,15 +154,22 @@ def _light_of_hlg(steps: int) -> np.ndarray:
     return light.astype(np.float32)
 
 
-def _gain(largest: np.ndarray) -> np.ndarray:
-    """What the colours are multiplied by, by the largest of each three; see the module's rule."""
+def _gain(largest: np.ndarray, top: float) -> np.ndarray:
+    """What the colours are multiplied by, by the largest of each three; see the module's rule.
+
+    top: the brightest part of the picture, in units of reference white; more than 1. Source of
+    the curve: SMPTE ST 2094-50, the tone mapping by reference white.
+    """
+    white = 1 - 0.5 * min(np.log(top) / np.log(PEAK / REFERENCE_WHITE), 1)
     largest = np.maximum(largest, 1)
-    top = PEAK / REFERENCE_WHITE
-    # A quadratic Bezier curve from (1, 1/2), where it goes on straight, to (top, 1).
-    middle_x, middle_y = 1 + KNEE, (1 + KNEE) / 2
+    # A quadratic Bezier curve from (1, white), where it goes on straight, to (top, 1).
+    middle_x, middle_y = 1 + KNEE * (1 / white - 1), white + KNEE * (1 - white)
     square, linear = 1 - 2 * middle_x + top, 2 * (middle_x - 1)
-    t = (np.sqrt(linear**2 + 4 * square * (np.minimum(largest, top) - 1)) - linear) / (2 * square)
-    return ((1 - t) ** 2 / 2 + 2 * t * (1 - t) * middle_y + t**2) / largest
+    root = np.sqrt(np.maximum(linear**2 + 4 * square * (np.minimum(largest, top) - 1), 0))
+    # So written it also holds where `square` is nearly nothing.
+    t = 2 * (np.minimum(largest, top) - 1) / np.maximum(linear + root, 1e-9)
+    t = np.minimum(t, 1)
+    return ((1 - t) ** 2 * white + 2 * t * (1 - t) * middle_y + t**2) / largest
 
 
 def _encoded(roots: np.ndarray) -> np.ndarray:

@@ -183,7 +183,8 @@ def _to_rgb(image: Image.Image, container: Container, path: Path, name: str) -> 
         samples, bits = deep_samples(path, image.format), _bits(image, container, path)
         if samples is None or samples.shape != pixels.shape:
             samples, bits = pixels, 8
-        pixels = space.to_srgb(samples, bits)
+        peak = container.heif.peak if container.heif else None
+        pixels = space.to_srgb(samples, bits, peak)
         losses.append(f"{name} is HDR; the result is sRGB, with its brightest parts toned down.")
     is_made = False
     if space and not space.hdr and not profile:

@@ -18,9 +18,11 @@ PICTURES = {"hvc1", "av01", "grid", "iden", "iovl", "jpeg", "avc1", "unci", "j2k
 @dataclass
 class HeifFile:
     """cicp: primaries and transfer function as numbers of ITU-T H.273, where the file names
-    them. bits: per colour. exif: its block. besides: what lies beside the picture, in words."""
+    them. peak: the brightest part of HDR, in nits, where the file says so. bits: per colour.
+    exif: its block. besides: what lies beside the picture, in words."""
 
     cicp: tuple[int, int] | None = None
+    peak: float | None = None
     bits: int = 8
     exif: bytes | None = None
     besides: list[str] = field(default_factory=list)
@@ -64,6 +66,8 @@ class _Reader:
         for kind, content in self._of(self._primary):
             if kind == b"colr" and content[:4] == b"nclx":
                 found.cicp = struct.unpack(">HH", content[4:8])
+            elif kind == b"clli" and (brightest := struct.unpack(">H", content[:2])[0]):
+                found.peak = float(brightest)
             elif kind == b"pixi":
                 found.bits = max(content[5:])
             elif kind == b"av1C" and content[2] & 0x40:
