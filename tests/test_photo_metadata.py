@@ -260,7 +260,7 @@ def test_the_documents_table_says_what_is_kept():
 
 def png_profile(name: str, first_line: bytes, content: bytes) -> bytes:
     """A block of bytes as text, as ImageMagick, exiftool and libavif write it."""
-    text = b"\n%s\n%08d\n%s\n" % (first_line, len(content), content.hex().encode())
+    text = b"\n%s\n%08d\n%s\n$\xff" % (first_line, len(content), content.hex().encode())
     chunk = b"Raw profile type " + name.encode() + b"\0\0" + zlib.compress(text)
     return png_chunk(b"zTXt", chunk)
 

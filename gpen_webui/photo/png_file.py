@@ -14,7 +14,7 @@ COLOUR = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 RAW_PROFILE = b"Raw profile type "
 PROFILES = ("exif", "APP1", "iptc", "8bim", "xmp")
-PROFILE = re.compile(r"\s*[^\n]*\n\s*(\d+)\s*\n([0-9a-fA-F\s]*)\0?$")  # its name, length, content
+PROFILE = re.compile(r"\s*[^\n]*\n\s*(\d+)\s*\n([0-9a-fA-F\s]*)")  # its name, length, content
 MOST_TEXT = 1_000_000  # bytes of all text of a file
 
 
@@ -85,11 +85,9 @@ class PngFile:
     def _take_profile(self, name: str, kind: bytes, content: bytes) -> None:
         found = PROFILE.match(text_of(kind, content) or "")
         if found and name in PROFILES:
-            try:
-                profile = bytes.fromhex("".join(found[2].split()))
-            except ValueError:
-                return
-            self.profiles[name] = profile[: int(found[1])]
+            length, digits = int(found[1]), "".join(found[2].split())
+            if len(digits) >= 2 * length:  # what follows is nobody's
+                self.profiles[name] = bytes.fromhex(digits[: 2 * length])
 
 
 def text_of(kind: bytes, content: bytes) -> str | None:

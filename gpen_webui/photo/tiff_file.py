@@ -31,6 +31,7 @@ POINTERS = (EXIF, GPS, INTEROP)
 MOST_BYTES = 1_000_000  # of one value
 STRIP_OFFSETS, STRIP_LENGTHS, ROWS_PER_STRIP = 273, 279, 278
 TILE_OFFSETS, JPEG_OFFSET = 324, 513
+KIND = 254
 WIDTH, HEIGHT, COMPRESSION, JPEG, SUBSAMPLING, POSITIONING = 256, 257, 259, 7, 530, 531
 REFERENCE, REFERENCES = 532, (0, 255, 128, 255, 128, 255)  # black and white of YCbCr
 YCBCR = 6
@@ -69,6 +70,7 @@ class JpegStrips:
             return SHORT, len(values), struct.pack(f"{order}{len(values)}H", *values)
 
         tags: Directory = {
+            KIND: numbers(0),  # a whole picture: else JPEG looks like a preview
             WIDTH: numbers(self.size[0]),
             HEIGHT: numbers(self.size[1]),
             COMPRESSION: short(JPEG),
