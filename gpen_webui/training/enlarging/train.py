@@ -21,7 +21,7 @@ from gpen_webui.training.waifu2x import read_waifu2x
 VALIDATE_STEPS = 100
 # Errors in [0,1] below this count by their square: what 8 bits cannot show is not worth a step.
 SMALL_ERROR = 2e-3
-LUMA_COUNT, COLOUR_COUNT = 8.0, 2.0  # eyes see detail in the luma, and so does the measure
+LUMA_COUNT, COLOUR_COUNT = 1.0, 0.25  # eyes see detail in the luma, and so does the measure
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class EnlargingTraining(TrainingRun):
         difference = results.float() - truths
         return self._optimise(
             {
-                "luma": LUMA_COUNT * _size(luma(difference)),
-                "colour": COLOUR_COUNT * _size(difference),
+                "luma": LUMA_COUNT * _error(luma(difference)),
+                "colour": COLOUR_COUNT * _error(difference),
             }
         )
 
@@ -80,9 +80,14 @@ class EnlargingTraining(TrainingRun):
         self._samples.close()
 
 
-def _size(difference: Tensor) -> Tensor:
-    """Charbonnier's: the mean of the absolute values, round at the bottom."""
-    return (difference.square() + SMALL_ERROR**2).sqrt().mean()
+def _error(difference: Tensor) -> Tensor:
+    """Charbonnier's error of each sample, as a logarithm, and the mean of all.
+
+    Without the logarithm a few ruined prints count more than all good ones, and the network
+    learns to smooth whatever might be grain.
+    """
+    error = (difference.square() + SMALL_ERROR**2).sqrt().mean(dim=(1, 2, 3))
+    return error.log().mean()
 
 
 def read_network(file: Path) -> UpConv:
