@@ -16,7 +16,7 @@ pytest_plugins = ["tests.jobs_fixtures"]
 
 FIELDS = {
     "seq", "job", "type", "item", "name", "state", "stage", "faces", "seconds", "error", "result",
-    "counts", "eta_seconds",
+    "percent", "counts", "eta_seconds",
 }  # fmt: skip
 
 

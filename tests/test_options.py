@@ -119,3 +119,11 @@ def test_every_option_can_be_given_on_the_command_line():
     options = chosen_options(parser.parse_args(given))
     assert options == RestoreOptions(strength=5, mode="detail", protect_skin=False, aligned=True)
     assert chosen_options(parser.parse_args([])) == RestoreOptions()
+
+
+def test_a_choice_that_is_a_number_may_be_given_as_one():
+    assert RestoreOptions.parse({"enlarge": 2}).enlarge == "2"
+    with pytest.raises(OptionError, match="enlarge"):
+        RestoreOptions.parse({"enlarge": 3})
+    with pytest.raises(OptionError, match="enlarge"):
+        RestoreOptions.parse({"enlarge": True})

@@ -370,14 +370,16 @@ class LocalPool:
             return self._follow(task, stages)
 
     def _follow(self, task: Task, stages: Stages) -> RestoredFile:
+        entered = None
         while True:
             try:
                 stage = next(stages)
             except StopIteration as end:
                 return end.value
-            if stage == task.stage:  # a place where the photo may be stopped
+            if stage == entered:  # a place where the photo may be stopped
                 self._foreman.go_on(task, getattr(stage, "percent", None))
                 continue
+            entered = stage
             self._foreman.enter(task, stage)
             photo_log.entered(task, stage)
 
