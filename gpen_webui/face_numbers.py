@@ -37,6 +37,8 @@ def read_values(
     """What a text or a JSON object says of each face that it names. Raises ValueError."""
     if isinstance(value, str):
         parts = [part.partition("=") for part in value.split(separator) if part.strip()]
+        if not all(equals for _, equals, _ in parts):
+            raise ValueError
         pairs: list[tuple[object, object]] = [(name, text.strip()) for name, _, text in parts]
     elif isinstance(value, Mapping):
         pairs = list(value.items())
@@ -44,7 +46,10 @@ def read_values(
         raise ValueError
     if len(pairs) > MOST:
         raise ValueError
-    return dict(sorted((_number(name), read(each)) for name, each in pairs))
+    values = {_number(name): read(each) for name, each in pairs}
+    if len(values) < len(pairs):
+        raise ValueError  # a face named twice, and nobody can tell which of the two is meant
+    return dict(sorted(values.items()))
 
 
 def write_values(values: Mapping[int, object], separator: str = ",") -> str:
@@ -57,7 +62,10 @@ def read_box(value: object) -> Box:
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, Sequence) or len(parts) != 4:
         raise ValueError
-    left, top, right, bottom = (float(part) for part in parts)
+    try:
+        left, top, right, bottom = (float(part) for part in parts)
+    except TypeError as error:  # JSON's null, a list in the list
+        raise ValueError from error
     if not (-1e6 < left < right < 1e6 and -1e6 < top < bottom < 1e6):  # no nan either
         raise ValueError
     return left, top, right, bottom

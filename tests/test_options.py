@@ -87,6 +87,9 @@ def test_both_ends_of_a_range_are_allowed_and_one_beyond_is_not(name: str):
         ("face_boxes", "1=1,2,3"),
         ("face_boxes", {"1": [10, 10, 5, 20]}),
         ("face_boxes", "1=nan,0,1,1"),
+        ("face_boxes", {"1": [None, 0, 1, 1]}),
+        ("face_boxes", {"1": [[0], 0, 1, 1]}),
+        ("face_strength", "1=40,1=30"),
     ],
 )
 def test_a_wrong_value_is_one_sentence_that_names_the_option(name: str, value):

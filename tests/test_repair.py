@@ -1,10 +1,13 @@
 """Repairing a print: scratches found and filled, a painted mask, faded levels evened out."""
 
+import base64
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from gpen_webui.errors import UserError
 from gpen_webui.faces.detect import FaceDetector
@@ -12,7 +15,7 @@ from gpen_webui.options import OptionError, RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.repairing.fade import even_out, looks_faded
 from gpen_webui.repairing.fill import fill, without_wide
-from gpen_webui.repairing.mask import mask_text
+from gpen_webui.repairing.mask import mask_of_file, mask_text, read_mask
 from gpen_webui.repairing.scratches import ScratchDetector, ScratchDetectorError
 from gpen_webui.stages.restorer import Restorer, last
 from gpen_webui.states import ItemState
@@ -78,6 +81,30 @@ def test_a_painted_mask_alone_decides_where_and_leaves_the_rest_to_the_bit(sky, 
     done = restored(damaged, mask=mask_text(only.astype(np.uint8) * 255))
     assert psnr(done.pixels[only], sky[only]) > 25
     assert np.array_equal(done.pixels[~only], damaged[~only])
+
+
+def test_a_mask_is_taken_as_its_pixels_stand_whatever_its_exif_says(sky):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    png = BytesIO()
+    Image.fromarray(stripe(sky)).save(png, "PNG", exif=exif)
+    mask = base64.b64encode(png.getvalue()).decode()
+    assert (read_mask(mask, sky.shape, "print.png") == (stripe(sky) > 0)).all()
+
+
+def test_what_is_transparent_in_a_masks_file_is_not_marked(sky, tmp_path):
+    white = Image.new("RGBA", (sky.shape[1], sky.shape[0]), "white")
+    white.putalpha(Image.fromarray(stripe(sky)))
+    white.save(tmp_path / "mask.png")
+    marked = read_mask(mask_of_file(tmp_path / "mask.png"), sky.shape, "print.png")
+    assert (marked == (stripe(sky) > 0)).all()
+
+
+def stripe(photo: np.ndarray) -> np.ndarray:
+    """A mask of a photo with one mark."""
+    levels = np.zeros(photo.shape[:2], np.uint8)
+    levels[20:24, 10:60] = 255
+    return levels
 
 
 def test_a_mask_of_another_size_is_refused_with_both_sizes(sky):

@@ -31,12 +31,15 @@ def mask_png(levels: np.ndarray) -> bytes:
 
 
 def mask_of_file(path: Path, name: str | None = None) -> str:
-    """The option's text for a picture file of any format. name: what errors call it.
+    """The option's text for a picture file of any format; what is transparent is not marked.
 
-    Raises PhotoError where it is no picture.
+    name: what errors call it. Raises PhotoError where it is no picture.
     """
     photo = open_photo(path, name=name)
-    return mask_text(cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY))
+    levels = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY)
+    if photo.alpha is not None:
+        levels[photo.alpha < WHITE] = 0
+    return mask_text(levels)
 
 
 def read_mask(text: str, shape: tuple[int, ...], name: str) -> np.ndarray:
@@ -52,7 +55,8 @@ def read_mask(text: str, shape: tuple[int, ...], name: str) -> np.ndarray:
             f"{name} has {shape[1]} x {shape[0]} pixels, its mask {width} x {height}; give a mask "
             "of the photo's size, seen upright."
         )
-    levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    how = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION  # its size was read as it stands
+    levels = cv2.imdecode(np.frombuffer(data, np.uint8), how)
     if levels is None:
         raise MaskError(f"The mask of {name} is damaged; paint it anew.")
     return levels >= WHITE
