@@ -5,6 +5,7 @@
 
 from pathlib import Path
 
+from gpen_webui.option_kinds import Group
 from gpen_webui.options import DEFAULTS, OPTIONS, Option, Switch
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,7 +21,8 @@ def command_line_table() -> str:
     for name, option in OPTIONS.items():
         flag = name.replace("_", "-")
         flags = f"`--{flag}`, `--no-{flag}`" if isinstance(option, Switch) else f"`--{flag}`"
-        where = option.help if option.label else f"{option.help} (not on the page)"
+        is_shown = option.label or option.group is Group.FACES  # those, beside the photo
+        where = option.help if is_shown else f"{option.help} (not on the page)"
         rows.append(f"| {flags} | {_values(name, option)} | {where} |")
     return "\n".join(rows) + "\n"
 
