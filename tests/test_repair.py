@@ -166,6 +166,12 @@ def test_fading_is_seen_and_evened_out_gently_and_a_good_photo_stays(sky, projec
     assert "Faded levels were evened out." in done.notes
 
 
+def test_a_dull_photo_in_colours_is_not_faded(sky):
+    dull = cv2.subtract(sky, np.full_like(sky, 50))
+    dull[::2, :, 0] += 40
+    assert looks_faded(dull) is False  # the answer goes out as JSON
+
+
 def test_grey_stays_grey_and_sepia_sepia(sky):
     grey = np.repeat((sky[..., :1] * 0.4 + 90).astype(np.uint8), 3, axis=2)
     assert np.ptp(even_out(grey), axis=2).max() == 0

@@ -58,7 +58,7 @@ def looks_faded(pixels: np.ndarray) -> bool:
         return True
     lightest = levels.light - levels.light.mean()
     # Yellowed: blue has lost its light, and even the lightest place is no white.
-    return not levels.is_single_tone and white < WHITE and lightest[2] < -FADED_CAST
+    return bool(not levels.is_single_tone and white < WHITE and lightest[2] < -FADED_CAST)
 
 
 def even_out(pixels: np.ndarray) -> np.ndarray:

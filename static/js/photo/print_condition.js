@@ -86,7 +86,7 @@ export class PrintCondition {
       if (mask === null) return;
       // What was painted is the whole of it: what was found by itself was in the proposal.
       this.options.set({ repair: "off" });
-      this.onChange({ mask, repair: "off" });
+      this.onChange({ mask });
     }, toastError);
   }
 }

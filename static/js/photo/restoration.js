@@ -39,6 +39,8 @@ export class Restoration {
   #base = null;
   /** The latest version that nobody has asked for by more than a setting. @type {string | null} */
   #tried = null;
+  /** Chosen for this photo, and not in the form. @type {Record<string, string>} */
+  #beside = {};
 
   /** @param {HTMLElement} root @param {OptionsForm} options */
   constructor(root, options) {
@@ -87,6 +89,7 @@ export class Restoration {
   /** Show a job, and follow it if it goes on. @param {string} id */
   async open(id) {
     this.#id = this.#base = id;
+    this.#beside = {};
     await attempt(
       async () => {
         /** @type {JobWithItems} */
@@ -105,13 +108,15 @@ export class Restoration {
 
   /**
    * The settings have changed: the same photo again, once they rest.
-   * @param {Record<string, string>} [more] options that the form has not
+   * @param {Record<string, string>} [more] options that the form has not; they stay chosen, also
+   * where the next change overtakes them
    */
   tryOptions(more = {}) {
     const job = this.#job;
     if (!job || !RESTORED_ITEMS.includes(this.#state)) return;
+    this.#beside = { ...this.#beside, ...more };
     this.trial.schedule(this.#base ?? job.id, () => {
-      const options = { ...job.options, ...this.options.read(), ...more };
+      const options = { ...job.options, ...this.options.read(), ...this.#beside };
       this.history.add(options);
       return options;
     });

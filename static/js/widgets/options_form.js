@@ -55,8 +55,14 @@ export class OptionsForm {
     return /** @type {Options} */ (values);
   }
 
-  /** Set some options; the others stay. @param {Partial<Options>} values */
+  /** Set some options; the others stay. Nobody is told. @param {Partial<Options>} values */
   set(values) {
+    this.#put(values);
+    this.#last = JSON.stringify(this.read()); // what the user changes from here on is a change
+  }
+
+  /** @param {Partial<Options>} values */
+  #put(values) {
     for (const [name, value] of Object.entries(values)) {
       const field = this.form.elements.namedItem(name);
       if (field instanceof HTMLInputElement && field.type === "checkbox")
@@ -68,14 +74,14 @@ export class OptionsForm {
 
   /** Set some options as if the user had. @param {Partial<Options>} values */
   choose(values) {
-    this.set(values);
+    this.#put(values);
     this.#settle();
   }
 
   /** @param {EventTarget | null} target */
   #input(target) {
     const isPreset = target instanceof HTMLInputElement && target.name === "preset";
-    if (isPreset) this.set(optionsOf(target));
+    if (isPreset) this.#put(optionsOf(target));
     else this.#show();
   }
 
