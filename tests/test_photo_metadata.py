@@ -206,6 +206,7 @@ BESIDES = {
     "second picture": {"behind": "picture"},
     "motion video": {"behind": b"\0\0\0\x18ftypmp42" + bytes(5000)},
     "data behind the picture": {"behind": b"anything" * 1000},
+    "maker's data (Samsung)": {"behind": b"Image_UTC_Data" + b"SEFH" + bytes(20) + b"SEFT"},
     "gain map (HDR)": {"xmp": b"hdrgm", "behind": "picture"},
     "depth map": {"xmp": b"depth"},
 }

@@ -209,6 +209,8 @@ def _beside_jpeg(jpeg: JpegFile) -> list[str]:
         if 0xE0 <= code <= 0xEF and code not in (*USED_SEGMENTS, APP11) and content.strip(b"\0")
     }
     words += [f"APP{code - 0xE0} data" for code in sorted(elsewhere)]
+    if behind.rstrip(b"\0").endswith(b"SEFT"):
+        words.append("maker's data (Samsung)")
     if not words and len(behind.strip(b"\0\xff")) > MOST_FILLING:
         words.append("data behind the picture")
     return words
