@@ -18,13 +18,14 @@ from gpen_webui.cli.restore import add_restore_parser
 from gpen_webui.cli.serve import add_serve_parser
 from gpen_webui.cli.standard_files import prepare_standard_files
 from gpen_webui.cli.train import add_train_parser
+from gpen_webui.cli.watch import add_watch_parser
 from gpen_webui.errors import UserError
 from gpen_webui.folders import COMMAND
 
 # Ctrl-C ends these by an exception, so that they can tidy up. The others answer it themselves as
 # soon as they have begun; before, while libraries load, it ends them at once. An exception there
 # would be lost or become an error of the library's own.
-TIDYING_COMMANDS = ("models", "bench", "train")
+TIDYING_COMMANDS = ("models", "bench", "train", "watch")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -63,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_restore_parser(commands)
+    add_watch_parser(commands)
     add_serve_parser(commands)
     add_models_parser(commands)
     add_bench_parser(commands)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator, Set
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -18,7 +18,7 @@ from gpen_webui.files.originals import Original
 from gpen_webui.jobs.folder_record import FolderRecord
 from gpen_webui.jobs.folder_service import FolderService
 from gpen_webui.jobs.naming import plan_results
-from gpen_webui.jobs.records import Job
+from gpen_webui.jobs.records import Job, JobConflictError
 from gpen_webui.jobs.runner.local_pool import RestoreStages, Stages
 from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
@@ -132,7 +132,8 @@ class Album:
         for event in service.events.follow(job.id, heartbeat=LISTEN_SECONDS):
             if self._wants_to_stop and not is_stopping:
                 is_stopping = True
-                service.runner.cancel(job.id)
+                with suppress(JobConflictError):  # the last photo has ended just now
+                    service.runner.cancel(job.id)
             if event is None:
                 said = self._say_what_is_wrong(service, said)
             elif event["type"] == "item" and event["state"] in PROCESSED_ITEMS:

@@ -21,20 +21,26 @@ def add_restore_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="results folder (a new one in outputs/)"
     )
+    files = add_how_to_restore(parser)
+    files.add_argument(
+        "--skip-existing", action="store_true", help="go on with -o DIR where a run was stopped"
+    )
+    parser.set_defaults(run=run)
+
+
+def add_how_to_restore(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add what says how photos are restored; the group of options about results."""
     parser.add_argument("--model", metavar="NAME|FILE", help="the model to restore with")
     add_option_arguments(parser)
     files = parser.add_argument_group("results")
     files.add_argument("--save-faces", action="store_true", help="also save each face by itself")
     files.add_argument("--compare", action="store_true", help="also save before and after in one")
-    files.add_argument(
-        "--skip-existing", action="store_true", help="go on with -o DIR where a run was stopped"
-    )
     machine = parser.add_argument_group("machine")
     add_machine_options(machine)
     add_time_limit(machine)
     add_log_options(machine)
     machine.add_argument("--json", action="store_true", help="print one JSON object per photo")
-    parser.set_defaults(run=run)
+    return files
 
 
 def run(arguments: argparse.Namespace) -> int:

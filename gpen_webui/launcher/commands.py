@@ -22,6 +22,7 @@ GPEN WebUI restores faces in portraits, on your own machine.
   {PROGRAM}                          serve the web page and open the browser
   {PROGRAM} serve                    the same, for example with --port or --host
   {PROGRAM} restore PHOTO_OR_FOLDER  restore photos without a browser
+  {PROGRAM} watch FOLDER -o DIR      restore what is in a folder, and what arrives later
   {PROGRAM} models list              the models: installed, available, their licences
   {PROGRAM} bench                    measure this machine
   {PROGRAM} train ...                prepare faces, run a training, evaluate your own model
