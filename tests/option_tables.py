@@ -5,7 +5,6 @@
 
 from pathlib import Path
 
-from gpen_webui.option_kinds import Group
 from gpen_webui.options import DEFAULTS, OPTIONS, Option, Switch
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -13,6 +12,8 @@ BEGIN, END = (
     "<!-- options: made by python -m tests.option_tables -->\n",
     "<!-- end of options -->\n",
 )
+# What the page offers outside its form: beside each face, and by a brush.
+BESIDE_FORM = ("mask", "not_faces", "face_strength", "face_boxes")
 
 
 def command_line_table() -> str:
@@ -21,8 +22,8 @@ def command_line_table() -> str:
     for name, option in OPTIONS.items():
         flag = name.replace("_", "-")
         flags = f"`--{flag}`, `--no-{flag}`" if isinstance(option, Switch) else f"`--{flag}`"
-        is_shown = option.label or option.group is Group.FACES  # those, beside the photo
-        where = option.help if is_shown else f"{option.help} (not on the page)"
+        is_on_page = option.label or name in BESIDE_FORM
+        where = option.help if is_on_page else f"{option.help} (not on the page)"
         rows.append(f"| {flags} | {_values(name, option)} | {where} |")
     return "\n".join(rows) + "\n"
 

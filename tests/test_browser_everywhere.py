@@ -151,6 +151,16 @@ def test_a_phone_restores_a_photo(web: Server, open_page: OpenPage):
         )
         assert box["height"] >= 44
         assert box["y"] + box["height"] <= PHONE["height"]
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    for selector in ("#opt-strength", "#download"):  # backwards, from below the pinned picture
+        page.evaluate("selector => document.querySelector(selector).focus()", selector)
+        assert page.evaluate(
+            """() => {
+                const { left, right, top, bottom } = document.activeElement.getBoundingClientRect();
+                const seen = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+                return document.activeElement.contains(seen);
+            }"""
+        ), f"{selector} has the focus, but lies beneath something"
 
 
 def press_tab_to(page: Page, selector: str, most: int = 60) -> None:

@@ -156,7 +156,7 @@ def test_choosing_faces_needs_no_second_run_of_the_network_but_for_small_ones(as
 @pytest.mark.parametrize(
     ("chosen", "words"),
     [
-        ({"faces": "1,3"}, "There is no face 3: the photo has 2 faces"),
+        ({"faces": "1,3"}, "There is no face 3: the number of faces found is 2;"),
         ({"face_boxes": "1=0,0,9,9"}, "Face 1 is no longer where it was"),
     ],
     ids=str,

@@ -375,6 +375,11 @@ def test_a_mask_is_sent_as_a_file_checked_used_and_kept_out_of_lists(server: Ser
     listed = {each["id"]: each for each in server.get("/api/jobs").json()["jobs"]}
     assert listed[job]["options"]["mask"] == ""
 
+    album = {"photos": ("print.png", small_photo(7)), "mask": ("mask.png", small_photo(7))}
+    refused = server.session.post(f"{server.url}/batch-enhance", files=album)
+    assert refused.json()["error"]["message"].startswith("A mask belongs to one photo")
+    options = {"options": {"mask": server.job(job)["options"]["mask"]}}
+    assert server.session.post(f"{server.url}/api/jobs", json=options).status_code == 400
     refused = enhance(mask[:20])
     assert refused.status_code == 422
     assert "pixels, its mask" in refused.json()["error"]["message"]

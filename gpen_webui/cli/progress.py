@@ -92,7 +92,8 @@ class Progress:
 
 def _outcome(report: dict) -> str:
     if report["state"] == ItemState.NO_FACE:
-        return "no face found" + (", saved unchanged" if report.get("unchanged", True) else "")
+        outcome = "no face restored" if report["faces"] else "no face found"
+        return outcome + (", saved unchanged" if report.get("unchanged", True) else "")
     count = sum(face["restored"] for face in report["faces"])
     seconds = sum(report["seconds"].values())
     return f"{count} {'face' if count == 1 else 'faces'} restored in {seconds:.1f} s"

@@ -55,9 +55,9 @@ class FaceSelection:
 
 def _check_numbers(named: set[int], count: int) -> None:
     if too_high := sorted(number for number in named if number > count):
-        has = "one face" if count == 1 else f"{count} faces" if count else "no face"
         raise FaceChoiceError(
-            f"There is no face {too_high[0]}: the photo has {has}; the report numbers them."
+            f"There is no face {too_high[0]}: the number of faces found is {count}; the report "
+            "lists them."
         )
 
 

@@ -21,6 +21,9 @@ NAMED_IN_ALBUM = (
     "Faces can be named for one photo only, as each photo has others; leave them out, or restore "
     "that photo by itself."
 )
+MASK_IN_ALBUM = (
+    "A mask belongs to one photo; leave it out, or restore that photo by itself with /enhance."
+)
 NOT_OPTIONS = ("name", "key", "wait", "token")  # fields that a form may have beside the options
 
 
@@ -113,9 +116,11 @@ def parse_options(values: object) -> RestoreOptions:
 
 
 def check_for_kind(options: RestoreOptions, kind: str) -> None:
-    """Raise OptionError where options that name faces are given for an album."""
+    """Raise OptionError where options that hold for one photo only are given for an album."""
     if kind == "album" and options.names_faces:
         raise OptionError(NAMED_IN_ALBUM)
+    if kind == "album" and options.mask:
+        raise OptionError(MASK_IN_ALBUM)
 
 
 def form_options() -> RestoreOptions:

@@ -16,10 +16,11 @@ from gpen_webui.files.sidecars import has_full_name
 from gpen_webui.jobs.records import Item
 from gpen_webui.jobs.runner.failures import not_restored
 from gpen_webui.jobs.store.jobs import NewPhoto
-from gpen_webui.options import OPTIONS, RestoreOptions
+from gpen_webui.options import OPTIONS, OptionError, RestoreOptions
 from gpen_webui.photo.formats import PHOTO_SUFFIXES
 from gpen_webui.states import RESTORED_ITEMS, UNFINISHED_ITEMS, ItemState, JobState
 from gpen_webui.web.context import (
+    MASK_IN_ALBUM,
     can_be_stored,
     check_for_kind,
     form_options,
@@ -82,6 +83,8 @@ def _uploaded_album() -> dict:
         for number, (path, filename) in enumerate(files)
     ]
     options, fields = form_options(), request.form.to_dict()
+    if "mask" in request.files:
+        raise OptionError(MASK_IN_ALBUM)
     with _new_album(fields.get("name") or "Album", options, request_key(fields)) as job_id:
         numbers = job_service().store.add_items(job_id, photos)
         for number, found in zip(numbers, sidecars, strict=True):
