@@ -247,6 +247,21 @@ def test_other_settings_of_later_stages_enlarge_no_second_time(small_portrait: P
     assert engine.tiles == 2 * tiles
 
 
+def test_a_network_is_opened_only_when_a_photo_goes_through_it():
+    photo, opened = Photo(np.zeros((9, 9, 3), np.uint8), "small.png", "png"), []
+
+    def open_engine(model: InstalledModel) -> TileEngine:
+        opened.append(model.name)
+        return NearestEngine()
+
+    model = InstalledModel("test", Path("test"), "0" * 64, SIZE)
+    ours = Restorer(OneLineEngine(lambda c: c), FaceDetector(), model, None, open_engine)
+    ours.restore(photo, RestoreOptions(enlarge="2", background="restore"))
+    assert opened == ["enlarge-restore"]
+    ours.restore(photo, RestoreOptions(enlarge="4", background="restore"))
+    assert opened == ["enlarge-restore", "enlarge-clean"]
+
+
 def test_a_photo_can_be_stopped_between_its_tiles():
     photo = Photo(np.zeros((200, 200, 3), np.uint8), "large.png", "png")
     engine = NearestEngine()

@@ -1,5 +1,7 @@
 """How many faces are found, and that it does not matter how large or how turned the file is."""
 
+import os
+import sys
 import threading
 from pathlib import Path
 
@@ -137,6 +139,19 @@ def test_threads_share_a_detector_and_agree(detector, astronaut):
     for thread in work:
         thread.join()
     assert [answer.box for answer in answers] == [alone.box] * 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tells memory by /proc")
+def test_a_detector_gives_its_memory_back_and_finds_the_same_again(detector, astronaut):
+    def memory() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    large = enlarged(astronaut, 2000)
+    found = detector.detect(large)
+    before = memory()
+    detector.free_memory()
+    assert before - memory() > 100e6
+    assert [face.box for face in detector.detect(large)] == [face.box for face in found]
 
 
 def test_missing_or_damaged_weights_are_a_sentence(tmp_path: Path, astronaut):

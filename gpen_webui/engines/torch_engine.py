@@ -57,10 +57,12 @@ class TorchEngine(Engine):
             if precision != "exact":
                 reason = self._choose_precision(MeasurementCache(cache, model.sha256))
             self._batches = self._safe_batches(GPU_BATCHES)
-        where = f"on the {device_name(self._device)} with PyTorch"
-        self.description = (
-            f"{model.name} runs {where} in {reason}, "
-            f"{self._batches[0]} {'face' if self._batches[0] == 1 else 'faces'} at a time."
+        where, batch = device_name(self._device), self._batches[0]
+        self.description = (  # whole sentences, so that they can be translated
+            f"{model.name} runs on the {where} with PyTorch in {reason}, 1 face at a time."
+            if batch == 1
+            else f"{model.name} runs on the {where} with PyTorch in {reason}, {batch} faces at "
+            "a time."
         )
 
     def run(self, crops: np.ndarray) -> np.ndarray:

@@ -96,8 +96,10 @@ def blend_band(pixels: np.ndarray, result: np.ndarray, patches: list[Patch], ban
     # Alone, a face counts by its mask; several share the larger of their masks.
     share = np.divide(opacity, weight, out=np.zeros_like(weight), where=weight > 0)
     whole = np.s_[area[1] : area[3], area[0] : area[2]]
-    blended = pixels[whole] + change * share[:, :, None]
-    result[whole] = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+    change *= share[:, :, None]  # in place, as a band's pictures are large
+    change += pixels[whole]
+    np.rint(change, out=change)
+    result[whole] = np.clip(change, 0, 255, out=change)
 
 
 @lru_cache(maxsize=8)

@@ -98,13 +98,14 @@ class Enlarge:
     ) -> Generator[str, None, np.ndarray]:
         if background == "off":
             return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-        first, then = (self._engines.of(name) for name in NETWORKS[background])
+        name, next_name = NETWORKS[background]
+        first = self._engines.of(name)
         if scale == 1:
             return (yield from _through(first, pixels, (0, 100), shrink=True))
         if scale == 2:
             return (yield from _through(first, pixels, (0, 100)))
         twice = yield from _through(first, pixels, (0, 20))  # the second step has 4 times the tiles
-        return (yield from _through(then, twice, (20, 100)))
+        return (yield from _through(self._engines.of(next_name), twice, (20, 100)))
 
 
 def useful_scale(working: WorkingPhoto) -> int:

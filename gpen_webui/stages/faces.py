@@ -54,6 +54,8 @@ class FindFaces:
         yield Stage.DETECT
         with working.clock.stage(Stage.DETECT):
             faces = self.detector.detect(working.unscaled)
+            if options.enlarge != "1":
+                self.detector.free_memory()  # what the photo soon needs itself
             selection = FaceSelection(faces, options)
             kept = [
                 i

@@ -34,11 +34,18 @@ class OpenVinoEngine(Engine):
         opener = VariantOpener(model, cache, self._settings)
         choice = choose_variant(opener, precision)
         self.streams = self._streams(choice.variant)
-        faces = "face" if self.streams == 1 else "faces"
-        self.description = (
-            f"{model.name} runs on the CPU with OpenVINO in {choice.variant.numbers} "
-            f"({self.threads} cores, {self.streams} {faces} at a time).{choice.remark}"
-        )
+        # Whole sentences, so that they can be translated.
+        if self.streams == 1:
+            said = (
+                f"{model.name} runs on the CPU with OpenVINO in {choice.variant.numbers} "
+                f"({self.threads} cores, 1 face at a time)."
+            )
+        else:
+            said = (
+                f"{model.name} runs on the CPU with OpenVINO in {choice.variant.numbers} "
+                f"({self.threads} cores, {self.streams} faces at a time)."
+            )
+        self.description = said + choice.remark
         self._requests = RequestPool(choice.compiled, self.streams)
 
     def run(self, crops: np.ndarray) -> np.ndarray:
