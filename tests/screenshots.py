@@ -1,20 +1,26 @@
-"""Draw the pictures of docs/screenshots anew: `python -m tests.screenshots`.
+"""Draw the README's pictures anew, docs/screenshots among them: `python -m tests.screenshots`.
 
-A real server and a real browser; the photos are made from the public-domain portrait.
+A real server and a real browser; the photos are made from the public-domain portrait. The old
+print is restored by the command that stands below it.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
+import cv2
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser import PHONE, landscape, portrait
 from tests.browser_fixtures import ARGUMENTS, find_browser
 from tests.server import Server
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "screenshots"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+FOLDER = DOCS / "screenshots"
+OLD_PRINT = "restore docs/old-print.jpg --enlarge 2 --background restore --fade auto --compare"
 WINDOW = {"width": 1280, "height": 800}
 QUALITY = 72  # of the JPEG files: each stays below 150 kB
 
@@ -22,6 +28,7 @@ QUALITY = 72  # of the JPEG files: each stays below 150 kB
 def main() -> None:
     """Make all pictures."""
     FOLDER.mkdir(parents=True, exist_ok=True)
+    restore_old_print()
     with (
         tempfile.TemporaryDirectory() as outputs,
         Server(Path(outputs) / "outputs") as server,
@@ -33,6 +40,19 @@ def main() -> None:
         draw_history(server, browser)
         draw_phone(server, browser, job)
         browser.close()
+
+
+def restore_old_print() -> None:
+    """docs/old-print-restored.jpg: before and after in one, made smaller."""
+    with tempfile.TemporaryDirectory() as results:
+        command = [sys.executable, "app.py", *OLD_PRINT.split(), "-o", results]
+        subprocess.run(command, cwd=DOCS.parent, check=True)
+        both = cv2.imread(str(Path(results) / "compare" / "old-print.jpg"))
+    size = (1200, round(both.shape[0] * 1200 / both.shape[1]))
+    small = cv2.resize(both, size, interpolation=cv2.INTER_AREA)
+    name = DOCS / "old-print-restored.jpg"
+    cv2.imwrite(str(name), small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    print(f"{name.name}: {name.stat().st_size / 1000:.0f} kB")
 
 
 def draw_photo(server: Server, browser: Browser) -> None:
@@ -66,7 +86,7 @@ def draw_album(server: Server, browser: Browser) -> str:
     photos = [(f"Family 1974/{n:02}.jpg", portrait(n, 400)) for n in range(1, 19)]
     photos[7] = ("Family 1974/08.jpg", portrait(8)[:900])
     photos[11] = ("Family 1974/12.jpg", landscape())
-    job = server.new_album(photos, start=False, denoise=60, strength=85)
+    job = server.new_album(photos, start=False, background="restore", strength=85)
     page = open_page(browser, f"{server.url}/batch?job={job}")
     page.fill("#album-name", "Family 1974")
     page.click("#start")

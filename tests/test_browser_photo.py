@@ -394,7 +394,7 @@ def test_damage_is_marked_with_the_brush_filled_and_stays_through_other_settings
     page.click("#mark-damage")
     canvas = page.locator("#damage canvas")
     expect(canvas).to_be_visible()
-    page.wait_for_function("document.querySelector('#damage canvas').width > 100")
+    page.wait_for_function("() => document.querySelector('#damage canvas').width > 100")
     expect(page.locator("#damage-undo")).to_be_enabled()  # the proposal
     page.click("#damage-undo")
     expect(page.locator("#damage-undo")).to_be_disabled()

@@ -36,6 +36,8 @@ def test_a_photo_and_an_album_are_restored_behind(name: str, nginx: Nginx, open_
     expect(page.locator("#filename")).to_have_text("aunt.jpg")
     expect(page.locator(".viewer")).to_have_attribute("data-loading", "no")
     page.click("#for-album")
+    page.wait_for_url("**/batch?like=*")
+    page.wait_for_load_state("networkidle")
     page.set_input_files("#pick", album_of(2, 192))
     page.click("#start")
     expect(page.locator("[data-state=done] >> nth=0")).to_be_visible()

@@ -125,7 +125,7 @@ def test_a_browser_that_has_a_picture_is_not_sent_it_again(server: Server, album
 def test_the_result_itself_is_an_attachment(server: Server, album: dict):
     answer = server.get(f"/api/jobs/{album['id']}/items/1/after?download=1")
     assert answer.headers["Content-Disposition"].startswith("attachment")
-    assert "day 1.jpg" in answer.headers["Content-Disposition"]
+    assert "day 1-restored.jpg" in answer.headers["Content-Disposition"]
     assert answer.content == (Path(album["folder"]) / "Summer" / "day 1.jpg").read_bytes()
 
 

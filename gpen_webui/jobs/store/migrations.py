@@ -100,7 +100,7 @@ def _converted_events(connection: sqlite3.Connection) -> Iterator[tuple]:
     )
     for number, data in connection.execute(query):
         event = json.loads(data)
-        details = {name: event[name] for name in DETAILS}
+        details = {name: event.get(name) for name in DETAILS}  # some are newer than it
         if event["item"] is None:
             details["name"] = event["name"]
         yield event_row(
