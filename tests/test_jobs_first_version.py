@@ -30,7 +30,8 @@ def test_a_store_of_the_first_version_is_brought_up_to_date(harness: JobsHarness
         job = service.store.job(job_id)
         shown = job.as_dict() | {"folder": job.folder.name if job.folder else None}
         events = service.events.replay(job_id)
-        assert events[: len(expected["events"])] == expected["events"]
+        known = [event | {"percent": None} for event in expected["events"]]  # it was not told then
+        assert events[: len(known)] == known
         if job.state in ("collecting", "done", "cancelled"):
             assert (
                 shown == expected["job"] or job.counts["done"] > expected["job"]["counts"]["done"]
