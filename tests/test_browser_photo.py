@@ -128,6 +128,7 @@ def test_a_face_is_looked_at_made_weaker_switched_off_and_like_the_others_again(
     job = shown_job(page)
     card.locator(".toggle").click()
     assert faces_of_next(job)["restored"] is False
+    expect(page.locator("#warnings")).to_contain_text("every face in it is switched off")
     page.reload()
     wait_until_shown(page)
     expect(card.locator("[type=checkbox]")).not_to_be_checked()
