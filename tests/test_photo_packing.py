@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from gpen_webui.photo.encode import encode_photo, losses
-from gpen_webui.photo.packing import jpeg_strips
+from gpen_webui.photo.packing import jpeg_options, jpeg_strips
 from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.photo.tiff_file import around_pixels
 from tests.test_photo import picture, save
@@ -103,3 +103,9 @@ def test_a_heic_of_usual_quality_grows_little(tmp_path: Path):
     assert growth <= 1.6
     outside = np.asarray(result)[100:].astype(int) - photo.pixels[100:]
     assert np.abs(outside).mean() < 1.5
+
+
+def test_a_very_large_jpeg_is_coded_without_holding_it_whole():
+    small, large = Image.new("RGB", (8, 8)), Image.new("L", (10_000, 5_001))
+    assert jpeg_options({}, small, 92)["optimize"]
+    assert not jpeg_options({}, large, 92)["optimize"]

@@ -20,6 +20,7 @@ export class DamageDialog {
     this.sheet = find(".damage-sheet", this.element);
     this.strokes = new DamageStrokes(find("canvas", this.element, HTMLCanvasElement));
     this.width = find("#damage-width", this.element, HTMLInputElement);
+    this.fillButton = find("button[value=yes]", this.element, HTMLButtonElement);
     this.undoButton = find("#damage-undo", this.element, HTMLButtonElement);
     this.#listen();
   }
@@ -35,6 +36,7 @@ export class DamageDialog {
     this.#job = job;
     this.element.returnValue = "";
     this.strokes.reset(1, 1);
+    this.fillButton.disabled = true; // until what is marked already is there, else it would go lost
     this.element.showModal();
     const closed = new Promise((resolve) =>
       this.element.addEventListener("close", resolve, { once: true }),
@@ -53,7 +55,8 @@ export class DamageDialog {
     this.strokes.reset(naturalWidth, naturalHeight);
     this.#zoom(false);
     if (mask) this.strokes.addMask(await load(`data:image/png;base64,${mask}`));
-    else await this.#propose();
+    this.fillButton.disabled = false;
+    if (!mask) await this.#propose();
     this.#show();
   }
 

@@ -70,8 +70,10 @@ export const noFaceTitle = (item) => say(hasFaces(item) ? "faces.none" : "no_fac
 /** @param {Item} item */
 function noFaceWords(item) {
   if (isNewPicture(item)) return say("no_face.worked_on");
-  const smallest = item.report?.options?.min_face;
-  return hasFaces(item) ? say("no_face.left", { n: smallest }) : say("no_face.words");
+  const options = item.report?.options;
+  const isChosen = options?.faces || options?.not_faces || options?.face_strength;
+  if (hasFaces(item) && isChosen) return say("no_face.off");
+  return hasFaces(item) ? say("no_face.left", { n: options?.min_face }) : say("no_face.words");
 }
 
 /** @param {Item} item */
