@@ -185,6 +185,14 @@ def test_a_missing_network_says_what_to_do(tmp_path: Path, sky):
         last(ScratchDetector(tmp_path / "scratches.onnx").find(sky))
 
 
+def test_a_photo_with_blacks_of_its_own_is_left_alone_whatever_its_background(project: Path):
+    photo = cv2.imread(str(project / "tests" / "data" / "astronaut.jpg"))[..., ::-1] * 0.72
+    grey_blue = np.clip(photo + np.array((0.0, 6.0, 14.0)), 0, 255).astype(np.uint8)
+    assert even_out(grey_blue) is grey_blue
+    done = restored(grey_blue, fade="auto", min_face=10_000)
+    assert done.notes == ["It has not faded: its levels stay as they are."]
+
+
 def test_faded_sepia_gets_its_levels_back_and_no_more_colour():
     rows = np.linspace(90, 190, 200)[:, None, None]
     sepia = np.clip(rows + np.array((14.0, 0.0, -22.0)), 0, 255)

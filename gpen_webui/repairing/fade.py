@@ -1,7 +1,7 @@
 """Even out what has faded: blacks that turned grey, paper that yellowed.
 
 What a print still has of dark and light is spread to what it had, gently: where a photo has
-blacks and whites of its own, nothing changes. A picture of one tone, as sepia is, keeps it.
+blacks of its own, nothing changes. A picture of one tone, as sepia is, keeps it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ MOST_BRIGHTENING = 50.0  # levels of the lightest; a dusk is no faded noon
 CAST_AMOUNT = 0.6  # of a colour's own way to black and white, the rest goes with all colours
 ROWS = 512  # that are moved at a time
 TONE_SPREAD = 6.0  # levels of colour by which a picture of one tone strays from it
+# A photo has faded whose blacks are so light, or which has one tone and no white, or is yellowed.
+LIGHT_BLACK, NO_WHITE = 30.0, 215.0
 # From here on the page suggests it: blacks are so light and the range of levels is so small.
 FADED_BLACK, FADED_RANGE, FADED_CAST = 42.0, 165.0, 28.0
 
@@ -54,19 +56,19 @@ def looks_faded(pixels: np.ndarray) -> bool:
     """Whether a photo (H,W,3) uint8 RGB would gain by `even_out`."""
     levels = measure(pixels)
     black, white = levels.of_all
-    if black >= FADED_BLACK and white - black <= FADED_RANGE:
-        return True
-    lightest = levels.light - levels.light.mean()
-    # Yellowed: blue has lost its light, and even the lightest place is no white.
-    return bool(not levels.is_single_tone and white < WHITE and lightest[2] < -FADED_CAST)
+    has_lost_range = black >= FADED_BLACK and white - black <= FADED_RANGE
+    return has_lost_range or _has_yellowed(levels)
 
 
 def even_out(pixels: np.ndarray) -> np.ndarray:
-    """A photo (H,W,3) uint8 RGB with its levels spread and its cast lessened; a new array.
+    """A photo (H,W,3) uint8 RGB with its levels spread and its cast lessened; the very same array
+    where it has not faded.
 
     Equal values in the three colours stay equal.
     """
     levels = measure(pixels)
+    if not _has_faded(levels):
+        return pixels
     shared = _curve(*levels.of_all)
     if levels.is_single_tone:
         return _moved(pixels, shared)
@@ -76,6 +78,19 @@ def even_out(pixels: np.ndarray) -> np.ndarray:
     ]
     table = np.clip(np.rint(np.stack(curves, axis=1)), 0, 255).astype(np.uint8)
     return cv2.LUT(pixels, table.reshape(1, 256, 3))
+
+
+def _has_faded(levels: Levels) -> bool:
+    black, white = levels.of_all
+    is_pale = levels.is_single_tone and white <= NO_WHITE
+    return black >= LIGHT_BLACK or is_pale or _has_yellowed(levels)
+
+
+def _has_yellowed(levels: Levels) -> bool:
+    """Whether blue has lost its light, and even the lightest place is no white."""
+    lightest = levels.light - levels.light.mean()
+    is_white = levels.of_all[1] >= WHITE
+    return not levels.is_single_tone and not is_white and bool(lightest[2] < -FADED_CAST)
 
 
 def _moved(pixels: np.ndarray, curve: np.ndarray) -> np.ndarray:

@@ -57,13 +57,17 @@ class RepairPrint:
                 share_of_side = WIDEST_PAINTED if options.mask else WIDEST_FOUND
                 pixels = yield from self._filled(working, holes.to_fill, share_of_side)
                 notes.append(f"Damage was filled in on {_percent(share)} of the photo.")
-            elif not holes.wide:
+            elif not holes.wide and options.repair != "off":
                 notes.append("No scratches were found.")
+            elif not holes.wide:
+                notes.append("Nothing is marked on the mask: what is damaged must be white.")
             warnings += _warn_of_wide(holes.wide)
         if options.fade != "off":
             with working.clock.stage(Stage.REPAIR):
                 evened = even_out(pixels)
-            if not np.array_equal(evened, pixels):
+            if np.array_equal(evened, pixels):
+                notes.append("It has not faded: its levels stay as they are.")
+            else:
                 pixels = evened
                 notes.append("Faded levels were evened out.")
         return pixels, notes, warnings
