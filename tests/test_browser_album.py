@@ -234,7 +234,7 @@ def test_an_album_that_was_left_is_found_again_where_new_ones_are_made(
 ):
     job = web.new_album([("a.jpg", portrait(20, 192))], start=False)
     page = open_page(f"{web.url}/batch")
-    page.click(f".left-albums a[href*={job}]")
+    page.click(f".left-albums a[href*='{job}']")
     expect(page.locator("#thumbs .cell")).to_have_count(1)
 
 

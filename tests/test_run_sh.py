@@ -200,7 +200,7 @@ def test_checks_run_before_the_tests_and_bring_their_own_needs_once(clone: Clone
         "started: -m ruff format --check --quiet",
         "started: -m mypy",
     ]
-    assert tests.startswith("started: -m pytest --numprocesses logical ")
+    assert tests.startswith("started: -m pytest --numprocesses ")
     assert tests.endswith(" --slow -x")
     assert "JavaScript is not checked: Node.js" in done.stderr
     extra = [call for call in clone.pip_calls() if "hypothesis==" in call]

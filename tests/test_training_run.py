@@ -139,6 +139,7 @@ def test_a_killed_training_that_is_asked_to_stop_keeps_its_state(faces, tmp_path
 
 
 @needs_extras
+@pytest.mark.slow
 def test_a_training_stops_at_once_while_the_recogniser_is_taught_and_teaches_anew_later(
     faces, tmp_path, monkeypatch
 ):

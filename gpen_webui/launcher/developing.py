@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -14,9 +15,10 @@ from gpen_webui.launcher.environment import BASE, Environment
 EXTRAS = ("test", "bench", "cluster", "train")  # `test` first: the others agree with it
 
 
-# Files go to as many processes as there are cores; each has its own servers and browser, so
-# more than a few would want for memory.
-TESTS = "-m pytest --numprocesses logical --maxprocesses 4 --dist loadfile".split()
+# Files of tests go to one process more than there are cores, as tests wait for servers and browsers
+# a third of their time. Each process has its own of these: more than a few would want for memory.
+PROCESSES = min(4, (os.cpu_count() or 1) + 1)
+TESTS = f"-m pytest --numprocesses {PROCESSES} --dist loadfile".split()
 
 
 def check_code(environment: Environment) -> int:
