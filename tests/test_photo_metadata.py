@@ -327,6 +327,8 @@ def test_a_jpeg_as_full_of_exif_as_can_be_keeps_it(tmp_path: Path):
     [
         (b"\xff\xe0\0\x10II\x1a\0\0\0HEAPJPGM", "maker's data (CIFF)"),
         (b"\xff\xec\0\x10[picture info]", "APP12 data"),
+        (b"\xff\xed\0\x16Adobe_Photoshop2.5:\0", "APP13 data"),
+        (b"\xff\xed\0\x0cAdobe_CM\0\2", None),
         (b"\xff\xec\0\x0fDucky\0\1\0\4\0\0\0P", None),
     ],
 )

@@ -19,6 +19,8 @@ from gpen_webui.photo.jpeg_file import (
     APP2,
     APP11,
     APP12,
+    APP13,
+    PHOTOSHOP,
     JpegFile,
     describing_resources,
     iptc_of_resources,
@@ -203,6 +205,9 @@ def _beside_jpeg(jpeg: JpegFile) -> list[str]:
         words.append("maker's data (CIFF)")
     if any(code == APP12 and not content.startswith(b"Ducky") for code, content in jpeg.segments):
         words.append("APP12 data")
+    known = (PHOTOSHOP, b"Adobe_CM")  # the latter tells of Photoshop's colour settings alone
+    if any(code == APP13 and not content.startswith(known) for code, content in jpeg.segments):
+        words.append("APP13 data")
     elsewhere = {
         code
         for code, content in jpeg.segments
