@@ -194,7 +194,7 @@ def test_an_installed_package_serves_its_pages(installed: Path, tmp_path: Path):
         "from gpen_webui.web.application import build_app, close_app\n"
         "app = build_app(Settings())\n"
         "client = app.test_client()\n"
-        "for page in ('/', '/batch', '/models', '/static/js/api.js'):\n"
+        "for page in ('/', '/batch', '/models', '/static/js/shared/api.js'):\n"
         "    answer = client.get(page, base_url='http://127.0.0.1:7860')\n"
         "    print(page, answer.status_code)\n"
         "close_app(app)\n"
