@@ -322,6 +322,20 @@ def test_a_jpeg_as_full_of_exif_as_can_be_keeps_it(tmp_path: Path):
     assert losses(photo) == []
 
 
+@pytest.mark.parametrize("is_same", [True, False])
+def test_two_sets_of_captions_in_a_tiff_are_named_where_they_differ(tmp_path: Path, is_same: bool):
+    other = IPTC if is_same else IPTC.replace(b"1943", b"1944")
+    resources = photoshop_segment(other)[4 + len(b"Photoshop 3.0\0") :]
+    more = {tiff_file.IPTC: (7, IPTC), tiff_file.PHOTOSHOP: (1, resources)}
+    buffer = io.BytesIO()
+    picture().save(buffer, "TIFF")
+    path = tmp_path / "a.tif"
+    path.write_bytes(around_pixels(buffer.getvalue(), None, more))
+    photo = open_photo(path)
+    said = "a.tif has two sets of IPTC captions; Photoshop's alone is kept."
+    assert (said in photo.losses) == (not is_same)
+
+
 @pytest.mark.parametrize(
     ("segment", "words"),
     [

@@ -86,7 +86,7 @@ def read_metadata(
     blocks = {
         "exif": _exif(image, container, name, losses),
         "xmp": _xmp(image, container, name, orientation, losses),
-        "photoshop": _photoshop(container),
+        "photoshop": _photoshop(container, name, losses),
         "comment": _comment(image, container),
     }
     too_large = [block for block, data in blocks.items() if len(data or b"") > MOST_BYTES]
@@ -154,7 +154,7 @@ def _comment(image: Image.Image, container: Container) -> bytes | None:
     return comment if isinstance(comment, bytes) and comment else None
 
 
-def _photoshop(container: Container) -> bytes | None:
+def _photoshop(container: Container, name: str, losses: list[str]) -> bytes | None:
     if container.jpeg:
         return container.jpeg.photoshop
     if container.png and (profile := container.png.photoshop):
@@ -163,8 +163,11 @@ def _photoshop(container: Container) -> bytes | None:
     if container.tiff:
         resources = describing_resources(container.tiff.raw(PHOTOSHOP_TAG) or b"") or b""
         iptc = container.tiff.raw(IPTC)
-        if iptc and iptc_of_resources(resources) is None:
+        own = iptc_of_resources(resources)
+        if iptc and own is None:
             resources += resource_of_iptc(iptc)
+        elif iptc and own and iptc.rstrip(b"\0") != own.rstrip(b"\0"):
+            losses.append(f"{name} has two sets of IPTC captions; Photoshop's alone is kept.")
         return resources or None
     return None
 
