@@ -151,6 +151,7 @@ def test_choosing_faces_needs_no_second_run_of_the_network_but_for_small_ones(as
     assert engine.restore(photo, small, reuse=kept).state == "no_face"
     named = engine.restore(photo, replace(small, faces="2"), reuse=kept)
     assert [face.restored for face in named.faces] == [False, True]
+    assert engine.restore(photo, small, reuse=kept).state == "no_face"  # named no longer
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from gpen_webui.faces.detect import Face
+from gpen_webui.faces.select import FaceSelection
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.states import Stage
@@ -44,6 +45,14 @@ class NetworkResult:
     found: FoundFaces
     crops: list[np.ndarray]
     restored: list[np.ndarray]
+
+    def only(self, places: list[int]) -> NetworkResult:
+        """Of the restored faces the ones at these places of `found.kept`."""
+        return NetworkResult(
+            self.found.only(places),
+            [self.crops[i] for i in places],
+            [self.restored[i] for i in places],
+        )
 
     @property
     def nbytes(self) -> int:
@@ -141,10 +150,11 @@ class WorkingPhoto:
     replaced. scale: how many times larger than the photo they are. unscaled: (h,w,3) uint8 RGB,
     of the photo's own size, in which faces are found and from which they are cropped: as repaired,
     not enlarged or cleaned. useful_scale: how many times larger it may be to show all that the
-    model makes of its largest face. found: None until faces were looked for. network: None where
-    there were no faces, or too many to hold. is_new: a stage has made a new picture of it, even if
-    it came out the same; else the result is the file as it is. has_colours: a grey photo was given
-    some. warnings, notes: sentences for the report, of what is wrong and of what was done.
+    model makes of its largest face. found: None until faces were looked for. selection: what the
+    options say of these. network: None where there were no faces, or too many to hold. is_new: a
+    stage has made a new picture of it, even if it came out the same; else the result is the file as
+    it is. has_colours: a grey photo was given some. warnings, notes: sentences for the report, of
+    what is wrong and of what was done.
     turn: by how many quarters it must be turned counterclockwise for all its faces to be upright.
     is_turned: and it is. keep_faces: all faces are wanted afterwards, however many there are.
     """
@@ -155,6 +165,7 @@ class WorkingPhoto:
     scale: int = 1
     useful_scale: int = 1
     found: FoundFaces | None = None
+    selection: FaceSelection | None = None
     network: NetworkResult | None = None
     faces: list[FaceReport] = field(default_factory=list)
     is_new: bool = False

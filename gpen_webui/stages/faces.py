@@ -40,29 +40,35 @@ class FindFaces:
     def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
         """Raises FaceChoiceError."""
         network = working.intermediates.get(key_for(Stage.NETWORK, options))
-        if network and _holds_named(network.found, options):
-            working.network, found = network, network.found
+        faces = network.found.faces if network else (yield from self._detect(working, options))
+        selection = FaceSelection(faces, options)
+        kept = [
+            i
+            for i, face in enumerate(faces)
+            if selection.is_named(i + 1) or (face.width >= options.min_face and face.doubt is None)
+        ]
+        if network and set(kept) <= set(network.found.kept):
+            working.network = network.only([network.found.kept.index(i) for i in kept])
+            found = working.network.found
         else:
-            found = yield from self._find(working, options)
-        working.found = found
-        working.faces = _report(found, options, self._network.model_of)
+            found = yield from self._align(working, faces, kept)
+        working.found, working.selection = found, selection
+        working.faces = _report(found, selection, options, self._network.model_of)
         working.warnings += _warn_of_left(found, working.faces)
 
-    def _find(
+    def _detect(
         self, working: WorkingPhoto, options: RestoreOptions
-    ) -> Generator[str, None, FoundFaces]:
+    ) -> Generator[str, None, list[Face]]:
         yield Stage.DETECT
         with working.clock.stage(Stage.DETECT):
             faces = self.detector.detect(working.unscaled)
             if options.enlarge != "1":
                 self.detector.free_memory()  # what the photo soon needs itself
-            selection = FaceSelection(faces, options)
-            kept = [
-                i
-                for i, face in enumerate(faces)
-                if selection.is_named(i + 1)
-                or (face.width >= options.min_face and face.doubt is None)
-            ]
+        return faces
+
+    def _align(
+        self, working: WorkingPhoto, faces: list[Face], kept: list[int]
+    ) -> Generator[str, None, FoundFaces]:
         yield Stage.ALIGN
         with working.clock.stage(Stage.ALIGN):
             size = self._network.engine.size
@@ -80,14 +86,14 @@ class RestoreFaces:
         return not options.aligned
 
     def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
-        found = working.found
+        found, selection = working.found, working.selection
         assert found is not None  # FindFaces stands before
+        assert selection is not None
         fits = len(found.kept) <= self._network.most_held()
         if working.network is None and (working.keep_faces or fits):
             result = yield from self._restore_all(working, found)
             working.network = result
             working.intermediates.put(key_for(Stage.NETWORK, options), result, result.nbytes)
-        selection = FaceSelection(found.faces, options)
         wanted = [place for place, i in enumerate(found.kept) if selection.is_wanted(i + 1)]
         if not wanted:
             return
@@ -118,7 +124,8 @@ class RestoreFaces:
         wanted: places in `found.kept`.
         """
         assert working.found is not None
-        found, network, clock = working.found.only(wanted), working.network, working.clock
+        found, clock = working.found.only(wanted), working.clock
+        network = working.network.only(wanted) if working.network else None
         how = [selection.options_of(i + 1) for i in found.kept]
         result = working.pixels.copy()
         places = [_scaled(matrix, working.scale) for matrix in found.matrices]
@@ -130,8 +137,8 @@ class RestoreFaces:
         for band in bands:
             missing = [i for i in band.faces if i not in patches]
             if network:
-                crops = [network.crops[wanted[i]] for i in missing]
-                restored = [network.restored[wanted[i]] for i in missing]
+                crops = [network.crops[i] for i in missing]
+                restored = [network.restored[i] for i in missing]
             elif missing:
                 yield Stage.NETWORK
                 with clock.stage(Stage.NETWORK):
@@ -194,9 +201,11 @@ def _scaled(matrix: np.ndarray, scale: int) -> np.ndarray:
 
 
 def _report(
-    found: FoundFaces, options: RestoreOptions, model_of: Callable[[np.ndarray], str]
+    found: FoundFaces,
+    selection: FaceSelection,
+    options: RestoreOptions,
+    model_of: Callable[[np.ndarray], str],
 ) -> list[FaceReport]:
-    selection = FaceSelection(found.faces, options)
     models = {i: model_of(matrix) for i, matrix in zip(found.kept, found.matrices, strict=True)}
     reports = []
     for i, face in enumerate(found.faces):
@@ -212,12 +221,6 @@ def _report(
             )
         reports.append(report)
     return reports
-
-
-def _holds_named(found: FoundFaces, options: RestoreOptions) -> bool:
-    """Whether each face that the options name is among those that were restored."""
-    selection = FaceSelection(found.faces, options)
-    return all(i in found.kept for i in range(len(found.faces)) if selection.is_named(i + 1))
 
 
 def _too_small(face: Face, options: RestoreOptions) -> str:
