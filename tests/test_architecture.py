@@ -50,6 +50,7 @@ ORDER = [
     "options",
     "option_kinds",
     "face_numbers",
+    "thread_network",
     "heap",
     "settings",
     "logs",

@@ -6,7 +6,6 @@ Weights: models/centerface.onnx, MIT licence (models/centerface.LICENSE).
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +14,10 @@ import cv2
 import numpy as np
 
 from gpen_webui.errors import UserError
+from gpen_webui.face_numbers import Box
 from gpen_webui.faces.turn import box_turned_back, points_turned_back
 from gpen_webui.folders import BUNDLED
+from gpen_webui.thread_network import ThreadNetwork
 
 WEIGHTS = BUNDLED / "models" / "centerface.onnx"
 BAND_PIXELS = 1_250_000  # given to the network at once: it takes 220 bytes for each
@@ -63,12 +64,14 @@ class CenterFace:
     """The network; may be called from many threads, each of which gets its own."""
 
     def __init__(self, weights: Path = WEIGHTS):
-        if not weights.is_file():
-            raise DetectorError(
-                f"The face detector {weights} is missing; fetch this program's files anew."
-            )
-        self._weights = weights
-        self._of_thread = threading.local()
+        self._network = ThreadNetwork(
+            weights,
+            cv2.dnn.readNetFromONNX,
+            DetectorError,
+            missing=f"The face detector {weights} is missing; fetch this program's files anew.",
+            damaged=f"The face detector {weights} is damaged; fetch this program's files anew.",
+        )
+        self._network.check()
 
     def look_at(
         self, pixels: np.ndarray, scale: float, least: float = MIN_SCORE, turn: int = 0
@@ -107,7 +110,7 @@ class CenterFace:
         padded = cv2.copyMakeBorder(
             pixels, 0, -height % MULTIPLE, 0, -width % MULTIPLE, cv2.BORDER_CONSTANT
         )
-        network = self._network()
+        network = self._network.get()
         network.setInput(cv2.dnn.blobFromImage(padded))
         heat, size, offset, landmarks = (output[0] for output in network.forward(OUTPUTS))
         rows, columns = np.nonzero(heat[0] >= least)
@@ -128,18 +131,7 @@ class CenterFace:
     def free_memory(self) -> None:
         """Give back what this thread's network holds, 220 bytes for each pixel of the largest
         picture that it was given; the next look takes a tenth of a second longer."""
-        self._of_thread.__dict__.pop("network", None)
-
-    def _network(self) -> cv2.dnn.Net:
-        if not hasattr(self._of_thread, "network"):
-            try:
-                self._of_thread.network = cv2.dnn.readNetFromONNX(str(self._weights))
-            except cv2.error as error:
-                raise DetectorError(
-                    f"The face detector {self._weights} is damaged; fetch this program's files "
-                    "anew."
-                ) from error
-        return self._of_thread.network
+        self._network.free()
 
 
 def _bands(width: int, height: int) -> Iterator[tuple[int, int]]:
@@ -174,14 +166,16 @@ def merged(faces: list[Face]) -> list[Face]:
 
 def is_same_face(first: Face, second: Face) -> bool:
     """Whether two boxes have too much in common to be two faces."""
-    a, b = first.box, second.box
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return False
-    common = width * height
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
+    common, areas = areas_of(first.box, second.box)
     return common > MAX_OVERLAP * (sum(areas) - common) or common > MAX_INSIDE * min(areas)
+
+
+def areas_of(a: Box, b: Box) -> tuple[float, tuple[float, float]]:
+    """The area that two boxes have in common, and that of each."""
+    width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
+    height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    first, second = ((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
+    return width * height, (first, second)
 
 
 def _turned_back(face: Face, turn: int, shape: tuple[int, ...]) -> Face:

@@ -8,7 +8,7 @@ Weights: models/face-mesh.tflite, Apache-2.0 (models/face-mesh.LICENSE), from th
 from __future__ import annotations
 
 import math
-import threading
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -17,6 +17,7 @@ import numpy as np
 from gpen_webui.errors import UserError
 from gpen_webui.faces.align import crop_matrix, warp
 from gpen_webui.folders import BUNDLED
+from gpen_webui.thread_network import ThreadNetwork
 
 WEIGHTS = BUNDLED / "models" / "face-mesh.tflite"
 SIDE = 192  # pixels of what the mesh looks at
@@ -32,10 +33,15 @@ class FaceMesh:
     """The network; may be called from many threads, each of which gets its own."""
 
     def __init__(self, weights: Path = WEIGHTS):
-        if not weights.is_file():
-            raise MeshError(f"The face mesh {weights} is missing; fetch this program's files anew.")
-        self._weights = weights
-        self._of_thread = threading.local()
+        self._network = ThreadNetwork(
+            weights,
+            # The other engine gives the points alone.
+            partial(cv2.dnn.readNetFromTFLite, engine=cv2.dnn.ENGINE_CLASSIC),
+            MeshError,
+            missing=f"The face mesh {weights} is missing; fetch this program's files anew.",
+            damaged=f"The face mesh {weights} is damaged; fetch this program's files anew.",
+        )
+        self._network.check()
 
     def presence(self, pixels: np.ndarray, landmarks: np.ndarray) -> float:
         """How sure it is, 0-1, that a face lies upright where five landmarks (5,2) of a photo
@@ -47,23 +53,10 @@ class FaceMesh:
     def look(self, seen: np.ndarray) -> tuple[np.ndarray, float]:
         """seen: (192,192,3) uint8 RGB, cut out by `matrix_of`. Points (468,2) float64 in its
         pixels, and how sure it is, 0-1, that they lie on a face."""
-        network = self._network()
+        network = self._network.get()
         network.setInput(cv2.dnn.blobFromImage(seen, 1 / 255))
         points, odds = network.forward(OUTPUTS)
         return points.reshape(-1, 3)[:, :2].astype(float), 1 / (1 + math.exp(-odds.item()))
-
-    def _network(self) -> cv2.dnn.Net:
-        if not hasattr(self._of_thread, "network"):
-            try:
-                # The other engine gives the points alone.
-                self._of_thread.network = cv2.dnn.readNetFromTFLite(
-                    str(self._weights), engine=cv2.dnn.ENGINE_CLASSIC
-                )
-            except cv2.error as error:
-                raise MeshError(
-                    f"The face mesh {self._weights} is damaged; fetch this program's files anew."
-                ) from error
-        return self._of_thread.network
 
 
 def matrix_of(to_aligned: np.ndarray, size: int) -> np.ndarray:

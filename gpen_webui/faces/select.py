@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gpen_webui.errors import UserError
 from gpen_webui.face_numbers import Box, read_box, read_numbers, read_values
-from gpen_webui.faces.detect import Face
+from gpen_webui.faces.centerface import Face, areas_of
 from gpen_webui.options import RestoreOptions
 
 SAME_FACE = 0.3  # of the union of two boxes of one face, so much is common
@@ -63,18 +63,13 @@ def _check_numbers(named: set[int], count: int) -> None:
 
 def _check_boxes(faces: Sequence[Face], boxes: dict[int, Box]) -> None:
     for number, box in boxes.items():
-        if number > len(faces) or _common(box, faces[number - 1].box) < SAME_FACE:
+        if number > len(faces) or not _is_there(box, faces[number - 1]):
             raise FaceChoiceError(
                 f"Face {number} is no longer where it was when it was chosen; look at the faces "
                 "that are found now, and choose again."
             )
 
 
-def _common(a: Box, b: Box) -> float:
-    """The area of two boxes' common part over that of their union."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
-    return width * height / (sum(areas) - width * height)
+def _is_there(box: Box, face: Face) -> bool:
+    common, areas = areas_of(box, face.box)
+    return common >= SAME_FACE * (sum(areas) - common)

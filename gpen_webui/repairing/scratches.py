@@ -7,7 +7,6 @@ again at half and quarter the size, at which wide cracks and folds look like tho
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from gpen_webui.errors import UserError
 from gpen_webui.folders import BUNDLED
+from gpen_webui.thread_network import ThreadNetwork
 
 WEIGHTS = BUNDLED / "models" / "scratches.onnx"
 WORKING_PIXELS = 1_500_000  # larger photos are shrunk to this before the network sees them
@@ -36,8 +36,15 @@ class ScratchDetector:
     """Finds damage; may be called from many threads, each of which gets its own network."""
 
     def __init__(self, weights: Path = WEIGHTS):
-        self._weights = weights
-        self._of_thread = threading.local()
+        self._network = ThreadNetwork(
+            weights,
+            cv2.dnn.readNetFromONNX,
+            ScratchDetectorError,
+            missing=f"{weights}, which finds scratches, is missing; fetch this program's files "
+            "anew.",
+            damaged=f"{weights}, which finds scratches, is damaged; fetch this program's files "
+            "anew.",
+        )
 
     def find(self, pixels: np.ndarray, rim: int = RIM) -> Generator[None, None, np.ndarray]:
         """Where a photo (H,W,3) uint8 RGB is damaged, (H,W) bool. Yields before each part.
@@ -71,27 +78,11 @@ class ScratchDetector:
         padded = cv2.copyMakeBorder(
             window, 0, -height % MULTIPLE, 0, -width % MULTIPLE, cv2.BORDER_REPLICATE
         )
-        network = self._network()
+        network = self._network.get()
         network.setInput(padded[None, None].astype(np.float32) / 255)
         damage = network.forward()[0, 0, :height, :width]
         top, left = rows.start - seen[0].start, columns.start - seen[1].start
         return damage[top:, left:][: rows.stop - rows.start, : columns.stop - columns.start]
-
-    def _network(self) -> cv2.dnn.Net:
-        if not hasattr(self._of_thread, "network"):
-            if not self._weights.is_file():
-                raise ScratchDetectorError(
-                    f"{self._weights}, which finds scratches, is missing; fetch this program's "
-                    "files anew."
-                )
-            try:
-                self._of_thread.network = cv2.dnn.readNetFromONNX(str(self._weights))
-            except cv2.error as error:
-                raise ScratchDetectorError(
-                    f"{self._weights}, which finds scratches, is damaged; fetch this program's "
-                    "files anew."
-                ) from error
-        return self._of_thread.network
 
 
 def working_grey(pixels: np.ndarray) -> np.ndarray:
