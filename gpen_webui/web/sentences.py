@@ -27,11 +27,14 @@ DEEPEST = 3  # phrases within blanks
 
 @dataclass(frozen=True)
 class Sentence:
-    """pattern: of the English text. words: of the other language, with the same {blanks}."""
+    """pattern: of the English text. words: of the other language, with the same {blanks}. mark:
+    the longest piece between its blanks, without which a text need not be compared. length: of all
+    that is not blank."""
 
     pattern: re.Pattern[str]
     words: str
-    length: int  # of what is not blank
+    mark: str
+    length: int
 
 
 def in_language(text: str, language: str) -> str:
@@ -80,7 +83,7 @@ def _translate(text: str, language: str, depth: int) -> str:
 
 def _whole(text: str, language: str, depth: int) -> str | None:
     for sentence in _sentences(language):
-        if match := sentence.pattern.fullmatch(text):
+        if sentence.mark in text and (match := sentence.pattern.fullmatch(text)):
             values = match.groupdict()
             if depth:
                 values = {
@@ -98,7 +101,7 @@ def _sentences(language: str) -> list[Sentence]:
         catalog = read_mo(file)
     texts = {str(message.id): str(message.string) for message in catalog if message.id}
     found = [
-        Sentence(_pattern(text), words, len(BLANK.sub("", text)))
+        Sentence(_pattern(text), words, max(_between(text), key=len), len(BLANK.sub("", text)))
         for text, words in texts.items()
         if words
     ]
@@ -107,14 +110,14 @@ def _sentences(language: str) -> list[Sentence]:
 
 def _pattern(text: str) -> re.Pattern[str]:
     """What matches the text with anything in its blanks; a blank's second place as its first."""
-    seen: set[str] = set()
-    pattern = ""
-    for number, part in enumerate(BLANK.split(text)):
-        if number % 2 == 0:
-            pattern += re.escape(part.replace("{{", "{").replace("}}", "}"))
-        elif part in seen:
-            pattern += f"(?P={part})"
-        else:
-            seen.add(part)
-            pattern += f"(?P<{part}>.+?)"
+    pieces, names = _between(text), BLANK.findall(text)
+    pattern = re.escape(pieces[0])
+    for place, (name, piece) in enumerate(zip(names, pieces[1:], strict=True)):
+        is_known = name in names[:place]
+        pattern += (f"(?P={name})" if is_known else f"(?P<{name}>.+?)") + re.escape(piece)
     return re.compile(pattern, re.DOTALL)
+
+
+def _between(text: str) -> list[str]:
+    """The pieces before, between and behind the blanks."""
+    return [piece.replace("{{", "{").replace("}}", "}") for piece in BLANK.split(text)[::2]]
