@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from gpen_webui.enlarging.tiles import RunTiles
 from gpen_webui.files.atomic import write_atomically
 
 HALF_PRECISION_PSNR = 45.0  # dB against float32; half a step of 8-bit colour is 53
@@ -45,6 +46,15 @@ def real_crops(size: int) -> np.ndarray:
     grey = cv2.cvtColor(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     photos = np.stack([face, small, noisy, grey])[..., ::-1]
     return np.ascontiguousarray(photos.transpose(0, 3, 1, 2), np.float32) / 127.5 - 1
+
+
+def worst_tile_psnr(fast: RunTiles, exact: RunTiles, side: int) -> float:
+    """The PSNR, in dB, of the check photo that a network that enlarges computes most differently.
+
+    fast, exact: two ways to compute tiles (1,3,side,side) float32 in [0,1].
+    """
+    tiles = (real_crops(side) + 1) / 2
+    return min(psnr(2 * fast(tile[None]) - 1, 2 * exact(tile[None]) - 1) for tile in tiles)
 
 
 def perceptual_distance(image: np.ndarray, reference: np.ndarray) -> float:

@@ -12,7 +12,7 @@ import torch
 
 from gpen_webui.engines.base import TileEngine
 from gpen_webui.engines.cores import cpu_cores
-from gpen_webui.engines.quality import HALF_PRECISION_PSNR, MeasurementCache, psnr, real_crops
+from gpen_webui.engines.quality import HALF_PRECISION_PSNR, MeasurementCache, worst_tile_psnr
 from gpen_webui.engines.torch_engine import deterministic, device_name
 from gpen_webui.enlarging.tiles import TileShape
 from gpen_webui.enlarging.upconv import MARGIN, SCALE, load_upconv
@@ -71,9 +71,5 @@ class TorchTileEngine(TileEngine):
 
     def _psnr(self, dtype: torch.dtype) -> float:
         """Of the worst check photo against float32, in dB."""
-        tiles = (real_crops(self.shape.side) + 1) / 2
-        half, exact = (
-            [2 * self._forward(tile[None], kind) - 1 for tile in tiles]
-            for kind in (dtype, torch.float32)
-        )
-        return min(psnr(a, b) for a, b in zip(half, exact, strict=True))
+        half, exact = (partial(self._forward, dtype=kind) for kind in (dtype, torch.float32))
+        return worst_tile_psnr(half, exact, self.shape.side)

@@ -51,6 +51,11 @@ class Choice:
     remark: str = ""
 
 
+def good_choice(compiled: Compiled, variant: GraphVariant, closeness: float) -> Choice:
+    """A variant that has passed its check. closeness: PSNR to float32, in dB."""
+    return Choice(compiled, variant, f" It is {closeness:.0f} dB close to float32.")
+
+
 def choose_variant(opener: VariantOpener, precision: str) -> Choice:
     """The fastest variant that is as good as `precision` asks for.
 
@@ -88,7 +93,7 @@ def _if_good(opener: VariantOpener, variant: GraphVariant) -> Choice | None:
     closeness = measurements.recall(f"{check}-psnr", lambda: measure()[0])
     moved = measurements.recall(f"{check}-distance", lambda: measure()[1])
     if closeness >= FAST_PSNR and moved <= FAST_DISTANCE:
-        return Choice(opened(), variant, f" It is {closeness:.0f} dB close to float32.")
+        return good_choice(opened(), variant, closeness)
     log.info("%s: %.1f dB, perceptual distance %+.4f", variant.numbers, closeness, moved)
     return None
 

@@ -14,15 +14,22 @@ from gpen_webui.engines.base import TileEngine
 from gpen_webui.engines.cores import cpu_cores
 from gpen_webui.engines.openvino.cache import Compiled
 from gpen_webui.engines.openvino.engine import settings_for
-from gpen_webui.engines.openvino.fast import BFLOAT16_FLAGS, MISSED, NO_USE, Choice, has_flags
+from gpen_webui.engines.openvino.fast import (
+    BFLOAT16_FLAGS,
+    MISSED,
+    NO_USE,
+    Choice,
+    good_choice,
+    has_flags,
+)
 from gpen_webui.engines.openvino.graph_variants import (
     ENLARGING,
     ENLARGING_BFLOAT16,
     VariantOpener,
 )
 from gpen_webui.engines.openvino.request_pool import RequestPool
-from gpen_webui.engines.quality import HALF_PRECISION_PSNR, MeasurementCache, psnr, real_crops
-from gpen_webui.enlarging.tiles import TileShape
+from gpen_webui.engines.quality import HALF_PRECISION_PSNR, MeasurementCache, worst_tile_psnr
+from gpen_webui.enlarging.tiles import RunTiles, TileShape
 from gpen_webui.enlarging.upconv import MARGIN, SCALE
 
 if TYPE_CHECKING:
@@ -74,14 +81,14 @@ def _choose(opener: VariantOpener, precision: str) -> Choice:
     if closeness < HALF_PRECISION_PSNR:
         log.info("%s: %.1f dB from float32", ENLARGING_BFLOAT16.numbers, closeness)
         return Choice(exact(), ENLARGING, MISSED)
-    return Choice(fast(), ENLARGING_BFLOAT16, f" It is {closeness:.0f} dB close to float32.")
+    return good_choice(fast(), ENLARGING_BFLOAT16, closeness)
 
 
 def closeness_of(fast: Compiled, exact: Compiled, side: int) -> float:
     """The PSNR, in dB, of the worst check photo computed in two ways."""
-    tiles = (real_crops(side) + 1) / 2
-    results = []
-    for compiled in (fast, exact):
-        request = compiled.model.create_infer_request()
-        results.append([2 * request.infer([tile[None]])[0].copy() - 1 for tile in tiles])
-    return min(psnr(a, b) for a, b in zip(*results, strict=True))
+    return worst_tile_psnr(_run_of(fast), _run_of(exact), side)
+
+
+def _run_of(compiled: Compiled) -> RunTiles:
+    request = compiled.model.create_infer_request()
+    return lambda tile: request.infer([tile])[0].copy()
