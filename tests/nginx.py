@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import time
+from functools import partial
 from pathlib import Path
+
+from tests.waiting import wait_for
 
 NAMED = "proxy_set_header Host $http_host;"
 UPGRADED = (
@@ -56,7 +58,7 @@ class Nginx:
             ["nginx", "-p", self.folder, "-c", configuration, "-e", self.folder / "errors"]
         )
         for port in self.ports.values():
-            _wait_for(port)
+            wait_for(partial(_listens, port))
 
     def __enter__(self) -> Nginx:
         return self
@@ -104,11 +106,9 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def _wait_for(port: int) -> None:
-    for _ in range(100):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise TimeoutError(f"nginx does not listen on port {port}")
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True

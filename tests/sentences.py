@@ -92,12 +92,12 @@ def _texts(tree: ast.Module, phrases: tuple[str, ...]) -> Iterator[tuple[str, in
             phrase_nodes |= {id(inner) for inner in ast.walk(node)}
     skipped = _skipped(tree)
     for node in ast.walk(tree):
-        if id(node) in skipped:
+        if id(node) in skipped or not isinstance(node, ast.Constant | ast.JoinedStr):
             continue
         text = _text_of(node)
         is_phrase = id(node) in phrase_nodes
         if text and (is_phrase or _is_sentence(text)) and re.search(r"[A-Za-z]{2}", text):
-            yield text.strip(), node.lineno  # type: ignore[attr-defined]
+            yield text.strip(), node.lineno
 
 
 def _is_sentence(text: str) -> bool:

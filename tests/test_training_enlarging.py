@@ -13,9 +13,9 @@ from gpen_webui.enlarging.upconv import MARGIN, UpConv, load_upconv
 from gpen_webui.gpen.checkpoint import save_checkpoint
 from gpen_webui.training.enlarging.kinds import MAKERS
 from gpen_webui.training.enlarging.measure import Judge, bicubic, enlarged
-from gpen_webui.training.enlarging.pictures import EnlargingSamples, read_picture
+from gpen_webui.training.enlarging.pictures import EnlargingSamples
 from gpen_webui.training.enlarging.train import EnlargingOptions, EnlargingTraining
-from gpen_webui.training.faces import FacesError
+from gpen_webui.training.faces import FacesError, read_picture
 from tests.extras import needs_extras
 
 

@@ -1,3 +1,4 @@
+# Chinese has signs of its own, which look like ours.
 # ruff: noqa: RUF001
 """The server's own sentences in Chinese: all of them, and where a reader sees them."""
 

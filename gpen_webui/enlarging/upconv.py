@@ -58,7 +58,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """The weights of a safetensors file, in float32. Raises EnlargingFileError."""
     try:
         with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            names = file.keys()  # it is no dictionary, and cannot be iterated itself
+            return {name: file.get_tensor(name).float() for name in names}
     except (OSError, SafetensorError) as error:
         raise EnlargingFileError(f"{path.name} cannot be read; install it anew.") from error
 

@@ -65,11 +65,6 @@ class PngFile:
         """IPTC, bare or in Photoshop's resources."""
         return self.profiles.get("8bim") or self.profiles.get("iptc")
 
-    def keywords(self) -> list[str]:
-        """What the texts are called: Title, Author ..."""
-        names = (content.partition(b"\0")[0].decode("latin-1") for _, content in self.texts)
-        return list(dict.fromkeys(names))
-
     def _take(self, kind: bytes, content: bytes) -> None:
         if kind in COLOUR:
             self.colour[kind] = content

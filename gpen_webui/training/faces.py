@@ -120,6 +120,19 @@ def read_face(file: Path, size: int) -> np.ndarray:
     return np.ascontiguousarray(cv2.resize(bgr, (size, size), interpolation=filter_)[:, :, ::-1])
 
 
+def read_picture(file: Path, least: int = 1) -> np.ndarray:
+    """A photo as (H,W,3) uint8 RGB. Raises FacesError where it is damaged or a side is shorter
+    than `least` pixels."""
+    bgr = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise FacesError(f"{file.name} is no picture that can be read; take it out of the folder.")
+    if min(bgr.shape[:2]) < least:
+        raise FacesError(
+            f"{file.name} is too small: both sides need {least} pixels; take it out of the folder."
+        )
+    return np.ascontiguousarray(bgr[:, :, ::-1])
+
+
 def to_tensor(faces: np.ndarray) -> Tensor:
     """(N,S,S,3) levels 0-255 -> (N,3,S,S) float32 in [-1,1], channels last in memory."""
     return torch.from_numpy(faces.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)

@@ -6,9 +6,6 @@ import io
 import ipaddress
 import sys
 
-import ifaddr
-import segno
-
 from gpen_webui.models.installed import default_name
 from gpen_webui.settings import Settings
 from gpen_webui.web.process import ANYWHERE, local_address, page_address
@@ -43,12 +40,16 @@ def addresses_elsewhere(settings: Settings) -> list[str]:
 
 def qr_code(address: str) -> str:
     """A code for a phone's camera, in characters of half a line."""
+    import segno  # only where somebody is at a terminal
+
     text = io.StringIO()
     segno.make(address, error="l", micro=False).terminal(text, compact=True)
     return text.getvalue()
 
 
 def _addresses(port: int) -> list[str]:
+    import ifaddr  # only where others may come
+
     found = []
     for adapter in ifaddr.get_adapters():
         if str(adapter.name).startswith(INNER):

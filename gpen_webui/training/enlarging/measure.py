@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from gpen_webui.enlarging.upconv import MARGIN, SCALE
 from gpen_webui.training.degrade import LUMA
 from gpen_webui.training.enlarging.kinds import MAKERS
-from gpen_webui.training.enlarging.pictures import middle, read_picture, unit_tensor
+from gpen_webui.training.enlarging.pictures import middle, unit_tensor
+from gpen_webui.training.faces import read_picture
 from gpen_webui.training.perceptual import StLpips
 from gpen_webui.training.tasks import KINDS
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gpen_webui.enlarging.upconv import MARGIN, SCALE
 from gpen_webui.training.enlarging.kinds import MAKERS, maybe_grey
-from gpen_webui.training.faces import FacesError, to_tensor
+from gpen_webui.training.faces import read_picture, to_tensor
 from gpen_webui.training.made_ahead import MadeAhead
 
 JPEG_CELL = 8  # a crop may begin anywhere within one
@@ -93,19 +93,6 @@ class SampleMaker:
             cut = cv2.resize(cut, (self._canvas,) * 2, interpolation=cv2.INTER_AREA)
         cut = np.rot90(cut, int(rng.integers(4)))
         return np.ascontiguousarray(cut[:, ::-1] if rng.random() < 0.5 else cut)
-
-
-def read_picture(file: Path, least: int) -> np.ndarray:
-    """A photo as (H,W,3) uint8 RGB. Raises FacesError where it is damaged or a side is shorter
-    than `least` pixels."""
-    bgr = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise FacesError(f"{file.name} is no picture that can be read; take it out of the folder.")
-    if min(bgr.shape[:2]) < least:
-        raise FacesError(
-            f"{file.name} is too small: both sides need {least} pixels; take it out of the folder."
-        )
-    return np.ascontiguousarray(bgr[:, :, ::-1])
 
 
 def middle(picture: np.ndarray, largest: int) -> np.ndarray:

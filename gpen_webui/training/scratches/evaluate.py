@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from gpen_webui.repairing.fill import fill, without_wide
 from gpen_webui.repairing.scratches import ScratchDetector
 from gpen_webui.stages.restorer import last
-from gpen_webui.training.faces import FaceSet
+from gpen_webui.training.faces import FaceSet, read_picture
 from gpen_webui.training.scratches.damage import wear
 from gpen_webui.training.scratches.measures import SEED, SIZE, Counts, HeldOut
 
@@ -43,7 +42,7 @@ def evaluate(weights: Path, sets: Sequence[FaceSet], count: int) -> list[Row]:
         counts = HeldOut.of(photos.held_out, count).measure(find)
         as_they_are, gains = Counts(), []
         for place, file in enumerate(photos.held_out):
-            photo = _read(file)
+            photo = read_picture(file)
             as_they_are.add_sound(last(detector.find(photo, rim=0)))
             gains += _gains(detector, photo, place, max(1, count // len(photos.held_out)))
         rows.append(
@@ -93,10 +92,3 @@ def _gains(detector: ScratchDetector, photo: np.ndarray, place: int, count: int)
 def _psnr(picture: np.ndarray, truth: np.ndarray, where: np.ndarray) -> float:
     error = np.square(picture.astype(np.float32) - truth)[where].mean()
     return float(10 * np.log10(255**2 / max(error, 1e-6)))
-
-
-def _read(file: Path) -> np.ndarray:
-    """(H,W,3) uint8 RGB."""
-    bgr = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)
-    assert bgr is not None, "read before"
-    return np.ascontiguousarray(bgr[:, :, ::-1])
