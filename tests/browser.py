@@ -1,13 +1,14 @@
-"""What tests/test_browser_*.py share: photos, files and axe. The browser is in browser_fixtures."""
+"""What tests/test_browser_*.py share: photos, files, restoring one, axe. See browser_fixtures."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.server import ASTRONAUT
 
@@ -66,3 +67,17 @@ def serious_findings(page: Page) -> list[str]:
         if finding["impact"] in ("serious", "critical")
         for node in finding["nodes"]
     ]
+
+
+def restore(page: Page, name: str = "Aunt Mary.jpg", number: int = 0, side: int = 320) -> None:
+    """Choose a photo and wait until it can be compared."""
+    page.set_input_files("#pick", [upload(name, portrait(number, side))])
+    wait_until_shown(page)
+
+
+def wait_until_shown(page: Page) -> None:
+    expect(page.locator(".viewer")).to_have_attribute("data-loading", "no")
+
+
+def shown_job(page: Page) -> str:
+    return re.search(r"job=(\w+)", page.url).group(1)

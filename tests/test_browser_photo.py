@@ -4,29 +4,21 @@ import base64
 import re
 from pathlib import Path
 
-import cv2
-import numpy as np
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from gpen_webui.photo.formats import SUFFIX_OF
-from tests.browser import OpenPage, landscape, portrait, upload
+from tests.browser import (
+    OpenPage,
+    landscape,
+    portrait,
+    restore,
+    shown_job,
+    upload,
+    wait_until_shown,
+)
 from tests.server import Server
 
 pytest_plugins = ["tests.browser_fixtures"]
-
-
-def restore(page: Page, name: str = "Aunt Mary.jpg", number: int = 0, side: int = 320) -> None:
-    """Choose a photo and wait until it can be compared."""
-    page.set_input_files("#pick", [upload(name, portrait(number, side))])
-    wait_until_shown(page)
-
-
-def wait_until_shown(page: Page) -> None:
-    expect(page.locator(".viewer")).to_have_attribute("data-loading", "no")
-
-
-def shown_job(page: Page) -> str:
-    return re.search(r"job=(\w+)", page.url).group(1)
 
 
 def test_a_photo_is_restored_compared_and_downloaded(web: Server, open_page: OpenPage):
@@ -104,64 +96,6 @@ def test_in_a_zoomed_photo_the_handle_moves_the_divider_and_the_rest_the_photo(
     expect(slider).to_have_attribute("aria-valuenow", "25")
 
 
-def test_a_face_is_looked_at_made_weaker_switched_off_and_like_the_others_again(
-    web: Server, open_page: OpenPage
-):
-    page = open_page(web.url)
-    restore(page, number=16)
-    strip, card = page.locator("#face-strip"), page.locator(".face-card")
-    expect(card).to_have_count(1)
-    card.locator(".face-look").click()
-    expect(page.locator(".viewer")).to_have_attribute("data-zoomed", "yes")
-
-    def faces_of_next(job: str) -> dict:
-        expect(page).not_to_have_url(re.compile(job))
-        expect(page.locator("#rerun")).to_be_hidden()
-        report = web.get(f"/api/jobs/{shown_job(page)}/items/0").json()["report"]
-        return {name: report["options"][name] for name in ("not_faces", "face_strength")} | {
-            "restored": report["faces"][0]["restored"]
-        }
-
-    job = shown_job(page)
-    card.locator("input[type=range]").fill("20")
-    assert faces_of_next(job) == {"not_faces": "", "face_strength": "1=20", "restored": True}
-    job = shown_job(page)
-    card.locator(".toggle").click()
-    assert faces_of_next(job)["restored"] is False
-    expect(page.locator("#warnings")).to_contain_text("every face in it is switched off")
-    page.reload()
-    wait_until_shown(page)
-    expect(card.locator("[type=checkbox]")).not_to_be_checked()
-    job = shown_job(page)
-    strip.locator("#faces-reset").click()
-    assert faces_of_next(job) == {"not_faces": "", "face_strength": "", "restored": True}
-
-
-def face_on_screen(page: Page) -> np.ndarray:
-    """The face as the viewer shows it, all of it restored."""
-    page.evaluate("document.querySelector('img-comparison-slider').value = 0")
-    page.mouse.move(5, 5)
-    shot = page.screenshot(clip=page.locator(".face").bounding_box())
-    return cv2.imdecode(np.frombuffer(shot, np.uint8), cv2.IMREAD_COLOR).astype(float)
-
-
-def test_while_the_strength_moves_the_page_shows_what_the_server_will_make(
-    web: Server, open_page: OpenPage
-):
-    page = open_page(web.url)
-    restore(page, number=7)
-    before, job = face_on_screen(page), shown_job(page)
-    strength = page.locator("#opt-strength")
-    strength.evaluate("s => { s.value = 5; s.dispatchEvent(new Event('input')) }")
-    expect(page.locator("canvas.live")).to_be_visible()
-    live = face_on_screen(page)
-    assert shown_job(page) == job
-    strength.evaluate("s => s.dispatchEvent(new Event('change', {bubbles: true}))")
-    expect(page.locator("canvas.live")).to_be_hidden()
-    exact = face_on_screen(page)
-    assert np.abs(live - exact).mean() < 0.5 * np.abs(before - exact).mean()
-
-
 def test_the_photo_as_it_was_is_seen_while_a_button_is_held(web: Server, open_page: OpenPage):
     page = open_page(web.url)
     restore(page, number=7)
@@ -170,49 +104,6 @@ def test_the_photo_as_it_was_is_seen_while_a_button_is_held(web: Server, open_pa
     assert slider.evaluate("slider => slider.value") == 100
     button.dispatch_event("pointerup")
     assert slider.evaluate("slider => slider.value") == 50
-
-
-def test_settings_survive_a_reload_of_the_page(web: Server, open_page: OpenPage):
-    page = open_page(web.url)
-    page.locator("#opt-strength").fill("35")
-    page.reload()
-    expect(page.locator("#opt-strength")).to_have_value("35")
-    other = open_page(web.url)
-    expect(other.locator("#opt-strength")).to_have_value("70")
-
-
-def test_settings_can_be_undone_and_only_the_last_trial_is_kept(web: Server, open_page: OpenPage):
-    page = open_page(web.url)
-    restore(page, number=8)
-    first = shown_job(page)
-    seen = {first}
-    strength = page.locator("#opt-strength")
-
-    def wait_for_next() -> None:
-        page.wait_for_function(
-            "seen => !seen.some(job => location.href.includes(job))", arg=[*seen]
-        )
-        expect(page.locator("#rerun")).to_be_hidden()
-        seen.add(shown_job(page))
-
-    for value in ("30", "90"):
-        strength.fill(value)
-        wait_for_next()
-    page.click("#undo")
-    wait_for_next()
-    expect(strength).to_have_value("30")
-    page.keyboard.press("Control+z")
-    wait_for_next()
-    expect(strength).to_have_value("70")
-    expect(page.locator("#undo")).to_be_disabled()
-    page.click("#redo")
-    wait_for_next()
-    expect(strength).to_have_value("30")
-    strength.fill("90")  # as it was before it was taken back
-    wait_for_next()
-    last = shown_job(page)
-    there = {job for job in seen if web.get(f"/api/jobs/{job}").status_code == 200}
-    assert there == {first, last}
 
 
 def test_faces_are_outlined_where_they_are_while_the_mouse_is_there(
@@ -234,33 +125,6 @@ def test_faces_are_outlined_where_they_are_while_the_mouse_is_there(
     assert abs(outline["x"] - (photo["x"] + left * scale)) < 3
     assert abs(outline["y"] - (photo["y"] + top * scale)) < 3
     assert abs(outline["width"] - (right - left) * scale) < 3
-
-
-def test_another_strength_needs_no_network_and_keeps_the_view(web: Server, open_page: OpenPage):
-    page = open_page(web.url)
-    restore(page, number=6)
-    first = shown_job(page)
-    page.click("[data-zoom='2']")
-    page.locator("#opt-strength").fill("20")
-    page.wait_for_url(lambda url: first not in url)
-    wait_until_shown(page)
-
-    second = web.get(f"/api/jobs/{shown_job(page)}/items/0").json()["report"]
-    assert second["options"]["strength"] == 20
-    assert "network" not in second["seconds"]
-    assert "network" in web.get(f"/api/jobs/{first}/items/0").json()["report"]["seconds"]
-    expect(page.locator("[data-zoom='2']")).to_have_attribute("aria-pressed", "true")
-
-
-def test_a_preset_sets_the_options_and_is_taken_along_to_an_album(web: Server, open_page: OpenPage):
-    page = open_page(web.url)
-    page.get_by_label("Very blurred or noisy").check()
-    expect(page.locator("#opt-strength")).to_have_value("100")
-    restore(page, number=7)
-    page.click("#for-album")
-    page.wait_for_url("**/batch?like=*")
-    expect(page.get_by_label("Very blurred or noisy")).to_be_checked()
-    expect(page.locator("#opt-denoise")).to_have_value("70")
 
 
 def test_photos_are_taken_from_the_clipboard_and_from_drops(web: Server, open_page: OpenPage):
@@ -336,99 +200,3 @@ def test_the_sample_photo_works_without_a_photo_at_hand(web: Server, open_page: 
     page.click("#sample")
     wait_until_shown(page)
     expect(page.locator("#facts")).to_contain_text("1 face restored")
-
-
-def test_a_photo_with_a_small_face_is_enlarged_by_one_click(web: Server, open_page: OpenPage):
-    page = open_page(web.url)
-    restore(page, "small.jpg", 30, side=240)
-    proposal = page.locator("#proposal")
-    expect(proposal).to_contain_text(re.compile(r"largest face is \d+ px wide: enlarged 2 times"))
-    proposal.get_by_role("button").click()
-    expect(page.locator("#facts")).to_contain_text("enlarged 2 times")
-    wait_until_shown(page)
-    expect(proposal).to_be_hidden()
-    assert page.locator(".viewer .after").evaluate("image => image.naturalWidth") == 480
-    assert page.locator("#opt-enlarge").input_value() == "2"
-    assert web.job(shown_job(page))["options"]["background"] == "clean"
-    page.click("[data-faces]")  # they are still where they were in the photo
-    face, photo = page.locator(".faces .face").bounding_box(), page.locator(".after").bounding_box()
-    assert 0.3 < (face["x"] + face["width"] / 2 - photo["x"]) / photo["width"] < 0.7
-
-
-def test_a_photo_without_a_face_is_compared_once_it_is_enlarged(web: Server, open_page: OpenPage):
-    page = open_page(web.url)
-    page.select_option("#opt-enlarge", "2")
-    page.set_input_files("#pick", [upload("meadow.jpg", landscape())])
-    wait_until_shown(page)
-    expect(page.locator("#warnings")).to_contain_text("repaired, enlarged or cleaned all the same")
-    expect(page.locator(".viewer .after")).to_be_visible()
-
-
-def test_a_photo_that_lies_on_its_side_is_turned_by_one_click(web: Server, open_page: OpenPage):
-    pixels = cv2.imdecode(np.frombuffer(portrait(14), np.uint8), cv2.IMREAD_COLOR)[:280]
-    on_its_side = cv2.imencode(".jpg", cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE))[1].tobytes()
-    page = open_page(web.url)
-    page.set_input_files("#pick", [upload("turned.jpg", on_its_side)])
-    wait_until_shown(page)
-    expect(page.locator("#warnings")).to_contain_text("All faces lie on their side.")
-    lies = shown_job(page)
-    page.get_by_role("button", name="Turn it upright").click()
-    page.wait_for_url(lambda url: lies not in url)
-    wait_until_shown(page)
-    expect(page.get_by_role("button", name="Turn it upright")).to_be_hidden()
-    for side in (".viewer .before", ".viewer .after"):
-        shape = page.locator(side).evaluate("image => [image.naturalWidth, image.naturalHeight]")
-        assert shape == [320, 280]
-    as_it_was = web.get(f"/api/jobs/{shown_job(page)}/items/0/before?turned=0").content
-    assert cv2.imdecode(np.frombuffer(as_it_was, np.uint8), -1).shape[:2] == (320, 280)
-    report = web.get(f"/api/jobs/{shown_job(page)}/items/0").json()["report"]
-    assert (report["turn"], report["warnings"]) == (270, [])
-    assert "network" not in report["seconds"]
-
-
-def test_damage_is_marked_with_the_brush_filled_and_stays_through_other_settings(
-    web: Server, open_page: OpenPage
-):
-    page = open_page(web.url)
-    restore(page, "brush.jpg", number=8)
-    first = shown_job(page)
-    page.click("#mark-damage")
-    canvas = page.locator("#damage canvas")
-    expect(canvas).to_be_visible()
-    page.wait_for_function("() => document.querySelector('#damage canvas').width > 100")
-    expect(page.locator("#damage-undo")).to_be_enabled()  # the proposal
-    page.click("#damage-undo")
-    expect(page.locator("#damage-undo")).to_be_disabled()
-    box = canvas.bounding_box()
-    page.mouse.move(box["x"] + box["width"] * 0.1, box["y"] + box["height"] * 0.1)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.1, box["y"] + box["height"] * 0.4, steps=5)
-    page.mouse.up()
-    page.click("#damage .primary")
-    page.locator("#opt-strength").fill("50")  # which overtakes the filling, and does not drop it
-    page.wait_for_url(lambda url: first not in url)
-    wait_until_shown(page)
-    assert web.job(shown_job(page))["options"]["strength"] == 50
-    page.route("**/before?turned=0*", lambda route: None)  # it never comes
-    page.click("#mark-damage")
-    expect(page.locator("#damage .primary")).to_be_disabled()  # else the marks would be gone
-    page.keyboard.press("Escape")
-    expect(page.locator("#notes")).to_contain_text("Damage was filled in")
-    second = shown_job(page)
-    page.locator("#opt-strength").fill("30")
-    page.wait_for_url(lambda url: second not in url)
-    wait_until_shown(page)
-    expect(page.locator("#notes")).to_contain_text("Damage was filled in")
-
-
-def test_a_faded_print_is_evened_out_by_one_click_also_without_a_face(
-    web: Server, open_page: OpenPage
-):
-    page = open_page(web.url)
-    pixels = cv2.imdecode(np.frombuffer(landscape(), np.uint8), cv2.IMREAD_COLOR)
-    faded = cv2.imencode(".png", (0.4 * pixels + 110).astype(np.uint8))[1].tobytes()
-    page.set_input_files("#pick", [upload("faded.png", faded, "image/png")])
-    page.click("#seems-faded button")
-    expect(page.locator("#notes")).to_contain_text("Faded levels were evened out")
-    expect(page.locator("#seems-faded")).to_be_hidden()
-    expect(page.locator(".viewer .after")).to_be_visible()
