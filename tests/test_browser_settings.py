@@ -157,7 +157,7 @@ def test_a_photo_with_a_small_face_is_enlarged_by_one_click(web: Server, open_pa
     expect(page.locator("#facts")).to_contain_text("enlarged 2 times")
     wait_until_shown(page)
     expect(proposal).to_be_hidden()
-    assert page.locator(".viewer .after").evaluate("image => image.naturalWidth") == 480
+    expect(page.locator(".viewer .after")).to_have_js_property("naturalWidth", 480)
     assert page.locator("#opt-enlarge").input_value() == "2"
     assert web.job(shown_job(page))["options"]["background"] == "clean"
     page.click("[data-faces]")  # they are still where they were in the photo
@@ -187,8 +187,8 @@ def test_a_photo_that_lies_on_its_side_is_turned_by_one_click(web: Server, open_
     wait_until_shown(page)
     expect(page.get_by_role("button", name="Turn it upright")).to_be_hidden()
     for side in (".viewer .before", ".viewer .after"):
-        shape = page.locator(side).evaluate("image => [image.naturalWidth, image.naturalHeight]")
-        assert shape == [320, 280]
+        expect(page.locator(side)).to_have_js_property("naturalWidth", 320)
+        expect(page.locator(side)).to_have_js_property("naturalHeight", 280)
     as_it_was = web.get(f"/api/jobs/{shown_job(page)}/items/0/before?turned=0").content
     assert cv2.imdecode(np.frombuffer(as_it_was, np.uint8), -1).shape[:2] == (320, 280)
     report = web.get(f"/api/jobs/{shown_job(page)}/items/0").json()["report"]

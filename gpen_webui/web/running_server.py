@@ -18,7 +18,7 @@ from gpen_webui.web.process import ANYWHERE, local_address, page_address
 
 log = logging.getLogger(__name__)
 
-ANSWER_SECONDS = 2.0
+ANSWER_SECONDS = 10.0  # a server that has begun to listen may still be loading itself
 OWNER_ONLY = 0o600  # the page's address may hold the token
 
 
