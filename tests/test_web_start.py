@@ -11,13 +11,21 @@ import pytest
 from gpen_webui.settings import Settings
 from gpen_webui.web.announcement import addresses_elsewhere, qr_code
 from tests.server import PROJECT, Server
+from tests.waiting import wait_for
 
 HALVES = {"█": (0, 0), "▀": (0, 1), "▄": (1, 0), " ": (1, 1)}  # of a character: dark where 1
 
 
-def start(outputs: Path, *options: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "app.py", "--no-browser", "--port", "0", "--outputs", outputs]
-    return subprocess.run([*command, *options], cwd=PROJECT, capture_output=True, text=True)
+COMMAND = [sys.executable, "app.py", "--no-browser", "--port", "0", "--outputs"]
+
+
+def start(outputs: Path) -> subprocess.CompletedProcess:
+    return subprocess.run([*COMMAND, outputs], cwd=PROJECT, capture_output=True, text=True)
+
+
+def begin(outputs: Path) -> subprocess.Popen:
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen([*COMMAND, outputs], cwd=PROJECT, **output)
 
 
 @pytest.mark.parametrize("token", [(), ("--token", "an-old-oak-door")], ids=["open", "token"])
@@ -27,6 +35,22 @@ def test_a_second_start_names_the_page_that_is_there_already(tmp_path: Path, tok
         assert second.returncode == 0
         assert second.stdout == f"GPEN WebUI is running already: {server.address}\n"
         assert server.get("/api/health/alive").status_code in (200, 401)
+
+
+def test_of_two_starts_at_once_one_serves_and_the_other_names_its_page(tmp_path: Path):
+    both = [begin(tmp_path) for _ in range(2)]
+    try:
+        wait_for(lambda: any(server.poll() is not None for server in both))
+        serves, names = sorted(both, key=lambda server: server.poll() is not None)
+        said = names.stdout.read()
+        assert names.returncode == 0, said
+        page = said.removeprefix("GPEN WebUI is running already: ").strip()
+        assert serves.poll() is None
+        assert any(page in line for line in serves.stdout)
+    finally:
+        for server in both:
+            server.terminate()
+            server.communicate()
 
 
 def test_a_start_beside_something_that_is_no_server_is_refused(tmp_path: Path):

@@ -38,12 +38,14 @@ class FileLock:
     """The lock on `path`, held from the making of the object to close() or the block's end.
 
     patience: how long to wait for another process, in seconds. The file holds the owner's
-    process number and is removed with the lock. Raises LockHeldError, LocksNotSupportedError,
+    process number and is removed with the lock. A forked child keeps it too, but only the owner
+    removes the file. Raises LockHeldError, LocksNotSupportedError,
     and OSError where the file cannot be made.
     """
 
     def __init__(self, path: Path, patience: float = 0.0):
         self._path = path
+        self._owner = os.getpid()
         deadline = time.monotonic() + patience
         while (file := _try_lock(path)) is None:
             if time.monotonic() >= deadline:
@@ -51,7 +53,7 @@ class FileLock:
             time.sleep(TRY_AGAIN_SECONDS)
         self._file = file
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(str(self._owner))
         file.flush()
 
     def close(self) -> None:
@@ -59,7 +61,7 @@ class FileLock:
         if self._file.closed:
             return
         with suppress(OSError):  # a file that stays (Windows: it is open) is in nobody's way
-            if _is_still_there(self._file, self._path):
+            if self._owner == os.getpid() and _is_still_there(self._file, self._path):
                 os.unlink(self._path)  # before the lock is gone: afterwards it may be another's
         self._file.close()
 

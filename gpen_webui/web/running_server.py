@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -19,6 +20,7 @@ from gpen_webui.web.process import ANYWHERE, local_address, page_address
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 10.0  # a server that has begun to listen may still be loading itself
+RECORD_SECONDS = 3.0  # and one that has just been started may not have said where it is
 OWNER_ONLY = 0o600  # the page's address may hold the token
 
 
@@ -43,6 +45,13 @@ def recorded_address(settings: Settings) -> Iterator[None]:
 
 def running_page(settings: Settings) -> str | None:
     """The page of the server that works in the outputs folder; None where none answers."""
+    deadline = time.monotonic() + RECORD_SECONDS
+    while (page := _answering_page(settings)) is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return page
+
+
+def _answering_page(settings: Settings) -> str | None:
     try:
         where = json.loads((settings.outputs / HIDDEN / "address").read_bytes())
         with requests.Session() as session:

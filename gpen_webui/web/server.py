@@ -16,6 +16,7 @@ import time
 from dataclasses import replace
 
 from gpen_webui.errors import UserError
+from gpen_webui.files.lock import FileLock
 from gpen_webui.jobs.outputs_lock import lock_outputs
 from gpen_webui.jobs.records import OutputsInUseError, StoreError
 from gpen_webui.jobs.store.files import StoreFiles
@@ -41,7 +42,7 @@ def serve(settings: Settings) -> int:
         settings = replace(settings, token=secrets.token_urlsafe(16))
     raise_open_files()
     try:
-        check_outputs(settings)
+        only_one = claim_outputs(settings)
     except OutputsInUseError:
         page = running_page(settings)
         if page is None:
@@ -49,6 +50,11 @@ def serve(settings: Settings) -> int:
         print(f"GPEN WebUI is running already: {page}", flush=True)
         show_page(page, settings)
         return 0
+    with only_one:
+        return _serve_alone(settings)
+
+
+def _serve_alone(settings: Settings) -> int:
     listener = listen(settings.host, settings.port)
     settings = replace(settings, port=listener.getsockname()[1])
     log_to_file(settings.outputs, settings.log_level, settings.log_format)
@@ -61,11 +67,22 @@ def serve(settings: Settings) -> int:
         return run(settings, listener)
 
 
-def check_outputs(settings: Settings) -> None:
-    """Raise UserError where results cannot be written, or another server works there."""
+def claim_outputs(settings: Settings) -> FileLock:
+    """The lock that lets only one server start in an outputs folder; must be closed.
+
+    It is held by the first process and not, as the lock of the jobs, by the one that loads them
+    later: between the two another start would believe the folder free. Raises UserError where
+    results cannot be written, or another server works there.
+    """
     try:
         files = StoreFiles(settings.outputs)
-        lock_outputs(files.lock).close()
+        only_one = lock_outputs(files.server_lock)
+        try:
+            lock_outputs(files.lock).close()
+        except BaseException:
+            only_one.close()
+            raise
+        return only_one
     except OSError as error:
         raise StoreError(
             f"The folder {settings.outputs} cannot be written ({error.strerror or error}); check "

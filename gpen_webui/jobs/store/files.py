@@ -2,6 +2,7 @@
 
     jobs.sqlite            the store itself
     lock                   held by the server at work
+    server.lock            held by its first process, from before it says where it is
     incoming/              uploads that are not complete
     incoming/<job>/<n>     uploads that are complete, until the store knows them
     uploads/<job>/<n>      our copies of the photos
@@ -52,6 +53,7 @@ class StoreFiles:
         self._max_original_bytes = max_original_bytes
         self.database = self.root / "jobs.sqlite"
         self.lock = self.root / "lock"
+        self.server_lock = self.root / "server.lock"
         self.incoming = self.root / "incoming"
         self.uploads = self.root / "uploads"
         self.staging = self.root / "staging"
