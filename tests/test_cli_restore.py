@@ -347,7 +347,7 @@ def test_the_report_says_what_was_done_to_every_photo(album: Path, tmp_path: Pat
     face = photo["faces"][0]
     assert not face["restored"]
     assert "less than the smallest of 500 px" in face["reason"]
-    assert "too small and left alone" in photo["warnings"][0]
+    assert "(min_face) and left alone" in photo["warnings"][0]
     assert photo["options"]["strength"] == 33
     assert len(photo["model_sha256"]) == 64
     assert {"open", "detect", "save"} <= set(photo["seconds"])

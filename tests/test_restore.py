@@ -95,7 +95,7 @@ def test_faces_below_the_smallest_size_are_left_alone_and_said_so(astronaut: Pho
     assert done.state == "no_face"
     assert np.array_equal(done.pixels, astronaut.pixels)
     assert "less than the smallest of 400 px" in done.faces[0].reason
-    assert done.warnings == ["1 face is too small and left alone."]
+    assert done.warnings == ["1 face is narrower than 400 px (min_face) and left alone."]
 
 
 def pair_of(astronaut: Photo) -> Photo:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gpen_webui.option_kinds import (
     Choice,
+    CropBox,
     FaceBoxes,
     FaceList,
     FaceValues,
@@ -35,6 +36,9 @@ def add_option_arguments(parser: argparse.ArgumentParser) -> None:
                 groups[option.group].add_argument(
                     flag, metavar="FACES", help=f"{said}; {option.values()}"
                 )
+            case CropBox():
+                said = f"{said}; {option.values()}"
+                groups[option.group].add_argument(flag, metavar="X,Y,W,H", help=said)
             case Mask():
                 said = f"{said}; {option.values()}"
                 groups[option.group].add_argument(flag, type=Path, metavar="FILE", help=said)

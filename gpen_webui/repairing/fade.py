@@ -52,9 +52,8 @@ def measure(pixels: np.ndarray) -> Levels:
     return Levels(dark, light, (float(black), float(white)), _is_single_tone(small, grey))
 
 
-def looks_faded(pixels: np.ndarray) -> bool:
-    """Whether a photo (H,W,3) uint8 RGB would gain by `even_out`."""
-    levels = measure(pixels)
+def looks_faded(levels: Levels) -> bool:
+    """Whether a photo of these levels would gain by `even_out`."""
     black, white = levels.of_all
     has_lost_range = black >= FADED_BLACK and white - black <= FADED_RANGE
     return has_lost_range or _has_yellowed(levels)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from gpen_webui.faces.select import FaceSelection
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.states import Stage
+
+if TYPE_CHECKING:
+    from gpen_webui.stages.photo_measures import PhotoMeasures
+    from gpen_webui.stages.suggestions import Suggestion
 
 Stages = Generator[str, None, None]
 
@@ -156,7 +160,9 @@ class WorkingPhoto:
     it is. has_colours: a grey photo was given some. warnings, notes: sentences for the report, of
     what is wrong and of what was done.
     turn: by how many quarters it must be turned counterclockwise for all its faces to be upright.
-    is_turned: and it is. keep_faces: all faces are wanted afterwards, however many there are.
+    is_turned: and it is. options: as they are by now, where stages choose some of them;
+    suggestions: what these have chosen, by its measures and scratches, (h,w) bool, where they were
+    looked for. keep_faces: all faces are wanted afterwards, however many there are.
     """
 
     photo: Photo
@@ -177,16 +183,26 @@ class WorkingPhoto:
     clock: StageClock = field(default_factory=StageClock)
     intermediates: Intermediates = field(default_factory=NothingKept)
     keep_faces: bool = False
+    options: RestoreOptions = field(default_factory=RestoreOptions)
+    suggestions: list[Suggestion] = field(default_factory=list)
+    measures: PhotoMeasures | None = None
+    scratches: np.ndarray | None = None
 
     @classmethod
     def of(
-        cls, photo: Photo, intermediates: Intermediates | None, keep_faces: bool
+        cls,
+        photo: Photo,
+        options: RestoreOptions,
+        intermediates: Intermediates | None,
+        keep_faces: bool,
     ) -> WorkingPhoto:
-        """The photo at its start."""
+        """The photo at its start, turned and cropped already as the options say."""
         return cls(
             photo,
             photo.pixels,
             photo.pixels,
+            options=options,
+            is_new=options.is_framed,
             warnings=list(photo.warnings),
             intermediates=intermediates or NothingKept(),
             keep_faces=keep_faces,
@@ -206,7 +222,8 @@ class PhotoStage(Protocol):
 
     def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
         """Do it. Yields the name of a step (`states.Stage`) before each part of the work, and at
-        every point where the photo may be stopped; the same name again as a `Progress`."""
+        every point where the photo may be stopped; the same name again as a `Progress`. Options
+        that it chooses itself go into `working.options`, for the stages after it."""
 
 
 def key_for(stage: Stage, options: RestoreOptions, *others: Hashable) -> Hashable:

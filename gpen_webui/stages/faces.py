@@ -53,8 +53,8 @@ class FindFaces:
         else:
             found = yield from self._align(working, faces, kept)
         working.found, working.selection = found, selection
-        working.faces = _report(found, selection, options, self._network.model_of)
-        working.warnings += _warn_of_left(found, working.faces)
+        working.faces = report_faces(found, selection, options, self._network.model_of)
+        working.warnings += _warn_of_left(found, working.faces, options.min_face)
 
     def _detect(
         self, working: WorkingPhoto, options: RestoreOptions
@@ -200,12 +200,13 @@ def _scaled(matrix: np.ndarray, scale: int) -> np.ndarray:
     return np.column_stack((linear, matrix[:, 2] + shift))
 
 
-def _report(
+def report_faces(
     found: FoundFaces,
     selection: FaceSelection,
     options: RestoreOptions,
     model_of: Callable[[np.ndarray], str],
 ) -> list[FaceReport]:
+    """What the report says of each face. model_of: names the one that restores a crop's matrix."""
     models = {i: model_of(matrix) for i, matrix in zip(found.kept, found.matrices, strict=True)}
     reports = []
     for i, face in enumerate(found.faces):
@@ -227,7 +228,7 @@ def _too_small(face: Face, options: RestoreOptions) -> str:
     return f"only {face.width:.0f} px wide, less than the smallest of {options.min_face} px"
 
 
-def _warn_of_left(found: FoundFaces, reports: list[FaceReport]) -> list[str]:
+def _warn_of_left(found: FoundFaces, reports: list[FaceReport], min_face: int) -> list[str]:
     """How many faces are left alone that the user has not switched off, and why."""
     left = [
         face
@@ -238,9 +239,9 @@ def _warn_of_left(found: FoundFaces, reports: list[FaceReport]) -> list[str]:
     small = len(left) - doubtful
     warnings = []
     if small == 1:
-        warnings.append("1 face is too small and left alone.")
+        warnings.append(f"1 face is narrower than {min_face} px (min_face) and left alone.")
     elif small:
-        warnings.append(f"{small} faces are too small and left alone.")
+        warnings.append(f"{small} faces are narrower than {min_face} px (min_face) and left alone.")
     if doubtful == 1:
         warnings.append("1 possible face is left alone, as a second look contradicts the first.")
     elif doubtful:

@@ -80,7 +80,9 @@ class RepairPrint:
                 painted = read_mask(options.mask, working.pixels.shape, working.photo.name)
                 holes = without_wide(painted, _widest(WIDEST_PAINTED, longer))
         if options.repair != "off":
-            mask = yield from _timed(working, self._detector.find(working.pixels))
+            mask = working.scratches
+            if mask is None:
+                mask = yield from _timed(working, self._detector.find(working.pixels))
             with working.clock.stage(Stage.REPAIR):
                 found = without_wide(mask, _widest(WIDEST_FOUND, longer))
                 holes = Holes(holes.to_fill | found.to_fill, holes.wide + found.wide)

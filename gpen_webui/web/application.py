@@ -19,6 +19,8 @@ from gpen_webui.web import (
     models,
     openapi,
     pages,
+    presets,
+    share,
     uploads,
 )
 from gpen_webui.web.language import JsonInLanguage
@@ -45,12 +47,15 @@ def build_app(settings: Settings) -> Flask:
     metrics.init_app(app)
     error_answers.init_app(app)
     pages.init_app(app)
-    for noun in (pages, enhance, jobs, items, events, models, health, metrics, openapi):
+    for noun in (pages, share, enhance, jobs, items, events, models, presets):
+        app.register_blueprint(noun.blueprint)
+    for noun in (health, metrics, openapi):
         app.register_blueprint(noun.blueprint)
     app.register_blueprint(events.sockets)
     chosen = ChosenModel(settings)
     service = open_jobs(settings, chosen, settings.max_file_mb * uploads.MB)
     app.extensions["jobs"] = service
+    app.extensions["presets"] = presets.OwnPresets(settings.outputs)
     app.extensions["models"] = ModelManager(settings, service, chosen)
     return app
 

@@ -33,6 +33,14 @@ class UnknownModelError(ModelError):
     """No model of that name."""
 
 
+class UnknownPresetError(UserError):
+    """No preset of that id."""
+
+
+class NoFileManagerError(UserError):
+    """A folder cannot be shown, as the machine has no desktop."""
+
+
 class MissingPictureError(UserError):
     """An item has no such picture, or no longer."""
 
@@ -76,10 +84,12 @@ STATUS: tuple[tuple[type[UserError], int, str], ...] = (
     (ForbiddenError, 403, "forbidden"),
     (UnknownJobError, 404, "not_found"),
     (UnknownModelError, 404, "not_found"),
+    (UnknownPresetError, 404, "not_found"),
     (MissingPictureError, 404, "not_found"),
     (MissingOriginalError, 404, "not_found"),
     (NotStartedError, 404, "not_found"),
     (JobConflictError, 409, "conflict"),
+    (NoFileManagerError, 409, "conflict"),
     (WasCancelledError, 409, "conflict"),
     (ModelError, 409, "model"),
     (TooLargeError, 413, "too_large"),

@@ -16,7 +16,9 @@ from gpen_webui.web.context import (
     text_of,
     whole_number,
 )
-from gpen_webui.web.errors import BadRequestError, NotStartedError
+from gpen_webui.web.errors import BadRequestError, ForbiddenError, NotStartedError
+from gpen_webui.web.folder_opener import show_folder
+from gpen_webui.web.guard import is_this_machine
 from gpen_webui.web.items import item_json
 from gpen_webui.web.uploads import disk_free
 
@@ -104,6 +106,18 @@ def delete_job(job_id: str) -> Response:
     freed = job_service().store.job(job_id).bytes
     job_service().runner.delete(job_id)
     return jsonify(freed=freed)
+
+
+@blueprint.post("/<job_id>/open-folder")
+def open_folder(job_id: str) -> Response:
+    """Show the results folder in the file manager of this machine, to whoever sits at it."""
+    job = job_service().store.job(job_id)
+    if not is_this_machine():
+        raise ForbiddenError("A folder can be opened only from the machine on which it lies.")
+    if job.folder is None or not job.folder.is_dir():
+        raise NotStartedError(f"“{job.name}” has no results folder; start it first.")
+    show_folder(job.folder)
+    return jsonify(opened=str(job.folder))
 
 
 @blueprint.get("/<job_id>/download")

@@ -125,6 +125,18 @@ OPERATIONS: dict[str, Operation] = {
     "jobs.start_job": Operation({202: json_of(JOB)}, body=json_of(CHANGES), is_body_needed=False),
     "jobs.change_job": Operation({200: json_of(JOB)}),
     "jobs.run_again": Operation({202: json_of(JOB)}, body=json_of(AGAIN)),
+    "jobs.open_folder": Operation({200: json_of(object_of({"opened": TEXT}))}),
+    "presets.list_presets": Operation(
+        {200: json_of(object_of({"presets": array_of(named("Preset"))}))}
+    ),
+    "presets.save_preset": Operation(
+        {201: json_of(named("Preset"))},
+        body=json_of(object_of({"name": TEXT, "options": named("Options")})),
+    ),
+    "presets.rename_preset": Operation(
+        {200: json_of(named("Preset"))}, body=json_of(object_of({"name": TEXT}))
+    ),
+    "presets.delete_preset": Operation({200: json_of(object_of({"deleted": TEXT}))}),
     "jobs.download": Operation({200: {"application/zip": BINARY}}),
     "items.add_item": Operation(
         {201: json_of(ITEM)},
@@ -132,7 +144,8 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "items.show_item": Operation({200: json_of(named("ItemWithReport"))}),
     "items.before": Operation(
-        {200: dict.fromkeys(PICTURES, BINARY), 304: {}}, query={"max": COUNT, "turned": SWITCH}
+        {200: dict.fromkeys(PICTURES, BINARY), 304: {}},
+        query={"max": COUNT, "turned": SWITCH, "whole": SWITCH},
     ),
     "items.after": Operation(
         {200: dict.fromkeys(FILES, BINARY), 304: {}}, query={"max": COUNT, "download": SWITCH}
@@ -146,6 +159,8 @@ OPERATIONS: dict[str, Operation] = {
                         "damaged": {"type": "number"},
                         "width": COUNT,
                         "height": COUNT,
+                        "whole": object_of({"width": COUNT, "height": COUNT}),
+                        "suggestions": array_of(named("Suggestion")),
                     }
                 )
             )

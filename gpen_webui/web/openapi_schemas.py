@@ -157,6 +157,10 @@ SCHEMAS: dict[str, Schema] = {
     "JobWithItems": object_of({**_JOB, "items": array_of(named("Item"))}),
     "Item": object_of(_ITEM),
     "ItemWithReport": object_of({**_ITEM, "report": or_null(ANYTHING)}),
+    "Preset": object_of({"id": STRING, "name": STRING, "options": ANYTHING}, more=False),
+    "Suggestion": object_of(
+        {"options": ANYTHING, "reason": STRING, "is_automatic": BOOLEAN}, more=False
+    ),
     "Event": object_of(_EVENT, more=False),
     "LeftOut": object_of({"path": STRING, "why": STRING, "detail": STRING}),
     "Model": object_of(_MODEL, more=False),

@@ -37,6 +37,7 @@ class BatchPage {
     const inputs = ["#pick", "#pick-folder"].map((input) => find(input, root, HTMLInputElement));
     new PhotoIntake(inputs, (found) => this.#take(found));
     this.startButton.addEventListener("click", () => {
+      if (!this.options.check()) return;
       permit();
       this.#startWanted = true;
       this.#draw();

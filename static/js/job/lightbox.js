@@ -100,7 +100,9 @@ export class Lightbox {
   #tell(item) {
     find("#photo-name", this.dialog).textContent = item.name;
     const restored = (item.report?.faces ?? []).filter((face) => face.restored).length;
-    const facts = [say(`item.${item.state}`)];
+    const hasFaces = (item.report?.faces ?? []).length > 0;
+    const isLeftAlone = item.state === ItemState.NO_FACE && hasFaces;
+    const facts = [say(isLeftAlone ? "faces.none" : `item.${item.state}`)];
     if (item.state === ItemState.DONE) {
       facts.push(restored ? count("faces", restored) : say("faces.none"));
     }

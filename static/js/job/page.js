@@ -75,6 +75,9 @@ class AlbumPage {
     root.querySelector("#copy")?.addEventListener("click", async () => {
       toast(say((await copyText(find("#folder", root))) ? "copied" : "copied.select"));
     });
+    root.querySelector("#open-folder")?.addEventListener("click", () => {
+      attempt(() => post(`${jobPath(this.id)}/open-folder`), toastError);
+    });
     addEventListener("hashchange", () => this.#openFromAddress());
     document.addEventListener("visibilitychange", () => {
       // Another window may have asked for a retry meanwhile.
@@ -183,7 +186,9 @@ class AlbumPage {
 
   #openFromAddress() {
     const wanted = location.hash.slice(1);
-    if (wanted === "again") {
+    if (!wanted)
+      this.lightbox.dialog.close(); // back to the album
+    else if (wanted === "again") {
       this.again.open();
       history.replaceState(null, "", location.pathname);
     } else if (/^\d+$/.test(wanted)) {

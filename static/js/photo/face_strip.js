@@ -11,7 +11,8 @@ import { isTouched, say } from "../shared/words.js";
 import { showSlider } from "../widgets/options_form.js";
 
 const AROUND = 1.5; // times the face's size that a thumbnail shows
-const NONE = { faces: "", not_faces: "", face_strength: "", face_mode: "", face_boxes: "" };
+/** What is chosen for single faces where nothing is. */
+export const NONE = { faces: "", not_faces: "", face_strength: "", face_mode: "", face_boxes: "" };
 
 /** @typedef {{isOn: boolean, strength: number | null}} Choice strength: null as for the photo */
 

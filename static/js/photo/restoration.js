@@ -2,7 +2,7 @@
 //
 // The address names the job, so a reload or another browser shows the same picture.
 
-/** @import { Item, Job, JobEvent, JobWithItems } from "../shared/types.d.ts" */
+/** @import { Item, Job, JobEvent, JobWithItems, Options } from "../shared/types.d.ts" */
 /** @import { OptionsForm } from "../widgets/options_form.js" */
 /** @import { Viewer } from "../widgets/viewer.js" */
 
@@ -15,10 +15,11 @@ import { say } from "../shared/words.js";
 import { ENDED_ITEMS, ItemState, RESTORED_ITEMS } from "../states.js";
 import { FaceStrip } from "./face_strip.js";
 import { noFaceTitle, Outcome } from "./outcome.js";
-import { PrintCondition } from "./print_condition.js";
+import { PhotoTools } from "./photo_tools.js";
 import { SettingsHistory } from "./settings_history.js";
 import { SettingsTrial } from "./settings_trial.js";
 import { StageList } from "./stage_list.js";
+import { Suggestions } from "./suggestions.js";
 
 export class Restoration {
   /** As chosen, until another one is. @type {File | null} */
@@ -49,7 +50,7 @@ export class Restoration {
     this.preview = find("#preview", root, HTMLImageElement);
     this.forAlbum = find("#for-album", root, HTMLAnchorElement);
     this.stages = new StageList(find("#stages", root), find("#stage-words", root));
-    this.outcome = new Outcome(find("#outcome", root), (proposed) => options.choose(proposed));
+    this.outcome = new Outcome(find("#outcome", root));
     this.faces = new FaceStrip(find("#face-strip", root), options, () => this.#showLive());
     const strength = find("#opt-strength", options.form);
     strength.addEventListener("input", () => this.#showLive());
@@ -61,13 +62,13 @@ export class Restoration {
       find("#redo", root, HTMLButtonElement),
       (tried) => {
         this.options.set(tried);
-        this.tryOptions({ mask: String(tried.mask ?? "") });
+        this.tryOptions(besideForm(tried));
       },
     );
     find("#download", root).addEventListener("click", () => (this.#tried = null));
-    this.print = new PrintCondition(root, options, (more) => this.tryOptions(more));
+    this.suggestions = new Suggestions(find("#suggestions", root), options);
+    this.tools = new PhotoTools(root, options, this.suggestions, (more) => this.tryOptions(more));
     this.trial = new SettingsTrial(find("#rerun", root), (id) => this.#replace(id));
-    find("#turn-upright", root).addEventListener("click", () => options.choose({ upright: true }));
     find("#again", root).addEventListener("click", () => this.#retry());
     for (const button of findAll("[data-new]", root)) {
       button.addEventListener("click", () => this.#reset());
@@ -144,7 +145,8 @@ export class Restoration {
     this.trial.cancel();
     this.#id = this.#base = this.#job = this.#file = this.#tried = null;
     this.history.begin(null);
-    this.print.forget();
+    this.suggestions.forget();
+    this.tools.forget();
     title(null);
     history.replaceState(null, "", address("/"));
     this.forAlbum.href = address("/batch");
@@ -218,6 +220,7 @@ export class Restoration {
   async #show(id, { isNews = false, keepView = false } = {}) {
     const [job, item] = await Promise.all([get(jobPath(id)), get(`${jobPath(id)}/items/0`)]);
     if (this.#id !== id) return; // another photo has come meanwhile
+    const isSameFrame = this.#job !== null && frameOf(this.#job) === frameOf(job);
     this.#job = job;
     if (!RESTORED_ITEMS.includes(item.state)) {
       const words = item.error?.message ?? say("trouble.cancelled.words");
@@ -226,11 +229,22 @@ export class Restoration {
     }
     this.#setState(item.state);
     this.outcome.show(id, item);
-    await this.#compare(id, item, keepView);
-    this.print.show(job);
+    if (item.report) this.options.showChosen(item.report.options);
+    this.tools.show(job);
+    if (isNews || keepView) this.#announce(item);
+    await this.#compare(id, item, keepView && isSameFrame);
+    await this.suggestions.show(job, item);
     if (!isNews) return;
     title(item.state === ItemState.DONE ? `✓ ${item.name}` : noFaceTitle(item));
     tell(say("notify.title", { name: item.name }), this.outcome.words);
+  }
+
+  /** Tell those who do not see it; what had the focus may have gone. @param {Item} item */
+  #announce(item) {
+    find("#announce", this.root).textContent = `${item.name}: ${this.outcome.words}`;
+    const focused = document.activeElement;
+    const isLost = !focused || focused === document.body || focused.closest(".drop, .work");
+    if (isLost) find("#filename", this.root).focus({ preventScroll: true });
   }
 
   /** @param {string} id @param {Item} item @param {boolean} keepView */
@@ -285,6 +299,16 @@ export class Restoration {
     }
   }
 }
+
+/** What a photo's settings have that the form has not. @param {Options} options */
+const besideForm = ({ mask, rotate, crop }) => ({
+  mask: String(mask ?? ""),
+  rotate: String(rotate ?? "0"),
+  crop: String(crop ?? ""),
+});
+
+/** Which part of the photo is restored, and which way round. @param {Job} job */
+const frameOf = ({ options }) => `${options.rotate ?? "0"} ${options.crop ?? ""}`;
 
 /** @param {JobEvent} event */
 const hasEnded = (event) => ENDED_ITEMS.includes(event.state);

@@ -29,6 +29,23 @@ export type Face = {
   strength: number | null;
 };
 
+/** Settings that a photo asks for. is_automatic: they need nobody's choice. */
+export type Suggestion = {
+  options: Partial<Options>;
+  reason: string;
+  is_automatic: boolean;
+};
+
+/** What a photo shows of itself. width, height: of the part that is restored. */
+export type Condition = {
+  width: number;
+  height: number;
+  whole: { width: number; height: number };
+  suggestions: Suggestion[];
+};
+
+export type Preset = { id: string; name: string; options: Partial<Options> };
+
 export type ItemError = { stage: string | null; message: string };
 
 /** Of a photo that was restored. Reports of earlier versions have no scales. */
@@ -40,6 +57,7 @@ export type Report = {
   useful_scale?: number;
   unchanged?: boolean;
   turn?: number;
+  suggestions?: Suggestion[];
 };
 
 export type Item = {
@@ -50,6 +68,7 @@ export type Item = {
   stage: string | null;
   seconds: number | null;
   result: string | null;
+  sha256: string;
   error: ItemError | null;
   warnings: string[];
   report?: Report | null;

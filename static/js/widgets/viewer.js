@@ -23,6 +23,7 @@ const LARGEST_LOOK = 4; // the same, when a face is looked at
 const LOOK_AROUND = 2.2; // times the face's size that are shown then
 const STEP = 1.25;
 const KEY_PAN = 60;
+const KEY_DIVIDER = 2; // percent, for each press of a key and not for the time that it is held
 const MIDDLE = Object.freeze({ x: 0.5, y: 0.5 });
 
 /** @type {Record<string, [x: number, y: number]>} */
@@ -310,6 +311,12 @@ export class Viewer {
     if (event.shiftKey && PAN_KEYS[key]) {
       const [x, y] = PAN_KEYS[key];
       this.pan(x * KEY_PAN, y * KEY_PAN);
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    } else if (key === "ArrowLeft" || key === "ArrowRight") {
+      const step = key === "ArrowLeft" ? -KEY_DIVIDER : KEY_DIVIDER;
+      this.slider.value = limit(Math.round(this.slider.value) + step, 0, 100);
+      this.#tellDivider();
       event.preventDefault();
       event.stopImmediatePropagation();
     } else if (key === "Home" || key === "End") {
