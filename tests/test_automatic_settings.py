@@ -51,7 +51,7 @@ def test_each_fault_of_a_photo_gets_its_remedy_with_a_reason(engine: Restorer, p
     faulty = {
         "very blurred": cv2.GaussianBlur(pixels, (0, 0), 4),
         "soft": cv2.GaussianBlur(pixels, (0, 0), 1.5),
-        "noise of about 9": noisy(pixels, 10),
+        "noise of about 6": noisy(pixels, 10),
         "lightest parts are dark": (pixels * 0.45).astype(np.uint8),
         "looks faded": (pixels * 0.4 + 100).astype(np.uint8),
     }
@@ -59,7 +59,7 @@ def test_each_fault_of_a_photo_gets_its_remedy_with_a_reason(engine: Restorer, p
     assert {words: chosen(done) for words, done in found.items()} == {
         "very blurred": {"strength": 100, "mode": "strong"},
         "soft": {"strength": 95},
-        "noise of about 9": {"denoise": 80},
+        "noise of about 6": {"denoise": 80},
         "lightest parts are dark": {"brightness": 24, "contrast": 8},
         "looks faded": {"fade": "auto"},
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 AUTHORS_PAGE = "https://github.com/yangxy/GPEN"
 NO_LICENCE = (
-    "The GPEN authors state no licence for this model. Until March 2026 their README said "
+    "The GPEN authors state no licence for their models. Until March 2026 their README said "
     "“academic and non-commercial use only”; since then it says nothing. Ask them before any use "
     f"beyond trying it out: {AUTHORS_PAGE}"
 )

@@ -15,7 +15,7 @@ from gpen_webui.stages.denoise import BLOCK, measure_noise
 COMMON_SIDE = 128  # pixels to which faces are brought before they are compared
 DETAIL = 1.5  # pixels of those: what a blur of this width takes away is fine detail
 SHAPES = 12.0  # and what one of this width leaves is light and shade alone
-NOISE_LEFT = 0.75  # of white noise, what is fine detail
+FLATTEST = 1.1  # times the noise of a photo's flattest blocks it has elsewhere
 FLAT = 4.0  # levels: in a face with less contrast nothing can be told
 
 
@@ -74,7 +74,7 @@ def measure_largest_face(
 
 def _noise_of(pixels: np.ndarray) -> tuple[float, bool]:
     """Standard deviation of the luma's noise, and whether most of it is coarser than pixels."""
-    luma = measure_noise(pixels, is_grey=True)[0].reshape(BLOCK, BLOCK)
+    luma = measure_noise(pixels, is_grey=False)[0].reshape(BLOCK, BLOCK)
     energy = np.square(luma.astype(np.float64))
     frequency = np.add.outer(np.arange(BLOCK), np.arange(BLOCK))
     coarse = energy[frequency < BLOCK // 2].sum()
@@ -96,9 +96,14 @@ def _face_of(pixels: np.ndarray, box: Sequence[float], noise: float) -> FaceMeas
     face = cv2.resize(luma, size, interpolation=method)
     detail = (face - cv2.GaussianBlur(face, (0, 0), DETAIL)).std()
     contrast = (face - cv2.GaussianBlur(face, (0, 0), SHAPES)).std()
-    # An average of pixels has less noise; an enlarged one loses it to the coarser frequencies.
-    noise_left = NOISE_LEFT * noise * min(scale, 1 / scale)
+    noise_left = FLATTEST * noise * _noise_share(scale)
     if contrast < FLAT:
         return FaceMeasures(right - left, None)
     clean = math.sqrt(max(float(detail) ** 2 - noise_left**2, 0.0))
     return FaceMeasures(right - left, clean / float(contrast))
+
+
+def _noise_share(scale: float) -> float:
+    """How much of white noise is left as fine detail in what is resized: measured. An average has
+    less of it, an enlarged picture shows it as coarser shapes."""
+    return 0.945 * scale if scale <= 1 else 1.2 * math.exp(-0.345 * scale)

@@ -152,7 +152,7 @@ def _of_noise(measures: PhotoMeasures) -> Iterator[Suggestion]:
     is_grain = measures.is_single_tone and measures.is_coarse
     if measures.noise < MUCH_NOISE or (measures.is_coarse and not is_grain):
         return  # what is coarse in colour may be a texture
-    share = min(90, round(30 + 6 * measures.noise, -1))
+    share = min(90, round(30 + 8 * measures.noise, -1))
     if is_grain:
         yield Suggestion(
             {"denoise": int(share // 2)},

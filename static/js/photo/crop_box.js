@@ -19,13 +19,13 @@ export class CropBox {
   #dragged = null;
 
   /**
-   * @param {HTMLElement} element lies over the picture, in an element of its size
+   * @param {HTMLElement} sheet has the picture's size; the box lies in it
    * @param {() => void} onChange
    */
-  constructor(element, onChange) {
-    this.element = element;
+  constructor(sheet, onChange) {
+    this.sheet = sheet;
     this.onChange = onChange;
-    for (const handle of findAll("[data-corner]", element)) {
+    for (const handle of findAll("[data-corner]", sheet)) {
       const corner = handle.dataset.corner ?? "";
       handle.addEventListener("keydown", (event) => this.#key(corner, event));
       handle.addEventListener("pointerdown", (event) => {
@@ -47,11 +47,10 @@ export class CropBox {
 
   set part(part) {
     this.#part = part;
-    const { style } = this.element;
-    style.left = `${100 * part.left}%`;
-    style.top = `${100 * part.top}%`;
-    style.right = `${100 * (1 - part.right)}%`;
-    style.bottom = `${100 * (1 - part.bottom)}%`;
+    this.sheet.style.setProperty("--left", `${100 * part.left}%`);
+    this.sheet.style.setProperty("--top-edge", `${100 * part.top}%`);
+    this.sheet.style.setProperty("--right", `${100 * part.right}%`);
+    this.sheet.style.setProperty("--bottom", `${100 * part.bottom}%`);
     this.onChange();
   }
 
@@ -81,8 +80,8 @@ export class CropBox {
   /** @param {PointerEvent} event */
   #drag(event) {
     const from = this.#dragged;
-    const sheet = this.element.parentElement?.getBoundingClientRect();
-    if (!from || !sheet) return;
+    if (!from) return;
+    const sheet = this.sheet.getBoundingClientRect();
     const [x, y] = [event.clientX - from.x, event.clientY - from.y];
     this.#dragged = { ...from, x: event.clientX, y: event.clientY };
     this.#move(from.corner, x / sheet.width, y / sheet.height);

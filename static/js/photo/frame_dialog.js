@@ -22,7 +22,7 @@ export class FrameDialog {
     this.canvas = find("canvas", this.element, HTMLCanvasElement);
     this.sheet = find(".frame-sheet", this.element);
     this.size = find("#frame-size", this.element);
-    this.box = new CropBox(find(".crop", this.element), () => this.#tell());
+    this.box = new CropBox(this.sheet, () => this.#tell());
     find("#frame-left", this.element).addEventListener("click", () => this.#turn(-1));
     find("#frame-right", this.element).addEventListener("click", () => this.#turn(1));
     find("#frame-whole", this.element).addEventListener("click", () => this.box.reset());
