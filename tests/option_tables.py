@@ -13,7 +13,7 @@ BEGIN, END = (
     "<!-- end of options -->\n",
 )
 # What the page offers outside its form: beside each face, and by a brush.
-BESIDE_FORM = ("mask", "not_faces", "face_strength", "face_boxes")
+BESIDE_FORM = ("mask", "not_faces", "face_strength", "face_mode", "face_boxes", "add_face")
 
 
 def command_line_table() -> str:

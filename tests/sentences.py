@@ -40,7 +40,7 @@ PHRASES = {
     "jobs/store/commands.py": ("STATE_WORDS",),
     "photo/decoder_pool.py": ("REMEDY",),
     "stages/turn.py": ("LIE",),
-    "stages/faces.py": ("NOT_CHOSEN", "_too_small"),
+    "stages/face_reports.py": ("NOT_CHOSEN", "_too_small"),
     "faces/second_look.py": ("MISPLACED", "NO_FACE"),
     "stages/enlarge.py": ("_less_than",),
     "shortage.py": ("FILES", "PROCESSES", "MEMORY"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gpen_webui.option_kinds import (
     Choice,
+    DrawnBoxes,
     FaceBoxes,
     FaceList,
     FaceValues,
@@ -34,6 +35,11 @@ def add_option_arguments(parser: argparse.ArgumentParser) -> None:
             case FaceList() | FaceValues() | FaceBoxes():
                 groups[option.group].add_argument(
                     flag, metavar="FACES", help=f"{said}; {option.values()}"
+                )
+            case DrawnBoxes():
+                said = f"{said}; {option.values()}"
+                groups[option.group].add_argument(
+                    flag, action="append", metavar="X,Y,W,H", help=said
                 )
             case Mask():
                 said = f"{said}; {option.values()}"

@@ -27,6 +27,10 @@ export type Face = {
   restored: boolean;
   reason: string | null;
   strength: number | null;
+  mode: string | null;
+  added?: number[] | null;
+  found_by?: "detector" | "closer look" | "box";
+  blur?: { before: number; after: number } | null;
 };
 
 export type ItemError = { stage: string | null; message: string };
@@ -40,6 +44,7 @@ export type Report = {
   useful_scale?: number;
   unchanged?: boolean;
   turn?: number;
+  model?: string | null;
 };
 
 export type Item = {
@@ -71,6 +76,16 @@ export type Job = {
   counts: Counts;
   bytes: number;
   covers: number[];
+};
+
+/** One of several results of the same photo. */
+export type Version = {
+  job: string;
+  state: string;
+  options: Options;
+  model: string | null;
+  turn: number;
+  created: number;
 };
 
 export type JobWithItems = Job & { items: Item[] };
