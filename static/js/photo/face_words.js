@@ -13,6 +13,7 @@ const BLURS = [
   [3.2, "blur.blurred"],
   [Infinity, "blur.very"],
 ];
+const [VERY_SMALL, VERY_BLURRED] = [32, 2.5]; // too much for a small model
 const BLURRED = 2; // from which on what is sharp is not known from the photo
 
 /** @param {Face} face */
@@ -31,6 +32,10 @@ export function faceWords(face) {
 /** Whether much of a restored face was not in the photo. @param {Face} face */
 export const isInvented = (face) =>
   Boolean(face.blur) && ((face.blur?.before ?? 0) > BLURRED || widthOf(face) < SMALL);
+
+/** Whether a restored face asks for more than a small model knows. @param {Face} face */
+export const isTooMuch = (face) =>
+  Boolean(face.blur) && ((face.blur?.before ?? 0) > VERY_BLURRED || widthOf(face) < VERY_SMALL);
 
 /** @param {Face} face */
 function inventedKey(face) {

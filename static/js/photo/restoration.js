@@ -15,6 +15,7 @@ import { say } from "../shared/words.js";
 import { ENDED_ITEMS, ItemState, RESTORED_ITEMS } from "../states.js";
 import { FirstSight } from "./first_sight.js";
 import { FaceStrip } from "./face_strip.js";
+import { ModelOffer } from "./model_offer.js";
 import { noFaceTitle, Outcome } from "./outcome.js";
 import { PrintCondition } from "./print_condition.js";
 import { SettingsHistory } from "./settings_history.js";
@@ -45,6 +46,8 @@ export class Restoration {
   #beside = {};
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #anew;
+  /** The result that is shown beside the next one. @type {string | null} */
+  #compareWith = null;
 
   /** @param {HTMLElement} root @param {OptionsForm} options */
   constructor(root, options) {
@@ -55,6 +58,7 @@ export class Restoration {
     this.stages = new StageList(find("#stages", root), find("#stage-words", root));
     this.outcome = new Outcome(find("#outcome", root), (proposed) => options.choose(proposed));
     this.faces = new FaceStrip(find("#face-strip", root), options, () => this.#showLive());
+    this.offer = new ModelOffer(root, () => this.#tryOtherModel());
     this.firstSight = new FirstSight(find(".viewer", root));
     const strength = find("#opt-strength", options.form);
     strength.addEventListener("input", () => this.#showLive());
@@ -182,7 +186,7 @@ export class Restoration {
     this.#events?.stop();
     clearTimeout(this.#anew);
     this.trial.cancel();
-    this.#id = this.#base = this.#job = this.#file = this.#tried = null;
+    this.#id = this.#base = this.#job = this.#file = this.#tried = this.#compareWith = null;
     this.history.begin(null);
     this.print.forget();
     title(null);
@@ -267,6 +271,7 @@ export class Restoration {
     }
     this.#setState(item.state);
     this.outcome.show(id, item);
+    this.offer.show(item);
     await this.#compare(id, item, keepView);
     this.print.show(job);
     if (!isNews) return;
@@ -300,6 +305,15 @@ export class Restoration {
     history.replaceState(null, "", address(`/?job=${id}`));
     this.forAlbum.href = address(`/batch?like=${id}`);
     await this.#show(id, { keepView: true });
+    if (this.#compareWith) await this.versions.compare(this.#compareWith, id);
+    this.#compareWith = null;
+  }
+
+  /** Another model is in use: the same photo again, beside what there is. */
+  #tryOtherModel() {
+    this.#compareWith = this.#id;
+    this.#tried = null; // so that it stays
+    this.tryOptions();
   }
 
   /** Remove a result that was only tried; the page keeps its picture. @param {string} id */

@@ -6,7 +6,7 @@ import { find } from "../shared/dom.js";
 import { drawn } from "./live_strength.js";
 
 const COLOUR = [214, 0, 122];
-const LEAST = 2; // levels: less is the rounding of another compression
+const LEAST = 5; // levels: less is the rounding of another compression
 const MOST = 40; // levels from which on the colour is strongest
 const STRONGEST = 220; // of 255
 
