@@ -15,10 +15,13 @@ from typing import Any, SupportsFloat
 
 from gpen_webui.errors import UserError
 from gpen_webui.face_numbers import (
+    LEAST_DRAWN,
     read_box,
+    read_drawn_boxes,
     read_numbers,
     read_values,
     write_box,
+    write_drawn_boxes,
     write_numbers,
     write_values,
 )
@@ -232,6 +235,26 @@ class CropBox(Option):
 
     def values(self) -> str:
         return "left, top, width, height in pixels"
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "string"}
+
+
+@dataclass(frozen=True)
+class DrawnBoxes(Option):
+    """Boxes that the user drew around faces which were missed; kept as text, in their order."""
+
+    def parse(self, name: str, value: object) -> str:
+        try:
+            return write_drawn_boxes(read_drawn_boxes(value))
+        except (ValueError, OverflowError):
+            raise OptionError(
+                f"{name} is “{value}”, but must give left, top, width and height of boxes in "
+                f"pixels of the photo, like 10,20,100,130, at least {LEAST_DRAWN} wide and high."
+            ) from None
+
+    def values(self) -> str:
+        return "left, top, width, height in pixels, as 10,20,100,130"
 
     def json_schema(self) -> dict[str, object]:
         return {"type": "string"}

@@ -14,6 +14,7 @@ from gpen_webui.option_kinds import (
     N_,
     Choice,
     CropBox,
+    DrawnBoxes,
     FaceBoxes,
     FaceList,
     FaceValues,
@@ -28,7 +29,7 @@ from gpen_webui.states import Stage
 
 MODES = ("natural", "strong", "detail")
 # What repairing changes, everything after it works on.
-ON_REPAIRED = (Stage.REPAIR, Stage.ENLARGE, Stage.NETWORK)
+ON_REPAIRED = (Stage.REPAIR, Stage.DETECT, Stage.ENLARGE, Stage.NETWORK)
 
 
 def _option(default: Any, descriptor: Option) -> Any:
@@ -300,6 +301,16 @@ class RestoreOptions:
         "",
         FaceBoxes(
             "where the named faces must be: it is an error if another face has the number now",
+            Group.FACES,
+            in_presets=False,
+        ),
+    )
+
+    add_face: str = _option(
+        "",
+        DrawnBoxes(
+            "a face that was missed, in this box of the photo as it is opened; may be given more "
+            "than once, and its number follows those of the faces that were found",
             Group.FACES,
             in_presets=False,
         ),

@@ -41,7 +41,7 @@ PHRASES = {
     "photo/decoder_pool.py": ("REMEDY",),
     "models/published.py": ("NO_LICENCE", "OWN_LICENCE", "ASK_MAKER"),
     "stages/turn.py": ("LIE",),
-    "stages/faces.py": ("NOT_CHOSEN", "_too_small"),
+    "stages/face_reports.py": ("NOT_CHOSEN", "_too_small"),
     "faces/second_look.py": ("MISPLACED", "NO_FACE"),
     "stages/enlarge.py": ("_less_than",),
     "shortage.py": ("FILES", "PROCESSES", "MEMORY"),

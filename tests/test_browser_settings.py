@@ -170,7 +170,9 @@ def test_a_photo_without_a_face_is_compared_once_it_is_enlarged(web: Server, ope
     page.select_option("#opt-enlarge", "2")
     page.set_input_files("#pick", [upload("meadow.jpg", landscape())])
     wait_until_shown(page)
-    expect(page.locator("#warnings")).to_contain_text("repaired, enlarged or cleaned all the same")
+    expect(page.locator("#warnings")).to_contain_text(
+        "repaired, enlarged, cleaned or adjusted all the same"
+    )
     expect(page.locator(".viewer .after")).to_be_visible()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from gpen_webui.option_kinds import (
     Choice,
     CropBox,
+    DrawnBoxes,
     FaceBoxes,
     FaceList,
     FaceValues,
@@ -39,6 +40,11 @@ def add_option_arguments(parser: argparse.ArgumentParser) -> None:
             case CropBox():
                 said = f"{said}; {option.values()}"
                 groups[option.group].add_argument(flag, metavar="X,Y,W,H", help=said)
+            case DrawnBoxes():
+                said = f"{said}; {option.values()}"
+                groups[option.group].add_argument(
+                    flag, action="append", metavar="X,Y,W,H", help=said
+                )
             case Mask():
                 said = f"{said}; {option.values()}"
                 groups[option.group].add_argument(flag, type=Path, metavar="FILE", help=said)

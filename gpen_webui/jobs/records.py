@@ -93,3 +93,24 @@ class Job:
     def as_dict(self) -> dict:
         """For JSON."""
         return asdict(self) | {"folder": str(self.folder) if self.folder else None}
+
+
+@dataclass(frozen=True)
+class Version:
+    """One of several results of the same photo.
+
+    job: in which it was made. state: done or no_face. options: how. model: with which; None where
+    that is not known. turn: by how many degrees it is turned clockwise against the photo. created:
+    seconds since 1970.
+    """
+
+    job: str
+    state: str
+    options: dict
+    model: str | None
+    turn: int
+    created: float
+
+    def as_dict(self) -> dict:
+        """For JSON."""
+        return asdict(self)

@@ -156,20 +156,26 @@ def _brightness(pixels: np.ndarray) -> np.ndarray:
 
 
 class Adjust:
-    """The finishing touches, on the whole of a photo that is a new one anyway."""
+    """The finishing touches, on the whole photo, whether or not there is a face in it."""
 
     def applies(self, options: RestoreOptions, photo: Photo) -> bool:
         return not options.aligned
 
     def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
-        if not working.is_new:
+        if not working.is_new and not _is_touched(options):
             return
+        working.is_new = True
         yield Stage.ADJUST
         with working.clock.stage(Stage.ADJUST):
             if options.denoise:
                 denoised = yield from _denoised(working)
                 working.pixels = blended(working.pixels, denoised, options.denoise)
             working.pixels = finish(working.pixels, options)
+
+
+def _is_touched(options: RestoreOptions) -> bool:
+    amounts = (options.denoise, options.sharpen, options.contrast, options.brightness)
+    return any(amounts) or options.enhance_detail
 
 
 def _denoised(working: WorkingPhoto) -> Generator[str, None, np.ndarray]:

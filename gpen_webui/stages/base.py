@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from gpen_webui.face_numbers import DrawnBox
 from gpen_webui.faces.detect import Face
 from gpen_webui.faces.select import FaceSelection
 from gpen_webui.options import RestoreOptions
@@ -25,8 +26,8 @@ Stages = Generator[str, None, None]
 
 @dataclass(frozen=True, eq=False)
 class FoundFaces:
-    """faces: all in the photo. kept: indices of those to restore. matrices: (2,3), of these, from
-    the photo's own pixels to the crop."""
+    """faces: all in the photo, those in drawn boxes last. kept: indices of those to restore.
+    matrices: (2,3), of these, from the photo's own pixels to the crop."""
 
     faces: list[Face]
     kept: list[int]
@@ -50,6 +51,13 @@ class NetworkResult:
     crops: list[np.ndarray]
     restored: list[np.ndarray]
 
+    def by_crop(self) -> dict[bytes, tuple[np.ndarray, np.ndarray]]:
+        """Each face's two crops, by the matrix that cuts it out."""
+        pairs = zip(self.crops, self.restored, strict=True)
+        return {
+            matrix.tobytes(): pair for matrix, pair in zip(self.found.matrices, pairs, strict=True)
+        }
+
     def only(self, places: list[int]) -> NetworkResult:
         """Of the restored faces the ones at these places of `found.kept`."""
         return NetworkResult(
@@ -68,7 +76,9 @@ class FaceReport:
     """One face of the report. number: by which options name it. box: in pixels of the photo as it
     was. reason: why it was left alone. model: the name of the one that restored it; strength and
     mode: how; None where it was left alone. upright_box: the box in the turned photo; None where it
-    is not turned."""
+    is not turned. added: the box (left, top, width, height) that the user drew around it. found_by:
+    detector, closer look (only in that box), or box (nothing is recognised in it). blur: before and
+    after, as face_blur.py measures it; None where it was not restored."""
 
     number: int
     box: tuple[float, float, float, float]
@@ -79,6 +89,9 @@ class FaceReport:
     strength: int | None = None
     mode: str | None = None
     upright_box: tuple[float, float, float, float] | None = None
+    added: DrawnBox | None = None
+    found_by: str = "detector"
+    blur: tuple[float, float] | None = None
 
     def as_dict(self) -> dict:
         return {
@@ -91,6 +104,9 @@ class FaceReport:
             "strength": self.strength,
             "mode": self.mode,
             "upright_box": self.upright_box and _rounded(self.upright_box),
+            "added": self.added and list(self.added),
+            "found_by": self.found_by,
+            "blur": self.blur and dict(zip(("before", "after"), self.blur, strict=True)),
         }
 
 

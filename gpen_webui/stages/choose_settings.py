@@ -14,7 +14,7 @@ from gpen_webui.repairing.scratches import ScratchDetector
 from gpen_webui.stages.base import Stages, WorkingPhoto
 from gpen_webui.stages.enlarge import useful_scale
 from gpen_webui.stages.face_network import FaceNetwork
-from gpen_webui.stages.faces import report_faces
+from gpen_webui.stages.face_reports import report_faces
 from gpen_webui.stages.photo_measures import measure_largest_face, measure_photo
 from gpen_webui.stages.suggestions import (
     Suggestion,
@@ -76,8 +76,9 @@ class ChooseForFaces:
         turn, scale = common_turn(working.found.faces), useful_scale(working)
         _take(working, suggest_for_faces(working.measures, face, scale, turn, options))
         working.selection = FaceSelection(working.found.faces, working.options)
+        detected = sum(face.found_by == "detector" for face in working.faces)
         working.faces = report_faces(
-            working.found, working.selection, working.options, self._network.model_of
+            working.found, detected, working.selection, working.options, self._network.model_of
         )
         yield from ()
 

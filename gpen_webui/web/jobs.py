@@ -100,6 +100,13 @@ def show_job(job_id: str) -> Response:
     return jsonify(job_json(job) | {"items": [item_json(item) for item in store.items(job_id)]})
 
 
+@blueprint.get("/<job_id>/versions")
+def list_versions(job_id: str) -> Response:
+    """The results of a single photo with other options and models, the newest first."""
+    versions = job_service().store.versions(job_id)
+    return jsonify(versions=[version.as_dict() for version in versions])
+
+
 @blueprint.delete("/<job_id>")
 def delete_job(job_id: str) -> Response:
     """Remove our copies of the photos and their results."""

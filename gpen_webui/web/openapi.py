@@ -58,6 +58,7 @@ def json_of(schema: Schema) -> dict[str, Schema]:
 
 
 JOB, ITEM, MODELS = named("Job"), named("Item"), named("ModelState")
+VERSION = named("Version")
 STARTED = object_of({"job": TEXT, "item": COUNT, "progress": TEXT})
 ALBUM_STARTED = object_of(
     {
@@ -121,6 +122,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "jobs.create_job": Operation({201: json_of(JOB)}, body=json_of(NEW_JOB)),
     "jobs.show_job": Operation({200: json_of(named("JobWithItems"))}),
+    "jobs.list_versions": Operation({200: json_of(object_of({"versions": array_of(VERSION)}))}),
     "jobs.delete_job": Operation({200: json_of(object_of({"freed": COUNT}))}),
     "jobs.start_job": Operation({202: json_of(JOB)}, body=json_of(CHANGES), is_body_needed=False),
     "jobs.change_job": Operation({200: json_of(JOB)}),

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from gpen_webui.files.originals import Original
-from gpen_webui.jobs.records import Item, Job
+from gpen_webui.jobs.records import Item, Job, Version
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.event_rows import read_events
 from gpen_webui.jobs.store.files import StoreFiles
@@ -21,7 +21,17 @@ from gpen_webui.jobs.store.transactions import (
 from gpen_webui.states import RESTORED_ITEMS, JobState
 
 COVERS = 4
+MOST_VERSIONS = 30
 NO_LIMIT = -1  # as SQLite has it
+
+
+VERSIONS = """
+    SELECT jobs.id, jobs.options, jobs.created, items.state, items.report
+    FROM jobs JOIN items ON items.job = jobs.id AND items.n = 0
+    WHERE jobs.kind = 'photo' AND NOT jobs.deleted AND items.sha256 =
+        (SELECT sha256 FROM items WHERE job = ? AND n = 0 AND sha256 <> '')
+    AND items.state IN (?, ?) ORDER BY jobs.number DESC LIMIT ?
+"""
 
 
 class Lookup:
@@ -73,6 +83,14 @@ class Lookup:
             query = "SELECT report FROM items WHERE job = ? AND n = ?"
             report = connection.execute(query, (job_id, n)).fetchone()[0]
         return _item(row, report)
+
+    def versions(self, job_id: str) -> list[Version]:
+        """Results of a job's first photo, by its content, in all jobs for one photo; the newest
+        first, and no more than MOST_VERSIONS."""
+        with self._database.reading() as connection:
+            job_row(connection, job_id)
+            rows = connection.execute(VERSIONS, (job_id, *RESTORED_ITEMS, MOST_VERSIONS)).fetchall()
+        return [_version(row) for row in rows]
 
     def saved_files(self, job_id: str) -> list[str]:
         """The results of a job and the XMP files beside them, relative to its results folder."""
@@ -135,6 +153,20 @@ class Lookup:
 def files_of(result: str, report: str | None) -> list[str]:
     """What was saved of an item; report: as JSON."""
     return [result, *(json.loads(report).get("sidecars", ()) if report else ())]
+
+
+def _version(row: sqlite3.Row) -> Version:
+    options = json.loads(row["options"])
+    report = json.loads(row["report"]) if row["report"] else {}
+    turn = report.get("turn", 0) if options.get("upright") else 0
+    return Version(
+        row["id"],
+        row["state"],
+        options | {"mask": ""},
+        report.get("model"),
+        turn,
+        row["created"],
+    )
 
 
 def _item(row: sqlite3.Row, report: str | None = None) -> Item:

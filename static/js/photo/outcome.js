@@ -8,6 +8,13 @@ import { isNewPicture } from "../shared/results.js";
 import { count, duration, say } from "../shared/words.js";
 import { ItemState } from "../states.js";
 
+/** Options that change faces alone, with their defaults. @type {[string, unknown][]} */
+const FOR_FACES = [
+  ["strength", 70],
+  ["mode", "natural"],
+  ["protect_skin", true],
+];
+
 export class Outcome {
   /** @param {HTMLElement} element */
   constructor(element) {
@@ -25,7 +32,7 @@ export class Outcome {
     const hasNoFace = item.state === ItemState.NO_FACE;
     find("#filename", this.element).textContent = item.name.split("/").pop() ?? "";
     this.facts.textContent = hasNoFace ? noFaceTitle(item) : facesAndTime(item);
-    const warnings = [...(hasNoFace ? [noFaceWords(item)] : []), ...item.warnings];
+    const warnings = [...(hasNoFace ? noFaceWords(item) : []), ...item.warnings];
     find("#warnings", this.element).replaceChildren(...linesOf(warnings));
     find("#notes", this.element).replaceChildren(...linesOf(item.report?.notes ?? []));
     const download = find("#download", this.element, HTMLAnchorElement);
@@ -42,8 +49,14 @@ const hasFaces = (item) => (item.report?.faces ?? []).length > 0;
 /** @param {Item} item */
 export const noFaceTitle = (item) => say(hasFaces(item) ? "faces.none" : "no_face.title");
 
-/** @param {Item} item */
+/** What became of a photo without a restored face, and of settings for faces. @param {Item} item */
 function noFaceWords(item) {
+  const isForFaces = FOR_FACES.some(([name, usual]) => item.report?.options[name] !== usual);
+  return [whyNoFace(item), ...(isForFaces ? [say("no_face.settings")] : [])];
+}
+
+/** @param {Item} item */
+function whyNoFace(item) {
   if (isNewPicture(item)) return say("no_face.worked_on");
   const options = item.report?.options;
   const isChosen = options?.faces || options?.not_faces || options?.face_strength;

@@ -10,7 +10,7 @@
 import { attempt, jobPath, picture, post } from "../shared/api.js";
 import { find, toast, toastError } from "../shared/dom.js";
 import { say } from "../shared/words.js";
-import { NONE } from "./face_strip.js";
+import { NONE } from "./face_choices.js";
 
 export class PhotoTools {
   /** @type {Job | null} */
@@ -76,7 +76,7 @@ export class PhotoTools {
     const frame = await this.#frame.ask(job.id, known.whole, String(rotate), String(crop));
     if (!frame) return;
     // Faces and marks were those of the former part of the photo.
-    this.options.set(NONE);
+    this.options.set({ ...NONE, add_face: "" });
     this.onChange({ ...frame, mask: "" });
   }
 

@@ -27,6 +27,10 @@ export type Face = {
   restored: boolean;
   reason: string | null;
   strength: number | null;
+  mode: string | null;
+  added?: number[] | null;
+  found_by?: "detector" | "closer look" | "box";
+  blur?: { before: number; after: number } | null;
 };
 
 /** Settings that a photo asks for. is_automatic: they need nobody's choice. */
@@ -58,6 +62,7 @@ export type Report = {
   unchanged?: boolean;
   turn?: number;
   suggestions?: Suggestion[];
+  model?: string | null;
 };
 
 export type Item = {
@@ -90,6 +95,16 @@ export type Job = {
   counts: Counts;
   bytes: number;
   covers: number[];
+};
+
+/** One of several results of the same photo. */
+export type Version = {
+  job: string;
+  state: string;
+  options: Options;
+  model: string | null;
+  turn: number;
+  created: number;
 };
 
 export type JobWithItems = Job & { items: Item[] };
