@@ -79,9 +79,9 @@ class CloserLook:
                 if not is_wanted(face):
                     continue
                 settled = self._second.settle(pixels, face, face.roll, least=LOW_SCORE)
-                if settled is not None and is_wanted(settled):
-                    if self._second.is_upright(pixels, settled):
-                        return settled
+                is_settled = settled is not None and is_wanted(settled)
+                if settled and is_settled and self._second.is_upright(pixels, settled):
+                    return settled
                 candidates.append(face)
         best = sorted(merged(candidates), key=lambda face: -face.score)[:MOST_CANDIDATES]
         for face in best:
