@@ -51,6 +51,7 @@ WHY_WORDS = {  # as files/find_photos.py tells it
     "cannot be read": N_("cannot be read"),
 }
 SCRIPT = 'if(/^zh/.test(navigator.language))document.getElementById("in-zh").checked=true'
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline';"
 STYLE = """
 :root{color-scheme:light dark;font:15px/1.5 system-ui,"Noto Sans","Noto Sans CJK SC",sans-serif;
 --line:light-dark(#dcdcda,#343433);--muted:light-dark(#5d5d5a,#a8a8a5);
@@ -116,7 +117,7 @@ def quoted(result: str) -> str:
 
 def _head(name: str) -> Iterator[str]:
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    policy = f"{POLICY} script-src 'sha256-{digest}'"
     yield '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
     yield f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

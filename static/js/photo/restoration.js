@@ -13,7 +13,7 @@ import { tell, title } from "../shared/notify.js";
 import { isNewPicture } from "../shared/results.js";
 import { say } from "../shared/words.js";
 import { ENDED_ITEMS, ItemState, RESTORED_ITEMS } from "../states.js";
-import { FaceStrip } from "./face_strip.js";
+import { FaceStrip } from "../widgets/face_strip.js";
 import { noFaceTitle, Outcome } from "./outcome.js";
 import { PrintCondition } from "./print_condition.js";
 import { SettingsHistory } from "./settings_history.js";

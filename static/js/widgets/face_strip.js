@@ -1,14 +1,14 @@
 // The faces of a photo, before and after, and what the user chooses for each of them.
 
 /** @import { Face, Item, Options } from "../shared/types.d.ts" */
-/** @import { OptionsForm } from "../widgets/options_form.js" */
-/** @import { Shares } from "../widgets/live_strength.js" */
-/** @import { Viewer } from "../widgets/viewer.js" */
+/** @import { OptionsForm } from "./options_form.js" */
+/** @import { Shares } from "./live_strength.js" */
+/** @import { Viewer } from "./viewer.js" */
 
 import { find, findAll } from "../shared/dom.js";
 import { shownBox } from "../shared/faces.js";
 import { isTouched, say } from "../shared/words.js";
-import { showSlider } from "../widgets/options_form.js";
+import { showSlider } from "./options_form.js";
 
 const AROUND = 1.5; // times the face's size that a thumbnail shows
 const NONE = { faces: "", not_faces: "", face_strength: "", face_mode: "", face_boxes: "" };
