@@ -66,6 +66,7 @@ a{color:light-dark(#0b6e66,#5bcfc1)}
 body:has(#in-en:checked) [lang=zh-Hans].t,body:has(#in-zh:checked) [lang=en].t{display:none}
 .languages{float:right;color:var(--muted)}
 .facts,.muted{color:var(--muted)}
+.legend{margin-top:20px}
 .settings{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px}
 .settings dt{color:var(--muted)}
 .photos{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,346px),1fr));gap:16px}
@@ -193,7 +194,7 @@ def _left_out(left_out: list[dict]) -> Iterator[str]:
 
 def _photos(photos: list[dict], options: dict, pictures_of: Callable[[str], str]) -> Iterator[str]:
     if photos:
-        yield f'<p class="muted">{_both(LEFT_AND_RIGHT)}</p>\n'
+        yield f'<p class="muted legend">{_both(LEFT_AND_RIGHT)}</p>\n'
     folder = None
     for photo in photos:
         path = PurePosixPath(photo["name"])

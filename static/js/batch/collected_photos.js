@@ -1,11 +1,11 @@
-// The photos that are in an album before it starts, in the order in which they came; each can be
-// taken out again.
+// The photos that are in an album before it starts, by folder, as they came; each can be taken out
+// again.
 
 /** @import { Item } from "../shared/types.d.ts" */
 
 import { icon, make } from "../shared/dom.js";
 import { say } from "../shared/words.js";
-import { GridPhoto, PhotoTile } from "../widgets/photo_tile.js";
+import { GridPhoto, inFolders, PhotoTile } from "../widgets/photo_tile.js";
 import { WindowedGrid } from "../widgets/windowed_grid.js";
 
 export class CollectedPhotos {
@@ -69,7 +69,6 @@ export class CollectedPhotos {
 
   #show() {
     this.#isStale = false;
-    const photos = [...this.#photos.values()].map(({ photo }) => photo);
-    this.grid.show([{ title: "", photos }]);
+    this.grid.show(inFolders([...this.#photos.values()].map(({ photo }) => photo)));
   }
 }

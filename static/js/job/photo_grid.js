@@ -4,7 +4,7 @@
 
 import { find, findAll, make } from "../shared/dom.js";
 import { ItemState } from "../states.js";
-import { GridPhoto, PhotoTile } from "../widgets/photo_tile.js";
+import { GridPhoto, inFolders, PhotoTile } from "../widgets/photo_tile.js";
 import { TileComparison } from "../widgets/tile_comparison.js";
 import { WindowedGrid } from "../widgets/windowed_grid.js";
 
@@ -101,14 +101,6 @@ export class PhotoGrid {
 
   #show() {
     this.#isStale = false;
-    /** @type {Map<string, GridPhoto[]>} */
-    const folders = new Map();
-    for (const photo of this.#ordered) {
-      if (!this.#isShown(photo)) continue;
-      const photos = folders.get(photo.folder);
-      if (photos) photos.push(photo);
-      else folders.set(photo.folder, [photo]);
-    }
-    this.grid.show([...folders].map(([title, photos]) => ({ title, photos })));
+    this.grid.show(inFolders(this.#ordered.filter((photo) => this.#isShown(photo))));
   }
 }

@@ -39,6 +39,18 @@ export class GridPhoto {
   }
 }
 
+/** Photos under their folders, in the order of the first of each. @param {Iterable<GridPhoto>} photos */
+export function inFolders(photos) {
+  /** @type {Map<string, GridPhoto[]>} */
+  const folders = new Map();
+  for (const photo of photos) {
+    const others = folders.get(photo.folder);
+    if (others) others.push(photo);
+    else folders.set(photo.folder, [photo]);
+  }
+  return [...folders].map(([title, photos]) => ({ title, photos }));
+}
+
 export class PhotoTile {
   /** @type {GridPhoto | null} */
   photo = null;
