@@ -144,6 +144,8 @@ class Saver:
 
     def discard(self, claim: Claim, place: PurePosixPath | None) -> None:
         """Remove a result that nobody wants any more; place: where it may lie."""
+        if place is not None:
+            self._files.thumbnails.drop(claim.folder, str(place))
         with suppress(OSError):
             if place is not None and place != claim.earlier:
                 remove_placed(claim.staged, self._folder(claim), place)

@@ -282,6 +282,7 @@ class ClaimQueue:
         try:
             is_recorded = row and row["state"] in RESTORED_ITEMS and row["attempt"] == attempt
             if row and row["result"] and not is_recorded:
+                self._files.thumbnails.drop(row["folder"], row["result"])
                 put_back(path, self._files.result(row["folder"], row["result"]))
             path.unlink(missing_ok=True)
         except OSError:  # the next start tries again

@@ -36,6 +36,11 @@ class Thumbnails:
             return data[LENGTH_BYTES:end], data[end:]
         return None
 
+    def drop(self, folder: str, result: str) -> None:
+        """Remove what is kept for a result that came to nothing."""
+        with suppress(OSError):
+            self._path(folder, result).unlink(missing_ok=True)
+
     def forget(self, folder: str) -> None:
         """Remove what is kept for a results folder."""
         shutil.rmtree(self.root / _digest(folder), ignore_errors=True)
