@@ -129,7 +129,7 @@ def test_the_command_line_keeps_the_pictures_of_earlier_runs(tmp_path: Path, pro
     assert len(pictures) == 4
     assert "notes.txt" in text
     sizes = [Image.open(BytesIO(base64.b64decode(data))).size for data in pictures]
-    assert sizes == [(160, 160)] * 4
+    assert sizes == [(128, 128)] * 4
     assert {photo["name"] for photo in json.loads((out / "report.json").read_text())["photos"]} == {
         "a.jpg",
         "b.jpg",

@@ -69,12 +69,12 @@ body:has(#in-en:checked) [lang=zh-Hans].t,body:has(#in-zh:checked) [lang=en].t{d
 .legend{margin-top:20px}
 .settings{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px}
 .settings dt{color:var(--muted)}
-.photos{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,346px),1fr));gap:16px}
-article{break-inside:avoid;content-visibility:auto;contain-intrinsic-size:auto 220px;
+.photos{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr));gap:16px}
+article{break-inside:avoid;content-visibility:auto;contain-intrinsic-size:auto 190px;
 border:1px solid var(--line);border-radius:8px;padding:10px;overflow-wrap:anywhere}
 article.failed{border-color:var(--bad)}
 .pair{display:grid;grid-template-columns:1fr 1fr;gap:6px;margin-bottom:6px}
-.pair img{width:100%;height:160px;object-fit:contain;background:light-dark(#f1f1f0,#0e0e0e)}
+.pair img{width:100%;height:128px;object-fit:contain;background:light-dark(#f1f1f0,#0e0e0e)}
 ul{padding-left:1.2em;font-size:.9rem}
 .bad{color:var(--bad)}.warn{color:var(--warn)}
 @media print{:root{color-scheme:light;font-size:11px}.languages{display:none}body{padding:0}

@@ -121,7 +121,7 @@ export class Lightbox {
     if (item.state === ItemState.DONE) {
       facts.push(restored ? count("faces", restored) : say("faces.none"));
     }
-    if (item.seconds) facts.push(duration(item.seconds));
+    if (item.seconds && !UNFINISHED_ITEMS.includes(item.state)) facts.push(duration(item.seconds));
     find("#photo-facts", this.dialog).textContent = facts.join(" · ");
     const notes = [item.error?.message, ...item.warnings];
     this.note.textContent = notes.filter(Boolean).join(" ");
