@@ -78,7 +78,8 @@ class ItemReport:
 
     state: done, no_face, failed or cancelled. model, model_sha256: None where the photo was
     never begun. result: the saved file, relative to the results folder, with slashes; None
-    until it is saved. sidecars: the XMP files beside it, likewise. seconds: per stage. warnings,
+    until it is saved. sidecars: the XMP files beside it, likewise. superseded: files of a version
+    with other options that lay elsewhere and is gone. seconds: per stage. warnings,
     notes: sentences, of what is wrong and of what was done. scale: how many times larger the result
     is than the photo; useful_scale: how many times it may be to show all that the model makes of
     its largest face. unchanged: it is the photo's file as it was. turn: by how many degrees the
@@ -94,6 +95,7 @@ class ItemReport:
     model_sha256: str | None = None
     result: str | None = None
     sidecars: list[str] = field(default_factory=list)
+    superseded: list[str] = field(default_factory=list)
     faces: list[dict] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)

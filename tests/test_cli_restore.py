@@ -60,7 +60,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
     return {
         str(file.relative_to(folder)): file.read_bytes()
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and file.name != "report.json"
+        if file.is_file() and file.name not in ("report.json", "report.html")
     }
 
 

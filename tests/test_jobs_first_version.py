@@ -57,7 +57,7 @@ def test_the_first_version_is_backed_up_before_it_is_changed(harness: JobsHarnes
     for path in stores:
         with closing(sqlite3.connect(path)) as backup:
             versions.append(backup.execute("PRAGMA user_version").fetchone()[0])
-    assert versions == [2, 1]
+    assert versions == [3, 1]
 
 
 def test_a_damaged_store_of_the_first_version_is_read_too(harness: JobsHarness, version_1: dict):

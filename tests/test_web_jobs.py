@@ -55,7 +55,7 @@ def test_the_documented_client_restores_an_album(server: Server, tmp_path: Path)
     assert sum("done" in line for line in ends.values()) == 3
     assert "notes.jpg is not a photo" in ends["notes."]
     names = zipfile.ZipFile(tmp_path / "Grandma & friends.zip").namelist()
-    assert names == ["1950/0.jpg", "1950/1.jpg", "1950/2.jpg", "report.json"]
+    assert names == ["1950/0.jpg", "1950/1.jpg", "1950/2.jpg", "report.json", "report.html"]
 
 
 def test_an_album_with_a_broken_photo_is_done_and_says_which(album: dict):
@@ -71,7 +71,7 @@ def test_an_album_with_a_broken_photo_is_done_and_says_which(album: dict):
 def test_results_keep_names_and_tree_beside_the_report(album: dict):
     folder = Path(album["folder"])
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert files == {f"Summer/day {n}.jpg" for n in range(3)} | {"report.json"}
+    assert files == {f"Summer/day {n}.jpg" for n in range(3)} | {"report.json", "report.html"}
 
 
 def test_the_zip_equals_the_results_folder(server: Server, album: dict):

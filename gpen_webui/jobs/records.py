@@ -35,7 +35,8 @@ class Item:
     one. name: as the user called it, with the tree; it may hold anything, so escape it.
     stage: the last one entered. attempt: how often it was begun. size: of the original,
     bytes. seconds: all stages together. result: relative to the job's folder.
-    error: None or {"stage", "message"}. report: as it stands in report.json, or None.
+    error: None or {"stage", "message"}. report: as it stands in report.json, or None. options:
+    its own, without a mask; None where it has the job's.
     """
 
     n: int
@@ -52,6 +53,7 @@ class Item:
     error: dict | None
     warnings: list[str]
     report: dict | None = None
+    options: dict | None = None
 
     def as_dict(self) -> dict:
         """For JSON."""

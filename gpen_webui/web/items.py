@@ -27,7 +27,15 @@ from gpen_webui.repairing.scratches import ScratchDetector
 from gpen_webui.stages.photo_measures import measure_largest_face, measure_photo
 from gpen_webui.stages.restorer import last
 from gpen_webui.stages.suggestions import suggest_for_faces, suggest_for_photo
-from gpen_webui.web.context import job_service, request_key, settings, whole_number
+from gpen_webui.web.context import (
+    job_json,
+    job_service,
+    json_body,
+    parse_options,
+    request_key,
+    settings,
+    whole_number,
+)
 from gpen_webui.web.errors import MissingPictureError
 from gpen_webui.web.uploads import uploaded, uploaded_sidecars
 
@@ -53,6 +61,21 @@ def add_item(job_id: str) -> tuple[Response, int]:
     item = store.add_item(job_id, name, path, key)
     store.keep_sidecars(job_id, item.n, sidecars)
     return jsonify(item_json(item)), 201
+
+
+@blueprint.delete("/<int:n>")
+def remove_item(job_id: str, n: int) -> Response:
+    """Take a photo out of a job that is not started yet."""
+    job_service().store.remove_item(job_id, n)
+    return jsonify(job_json(job_service().store.job(job_id)))
+
+
+@blueprint.post("/<int:n>/redo")
+def redo(job_id: str, n: int) -> tuple[Response, int]:
+    """One photo of a started job again, with options of its own."""
+    options = parse_options(json_body().get("options") or {})
+    job_service().runner.redo(job_id, n, options)
+    return jsonify(item_json(job_service().store.item(job_id, n))), 202
 
 
 @blueprint.get("/<int:n>")
@@ -192,7 +215,8 @@ def _shown(
     side = side or whole_number("max")
     found = path.stat()
     response = Response()
-    etag = f"{found.st_mtime_ns:x}-{found.st_size:x}-{side or 0}-{'-'.join(frame)}-{turn}"
+    version = f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
+    etag = f"{version}-{side or 0}-{'-'.join(frame)}-{turn}"
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, no-cache"  # ask each time whether it has changed
     if etag in request.if_none_match:

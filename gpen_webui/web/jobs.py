@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
+from gpen_webui.files.atomic import REPORT
+from gpen_webui.jobs.html_report import html_report_in
 from gpen_webui.jobs.records import KINDS, Job
 from gpen_webui.web.album_zip import stream_zip
 from gpen_webui.web.context import (
@@ -81,6 +83,12 @@ def change_job(job_id: str, action: str) -> Response:
     return jsonify(job_json(getattr(job_service().runner, action)(job_id)))
 
 
+@blueprint.post("/<job_id>/restore-rest")
+def restore_rest(job_id: str) -> Response:
+    """Restore the photos that were given up when the job was cancelled."""
+    return jsonify(job_json(job_service().runner.restore_rest(job_id)))
+
+
 @blueprint.post("/<job_id>/run-again")
 def run_again(job_id: str) -> Answer:
     """The same photos with other options, as a new job."""
@@ -129,9 +137,10 @@ def open_folder(job_id: str) -> Response:
 
 @blueprint.get("/<job_id>/download")
 def download(job_id: str) -> Response:
-    """The results folder as a zip."""
+    """The results folder as a zip, with its reports."""
     store = job_service().store
     job = store.job(job_id)
     if job.folder is None:
         raise NotStartedError(f"“{job.name}” has no results yet; start it first.")
-    return stream_zip(job.folder, [*store.saved_files(job_id), "report.json"])
+    reports = [REPORT, html_report_in(job.folder)]
+    return stream_zip(job.folder, [*store.saved_files(job_id), *filter(None, reports)])

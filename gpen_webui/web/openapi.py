@@ -89,6 +89,7 @@ PATHS = object_of(
     optional=("args", "name", "key"),
 )
 CHANGES = object_of({"name": TEXT, "options": named("Options")}, optional=("name", "options"))
+REDO = object_of({"options": named("Options")}, optional=("options",))
 AGAIN = object_of({"options": named("Options"), "key": TEXT}, optional=("options", "key"))
 
 OPERATIONS: dict[str, Operation] = {
@@ -126,6 +127,7 @@ OPERATIONS: dict[str, Operation] = {
     "jobs.delete_job": Operation({200: json_of(object_of({"freed": COUNT}))}),
     "jobs.start_job": Operation({202: json_of(JOB)}, body=json_of(CHANGES), is_body_needed=False),
     "jobs.change_job": Operation({200: json_of(JOB)}),
+    "jobs.restore_rest": Operation({200: json_of(JOB)}),
     "jobs.run_again": Operation({202: json_of(JOB)}, body=json_of(AGAIN)),
     "jobs.open_folder": Operation({200: json_of(object_of({"opened": TEXT}))}),
     "presets.list_presets": Operation(
@@ -144,6 +146,8 @@ OPERATIONS: dict[str, Operation] = {
         {201: json_of(ITEM)},
         body=multipart({"photo": BINARY}, {"name": TEXT, "key": TEXT, "xmp": array_of(BINARY)}),
     ),
+    "items.remove_item": Operation({200: json_of(JOB)}),
+    "items.redo": Operation({202: json_of(ITEM)}, body=json_of(REDO)),
     "items.show_item": Operation({200: json_of(named("ItemWithReport"))}),
     "items.before": Operation(
         {200: dict.fromkeys(PICTURES, BINARY), 304: {}},

@@ -105,6 +105,7 @@ _ITEM = {
     "result": or_null(STRING),
     "error": or_null(FAILURE),
     "warnings": array_of(STRING),
+    "options": or_null(ANYTHING),
 }
 _VERSION = {
     "job": STRING,

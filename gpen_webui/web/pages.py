@@ -23,13 +23,13 @@ from gpen_webui.folders import COMMAND
 from gpen_webui.jobs.records import Job
 from gpen_webui.options import DEFAULTS, OPTIONS, Group, RestoreOptions
 from gpen_webui.photo.formats import MEDIA_TYPE_OF
+from gpen_webui.sentences import TRANSLATIONS
 from gpen_webui.stages.suggestions import CHOSEN_BY_PHOTO
 from gpen_webui.states import JobState
 from gpen_webui.web.context import settings
 from gpen_webui.web.folder_opener import opener
 from gpen_webui.web.guard import SHARED, is_this_machine
 from gpen_webui.web.language import LANGUAGES, choose_language
-from gpen_webui.web.sentences import TRANSLATIONS
 
 THEMES = ("light", "dark")
 ICONS = (

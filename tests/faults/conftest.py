@@ -23,5 +23,6 @@ def undisturbed(request, tmp_path_factory, project: Path) -> dict[str, bytes]:
     assert done.returncode == 0, done.stderr
     results = contents_of(folder / "results")
     report = json.loads(results.pop("report.json"))
+    assert results.pop("report.html")
     assert report["counts"]["done"] == len(results) == count
     return results

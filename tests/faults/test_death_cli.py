@@ -69,7 +69,8 @@ class KilledRun:
         folder = self.results / Path(name).parent
         command = [sys.executable, "app.py", "restore", self.photos / name, "-o", folder]
         subprocess.run(command, cwd=self._project, env=self._environment, check=True)
-        (folder / "report.json").unlink()
+        for report in ("report.json", "report.html"):
+            (folder / report).unlink()
 
     @property
     def _environment(self) -> dict[str, str]:
@@ -103,6 +104,7 @@ def check(run: KilledRun, undisturbed: dict[str, bytes]) -> None:
     run.finish()
     results = contents_of(run.results)
     report = json.loads(results.pop("report.json"))
+    assert results.pop("report.html")
     assert results == {name: undisturbed[name] for name in run.names}
     assert {photo["name"] for photo in report["photos"]} == set(run.names)
     assert report["counts"]["done"] + report["counts"]["failed"] == len(run.names)

@@ -41,6 +41,16 @@ class JobRunner(Protocol):
     def retry(self, job_id: str) -> Job:
         """Do the failed items of a started job again, and only them."""
 
+    def restore_rest(self, job_id: str) -> Job:
+        """Restore the photos of a job that were given up; those that were finished stay."""
+
+    def redo(self, job_id: str, n: int, options: RestoreOptions) -> Job:
+        """Restore one photo of a started job again, with options of its own.
+
+        Its result is replaced once the new one is complete, and stays where that fails or is
+        cancelled. The job goes on and ends again, with its reports.
+        """
+
     def run_again(self, job_id: str, options: RestoreOptions, key: str | None = None) -> Job:
         """A new, started job with the same originals and other options.
 

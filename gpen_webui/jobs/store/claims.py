@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from gpen_webui.files.atomic import REPORT
 from gpen_webui.files.names import numbered_folders, numbered_paths, portable_path
 from gpen_webui.files.originals import Original
-from gpen_webui.files.placing import is_there, remove_placed
+from gpen_webui.files.placing import is_there, put_back, remove_placed
 from gpen_webui.jobs.records import UnknownJobError
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
@@ -25,6 +25,7 @@ from gpen_webui.states import ACTIVE_JOBS, RESTORED_ITEMS, ItemState, JobState
 log = logging.getLogger(__name__)
 
 MAX_CRASHES = 3
+EARLIER_KEPT = "The new settings could not be applied, so the earlier result was kept."
 
 # Photo jobs first, then the album that has waited longest; in it the photos in their order,
 # those that were in progress when a process died at the end.
@@ -34,6 +35,11 @@ NEXT_JOB = """
 """
 NEXT_ITEM = f"""
     SELECT {ITEM_COLUMNS} FROM items WHERE job = ? AND state = 'waiting' ORDER BY crashes, n LIMIT 1
+"""
+# For which somebody waits.
+NEXT_TO_REDO = f"""
+    SELECT {ITEM_COLUMNS} FROM items
+    WHERE job = ? AND state = 'waiting' AND options IS NOT NULL AND NOT crashes ORDER BY n LIMIT 1
 """
 WITH_WAITING_ITEMS = """
     SELECT id FROM jobs WHERE state IN ('waiting', 'running') AND waiting AND NOT deleted
@@ -46,7 +52,8 @@ class Claim:
 
     crashed_before: the process died with it in progress before, so it must be run alone, lest an
     innocent neighbour is blamed for the next death. staged: where its result is written before it
-    gets its place.
+    gets its place. earlier: the place of the result that it has already, of earlier_size bytes,
+    which is set_aside when this one's takes the same place.
     """
 
     job_id: str
@@ -60,6 +67,9 @@ class Claim:
     staged: Path
     folder: str
     options: RestoreOptions
+    earlier: PurePosixPath | None
+    earlier_size: int
+    set_aside: Path
 
 
 class ClaimQueue:
@@ -76,7 +86,10 @@ class ClaimQueue:
             if found is None:
                 return None
             job = change.job_row(found["id"])
-            item = change.sql.execute(NEXT_ITEM, (job["id"],)).fetchone()
+            item = (
+                change.sql.execute(NEXT_TO_REDO, (job["id"],)).fetchone()
+                or change.sql.execute(NEXT_ITEM, (job["id"],)).fetchone()
+            )
             if item["crashes"] and not alone:
                 return None
             if job["state"] == JobState.WAITING:
@@ -96,7 +109,10 @@ class ClaimQueue:
             sha256=item["sha256"],
             staged=self._files.staged(job["id"], item["n"]),
             folder=job["folder"],
-            options=RestoreOptions(**json.loads(job["options"])),
+            options=RestoreOptions(**json.loads(item["options"] or job["options"])),
+            earlier=PurePosixPath(item["result"]) if item["result"] else None,
+            earlier_size=item["result_size"],
+            set_aside=self._files.set_aside(job["id"], item["n"], attempt),
         )
 
     def check_store(self) -> None:
@@ -126,6 +142,8 @@ class ClaimQueue:
     def place_for(self, claim: Claim, suffix: str, portable: bool = False) -> PurePosixPath | None:
         """Where this item's result goes: its planned name, or the next one that nothing has.
 
+        An earlier result of the item is nothing that would be in the way.
+
         The name is on record before any file gets it (see `recover`). portable: the folder
         refused the name, so give one that any file system can hold. None where the item is no
         longer this worker's.
@@ -148,13 +166,17 @@ class ClaimQueue:
     ) -> bool:
         """The item ended as its report says; False where it is no longer this worker's.
 
-        Calling it again with the same report changes nothing, and is True again.
+        One that had a result keeps it where the new one failed. Calling it again with the same
+        report changes nothing, and is True again.
         """
         with self._database.changing() as change:
             if not _claimed(change, claim):
                 return _is_finished(change, claim, report)
             if pace is not None:
                 change.set_job(claim.job_id, pace=pace)
+            if report.error and claim.earlier:
+                keep_earlier(change, claim.job_id, claim.n, report.error["message"])
+                return True
             change.item(
                 claim.job_id,
                 claim.n,
@@ -214,6 +236,8 @@ class ClaimQueue:
         """
         for staged, job_id, n in self._files.staged_results():
             self._remove_unrecorded(staged, job_id, n)
+        for path, job_id, n, attempt in self._files.results_set_aside():
+            self._put_back(path, job_id, n, attempt)
         with self._database.changing() as change:
             query = (
                 "SELECT job, n FROM items JOIN jobs ON jobs.id = job "
@@ -234,17 +258,35 @@ class ClaimQueue:
     def _remove_unrecorded(self, staged: Path, job_id: str, n: int) -> None:
         with self._database.reading() as connection:
             query = (
-                "SELECT folder, planned, items.state FROM items JOIN jobs ON jobs.id = job "
-                "WHERE job = ? AND n = ?"
+                "SELECT folder, planned, result, items.state FROM items "
+                "JOIN jobs ON jobs.id = job WHERE job = ? AND n = ?"
             )
             row = connection.execute(query, (job_id, n)).fetchone()
         try:
-            if row and row["folder"] and row["planned"] and row["state"] not in RESTORED_ITEMS:
+            is_open = row and row["folder"] and row["state"] not in RESTORED_ITEMS
+            if is_open and row["planned"] and row["planned"] != row["result"]:
                 folder = self._files.outputs / row["folder"]
                 remove_placed(staged, folder, PurePosixPath(row["planned"]))
             staged.unlink(missing_ok=True)
         except OSError:  # the next start tries again
             log.exception("what an earlier process left in %s could not be removed", staged)
+
+    def _put_back(self, path: Path, job_id: str, n: int, attempt: int) -> None:
+        """An earlier result whose successor was placed, but perhaps not recorded."""
+        with self._database.reading() as connection:
+            query = (
+                "SELECT folder, result, attempt, items.state FROM items "
+                "JOIN jobs ON jobs.id = job WHERE job = ? AND n = ?"
+            )
+            row = connection.execute(query, (job_id, n)).fetchone()
+        try:
+            is_recorded = row and row["state"] in RESTORED_ITEMS and row["attempt"] == attempt
+            if row and row["result"] and not is_recorded:
+                self._files.thumbnails.drop(row["folder"], row["result"])
+                put_back(path, self._files.result(row["folder"], row["result"]))
+            path.unlink(missing_ok=True)
+        except OSError:  # the next start tries again
+            log.exception("the earlier result %s could not be put back", path)
 
     def _recover_item(self, change: Change, job_id: str, n: int, is_blamed: bool) -> None:
         row = item_row(change.sql, job_id, n)
@@ -253,6 +295,9 @@ class ClaimQueue:
             change.item(job_id, n, state=ItemState.WAITING, stage=None, crashes=crashes)
             return
         message = f"{row['name']} crashed the restorer {MAX_CRASHES} times and was left out."
+        if row["result"]:
+            keep_earlier(change, job_id, n, message)
+            return
         error = json.dumps({"stage": row["stage"], "message": message})
         change.item(job_id, n, state=ItemState.FAILED, stage=None, crashes=crashes, error=error)
 
@@ -285,12 +330,51 @@ class ClaimQueue:
         below = (claim.job_id, claim.n, f"{folded}/", f"{folded}0")
         is_taken = folded == REPORT or self._is_planned(change, claim, place)
         is_folder = change.sql.execute(query, below).fetchone() is not None
-        return not (is_taken or is_folder or is_there(self._files.result(claim.folder, place)))
+        return not (is_taken or is_folder or self._is_in_the_way(claim, place))
+
+    def _is_in_the_way(self, claim: Claim, place: PurePosixPath) -> bool:
+        """Whether anything but the item's earlier result is there; who has changed that result
+        since keeps what it has become."""
+        path = self._files.result(claim.folder, place)
+        if place == claim.earlier and path.is_file() and not path.is_symlink():
+            return path.stat().st_size != claim.earlier_size
+        return is_there(path)
 
     def _is_planned(self, change: Change, claim: Claim, place: PurePosixPath) -> bool:
         query = "SELECT 1 FROM items WHERE job = ? AND n <> ? AND folded = ? LIMIT 1"
         values = (claim.job_id, claim.n, str(place).casefold())
         return change.sql.execute(query, values).fetchone() is not None
+
+
+def keep_earlier(change: Change, job_id: str, n: int, why: str | None = None) -> None:
+    """Give an item that was restored again the state that it had with its result so far.
+
+    why: what went wrong, in words; None where the user has given it up.
+    """
+    item = item_row(change.sql, job_id, n)
+    attempt = item["attempt"] + (why is None)  # a worker may have put its result there by now
+    query = "SELECT report FROM items WHERE job = ? AND n = ?"
+    (text,) = change.sql.execute(query, (job_id, n)).fetchone()
+    report = json.loads(text) if text else {"state": ItemState.DONE, "options": None}
+    warnings = json.loads(item["warnings"])
+    if why is not None:
+        warnings = [*(words for words in warnings if words != EARLIER_KEPT), EARLIER_KEPT, why]
+        report["warnings"] = warnings
+    own = report["options"]
+    as_the_job = json.loads(change.job_row(job_id)["options"]) | {"mask": ""}
+    change.item(
+        job_id,
+        n,
+        state=report["state"],
+        stage=None,
+        attempt=attempt,
+        error=None,
+        planned=item["result"],
+        folded=item["result"].casefold(),
+        warnings=json.dumps(warnings),
+        report=json.dumps(report) if text else None,
+        options=None if own in (None, as_the_job) else json.dumps(own),
+    )
 
 
 def _attempted(change: Change, claim: Claim) -> sqlite3.Row | None:

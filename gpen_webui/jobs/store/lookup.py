@@ -116,11 +116,11 @@ class Lookup:
         return self._files.original(row["source"], row["owned"])
 
     def result(self, job_id: str, n: int) -> Path | None:
-        """An item's result; None while it has none."""
+        """An item's result, while it is restored again the one so far; None while it has none."""
         with self._database.reading() as connection:
             folder = job_row(connection, job_id)["folder"]
             row = item_row(connection, job_id, n)
-        if row["state"] not in RESTORED_ITEMS or folder is None:
+        if row["result"] is None or folder is None:
             return None
         return self._files.result(folder, row["result"])
 
@@ -169,6 +169,11 @@ def _version(row: sqlite3.Row) -> Version:
     )
 
 
+def superseded_files(report: str | None) -> list[str]:
+    """What was saved of earlier versions of an item in other places; report: as JSON."""
+    return json.loads(report).get("superseded", []) if report else []
+
+
 def _item(row: sqlite3.Row, report: str | None = None) -> Item:
     shown = "n key name state stage attempt size sha256 faces seconds result".split()
     return Item(
@@ -176,4 +181,9 @@ def _item(row: sqlite3.Row, report: str | None = None) -> Item:
         error=json.loads(row["error"]) if row["error"] else None,
         warnings=json.loads(row["warnings"]),
         report=json.loads(report) if report else None,
+        options=_without_mask(row["options"]),
     )
+
+
+def _without_mask(options: str | None) -> dict | None:
+    return {**json.loads(options), "mask": ""} if options else None

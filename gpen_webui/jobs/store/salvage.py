@@ -74,8 +74,8 @@ def _salvage(damaged: Path, target: Path) -> int:
             store.execute("BEGIN")
             rows = _insert(store, "jobs", map(whole_job, _rows(source, "jobs")))
             rows += _insert(store, "items", map(whole_item, _rows(source, "items")))
-            names = {1: "id", schema.VERSION: "number"}
-            ends = store.execute(f"SELECT {names[version]}, seq FROM jobs").fetchall()
+            name = "id" if version == 1 else "number"
+            ends = store.execute(f"SELECT {name}, seq FROM jobs").fetchall()
             for job, seq in ends:
                 _insert(store, "events", map(whole_event, _events(source, job, seq)))
             if version < schema.VERSION:

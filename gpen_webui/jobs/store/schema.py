@@ -14,7 +14,7 @@ from gpen_webui.states import ItemState
 
 # How text is read: a damaged letter must not hide the rest.
 READ_TEXT = partial(str, encoding="utf-8", errors="replace")
-VERSION = 2
+VERSION = 3
 
 COUNTED_STATES = tuple(ItemState)
 
@@ -78,6 +78,8 @@ CREATE TABLE items (
     error TEXT CHECK (error IS NULL OR json_valid(error)),
     warnings TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(warnings)),
     report TEXT CHECK (report IS NULL OR json_valid(report)),
+    options TEXT              -- its own; NULL: the job's
+        CHECK (options IS NULL OR json_valid(options)),
     PRIMARY KEY (job, n),
     UNIQUE (job, key)
 )
@@ -104,7 +106,8 @@ INDEXES = """
 CREATE INDEX jobs_by_turn ON jobs (turn);
 CREATE INDEX jobs_by_state ON jobs (state);
 CREATE INDEX items_by_state ON items (job, state, crashes, n);
-CREATE INDEX items_by_result ON items (job, folded)
+CREATE INDEX items_by_result ON items (job, folded);
+CREATE INDEX items_to_redo ON items (job, n) WHERE state = 'waiting' AND options IS NOT NULL
 """
 
 

@@ -6,7 +6,7 @@
 import { attempt, get, post, remove } from "../shared/api.js";
 import { ask, find } from "../shared/dom.js";
 import { bytes, count, say } from "../shared/words.js";
-import { isTooMuch } from "./face_words.js";
+import { isTooMuch } from "../widgets/face_words.js";
 
 const SMALL_MODEL = "gpen-mini-256";
 const AUTHORS_MODEL = "gpen-bfr-512";

@@ -10,7 +10,7 @@
 import { attempt, jobPath, picture, post } from "../shared/api.js";
 import { find, toast, toastError } from "../shared/dom.js";
 import { say } from "../shared/words.js";
-import { NONE } from "./face_choices.js";
+import { NONE } from "../widgets/face_choices.js";
 
 export class PhotoTools {
   /** @type {Job | null} */

@@ -14,7 +14,7 @@ import { isNewPicture } from "../shared/results.js";
 import { say } from "../shared/words.js";
 import { ENDED_ITEMS, ItemState, RESTORED_ITEMS } from "../states.js";
 import { FirstSight } from "./first_sight.js";
-import { FaceStrip } from "./face_strip.js";
+import { FaceStrip } from "../widgets/face_strip.js";
 import { ModelOffer } from "./model_offer.js";
 import { noFaceTitle, Outcome } from "./outcome.js";
 import { PhotoTools } from "./photo_tools.js";

@@ -54,6 +54,7 @@ export type ItemError = { stage: string | null; message: string };
 
 /** Of a photo that was restored. Reports of earlier versions have no scales. */
 export type Report = {
+  state: string;
   options: Options;
   faces: Face[];
   notes?: string[];
@@ -76,6 +77,8 @@ export type Item = {
   sha256: string;
   error: ItemError | null;
   warnings: string[];
+  attempt: number;
+  options: Options | null;
   report?: Report | null;
 };
 
@@ -86,6 +89,7 @@ export type Job = {
   state: string;
   reason: string | null;
   options: Options;
+  folder: string | null;
   created: number;
   started: number | null;
   finished: number | null;

@@ -1,16 +1,16 @@
 // The faces of a photo, before and after, and what the user chooses for each of them.
 
 /** @import { Face, Item, Options } from "../shared/types.d.ts" */
-/** @import { OptionsForm } from "../widgets/options_form.js" */
-/** @import { Shares } from "../widgets/live_strength.js" */
+/** @import { OptionsForm } from "./options_form.js" */
+/** @import { Shares } from "./live_strength.js" */
 /** @import { Choice } from "./face_choices.js" */
-/** @import { Viewer } from "../widgets/viewer.js" */
+/** @import { Viewer } from "./viewer.js" */
 
 import { find, findAll } from "../shared/dom.js";
 import { boxTurnedBack, shownBox } from "../shared/faces.js";
 import { isTouched, say } from "../shared/words.js";
-import { BoxDrawing } from "../widgets/box_drawing.js";
-import { showSlider } from "../widgets/options_form.js";
+import { BoxDrawing } from "./box_drawing.js";
+import { showSlider } from "./options_form.js";
 import { faceWords } from "./face_words.js";
 import { choiceOf, choicesAsOptions, drawnBoxes, NONE, withoutFace } from "./face_choices.js";
 

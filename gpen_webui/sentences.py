@@ -16,7 +16,7 @@ from typing import Any
 
 from babel.messages.mofile import read_mo
 
-TRANSLATIONS = Path(__file__).resolve().parent / "translations"
+TRANSLATIONS = Path(__file__).resolve().parent / "web" / "translations"
 # Where an answer of the API holds sentences.
 FIELDS = frozenset(("message", "reason", "problem", "remark", "warnings", "notes", "licence"))
 BLANK = re.compile(r"\{(\w+)\}")
