@@ -37,6 +37,10 @@ ENOUGH = 0.7
 # The network that each choice of the background takes; what is enlarged twice is clean by then.
 CLEAN, RESTORE = "enlarge-clean", "enlarge-restore"
 NETWORKS = {"clean": (CLEAN, CLEAN), "restore": (RESTORE, CLEAN)}
+DONE_TO_BACKGROUND = {
+    "clean": "The background was cleaned.",
+    "restore": "The background was restored.",
+}
 
 
 class TileEngines:
@@ -79,6 +83,8 @@ class Enlarge:
         scale = largest_scale(working, options, wanted)
         if scale < wanted:
             working.warnings.append(_less_than(wanted, scale, working, options))
+        elif options.enlarge == "auto" and scale == 1:
+            working.notes.append(_why_not_enlarged(working))
         if scale == 1 and options.background == "off":
             return
         key = key_for(Stage.ENLARGE, options, scale)
@@ -92,6 +98,8 @@ class Enlarge:
         if scale > 1:
             height, width = pixels.shape[:2]
             working.notes.append(f"Enlarged {scale} times, to {width} x {height} pixels.")
+        if options.background != "off":
+            working.notes.append(DONE_TO_BACKGROUND[options.background])
 
     def _enlarged(
         self, pixels: np.ndarray, scale: int, background: str
@@ -130,6 +138,12 @@ def largest_scale(working: WorkingPhoto, options: RestoreOptions, wanted: int) -
         )
 
     return max((scale for scale in SCALES if scale <= wanted and fits(scale)), default=1)
+
+
+def _why_not_enlarged(working: WorkingPhoto) -> str:
+    if working.found and working.found.matrices:
+        return "Its largest face has as many pixels as the model makes, so its size stays."
+    return "There is no face that says how far to enlarge the photo, so its size stays."
 
 
 def _less_than(wanted: int, scale: int, working: WorkingPhoto, options: RestoreOptions) -> str:

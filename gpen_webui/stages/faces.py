@@ -11,7 +11,7 @@ from gpen_webui.faces.align import crop_matrix
 from gpen_webui.faces.blend import Patch, blend_band, plan_bands
 from gpen_webui.faces.detect import Face, FaceDetector
 from gpen_webui.faces.select import FaceSelection
-from gpen_webui.options import RestoreOptions
+from gpen_webui.options import DEFAULTS, RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.stages.base import (
     FaceReport,
@@ -25,6 +25,8 @@ from gpen_webui.stages.face_network import FaceNetwork
 from gpen_webui.states import Stage
 
 NOT_CHOSEN = "switched off"
+# The options that mean something to a photo that is a crop already.
+WITH_ALIGNED = ("aligned", "format", "quality", "copy_date", "max_megapixels")
 
 
 class FindFaces:
@@ -184,6 +186,7 @@ class RestoreAligned:
             result = NetworkResult(FoundFaces([], [], []), crops, restored)
             working.intermediates.put(key, result, result.nbytes)
         working.network = result
+        working.warnings += _warn_of_ignored(options)
         working.pixels = np.clip(np.rint(result.restored[0]), 0, 255).astype(np.uint8)
         working.is_new = True
 
@@ -248,6 +251,19 @@ def _warn_of_left(found: FoundFaces, reports: list[FaceReport]) -> list[str]:
             f"{doubtful} possible faces are left alone, as a second look contradicts the first."
         )
     return warnings
+
+
+def _warn_of_ignored(options: RestoreOptions) -> list[str]:
+    """Which options were set for a photo of which nothing but the network's answer is wanted."""
+    ignored = [
+        name
+        for name, default in DEFAULTS.items()
+        if name not in WITH_ALIGNED and getattr(options, name) != default
+    ]
+    if not ignored:
+        return []
+    names = ", ".join(ignored)
+    return [f"“aligned” runs the network and does nothing else, so this was left out: {names}."]
 
 
 def _fit(pixels: np.ndarray, size: int) -> np.ndarray:
