@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from gpen_webui.photo.photo import Photo
 from gpen_webui.states import Stage
 
 Stages = Generator[str, None, None]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,3 +213,12 @@ class PhotoStage(Protocol):
 def key_for(stage: Stage, options: RestoreOptions, *others: Hashable) -> Hashable:
     """The key under which a stage keeps its result."""
     return (stage, options.key_for(stage), *others)
+
+
+def last(stages: Generator[object, None, Value]) -> Value:
+    """Go through all stages; what the generator returns."""
+    while True:
+        try:
+            next(stages)
+        except StopIteration as end:
+            return end.value

@@ -79,7 +79,7 @@ class Enlarge:
 
     def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
         working.useful_scale = useful_scale(working)
-        wanted = working.useful_scale if options.enlarge == "auto" else int(options.enlarge)
+        wanted = wanted_scale(working, options)
         scale = largest_scale(working, options, wanted)
         if scale < wanted:
             working.warnings.append(_less_than(wanted, scale, working, options))
@@ -92,7 +92,7 @@ class Enlarge:
         if pixels is None:
             yield Stage.ENLARGE
             with working.clock.stage(Stage.ENLARGE):
-                pixels = yield from self._enlarged(working.pixels, scale, options.background)
+                pixels = yield from self.enlarged(working.pixels, scale, options.background)
             working.intermediates.put(key, pixels, pixels.nbytes)
         working.pixels, working.scale, working.is_new = pixels, scale, True
         if scale > 1:
@@ -101,9 +101,12 @@ class Enlarge:
         if options.background != "off":
             working.notes.append(DONE_TO_BACKGROUND[options.background])
 
-    def _enlarged(
+    def enlarged(
         self, pixels: np.ndarray, scale: int, background: str
     ) -> Generator[str, None, np.ndarray]:
+        """Pixels (H,W,3) uint8, `scale` times larger, with what becomes of the background."""
+        if background == "off" and scale == 1:
+            return pixels
         if background == "off":
             return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
         name, next_name = NETWORKS[background]
@@ -114,6 +117,11 @@ class Enlarge:
             return (yield from _through(first, pixels, (0, 100)))
         twice = yield from _through(first, pixels, (0, 20))  # the second step has 4 times the tiles
         return (yield from _through(self._engines.of(next_name), twice, (20, 100)))
+
+
+def wanted_scale(working: WorkingPhoto, options: RestoreOptions) -> int:
+    """How many times the photo is to be enlarged, if the limits allow."""
+    return useful_scale(working) if options.enlarge == "auto" else int(options.enlarge)
 
 
 def useful_scale(working: WorkingPhoto) -> int:

@@ -44,11 +44,7 @@ class FindFaces:
         network = working.intermediates.get(key_for(Stage.NETWORK, options))
         faces = network.found.faces if network else (yield from self._detect(working, options))
         selection = FaceSelection(faces, options)
-        kept = [
-            i
-            for i, face in enumerate(faces)
-            if selection.is_named(i + 1) or (face.width >= options.min_face and face.doubt is None)
-        ]
+        kept = kept_faces(faces, selection, options)
         if network and set(kept) <= set(network.found.kept):
             working.network = network.only([network.found.kept.index(i) for i in kept])
             found = working.network.found
@@ -76,6 +72,15 @@ class FindFaces:
             size = self._network.engine.size
             matrices = [crop_matrix(faces[i].landmarks, size) for i in kept]
         return FoundFaces(faces, kept, matrices)
+
+
+def kept_faces(faces: list[Face], selection: FaceSelection, options: RestoreOptions) -> list[int]:
+    """Indices of the faces that are neither too small nor in doubt, or are named."""
+    return [
+        i
+        for i, face in enumerate(faces)
+        if selection.is_named(i + 1) or (face.width >= options.min_face and face.doubt is None)
+    ]
 
 
 class RestoreFaces:

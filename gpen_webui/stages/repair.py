@@ -80,12 +80,12 @@ class RepairPrint:
         if options.mask:
             with working.clock.stage(Stage.REPAIR):
                 painted = read_mask(options.mask, working.pixels.shape, working.photo.name)
-                holes = without_wide(painted, _widest(WIDEST_PAINTED, longer))
+                holes = without_wide(painted, widest(WIDEST_PAINTED, longer))
         if options.repair != "off":
             parts = self._detector.find(working.pixels)
             mask = yield from _timed(working, parts, (0, FOUND_PERCENT))
             with working.clock.stage(Stage.REPAIR):
-                found = without_wide(mask, _widest(WIDEST_FOUND, longer))
+                found = without_wide(mask, widest(WIDEST_FOUND, longer))
                 holes = Holes(holes.to_fill | found.to_fill, holes.wide + found.wide)
         return holes
 
@@ -95,8 +95,7 @@ def _filled(
 ) -> Generator[str, None, np.ndarray]:
     """before: percent of the stage that are done."""
     scale = max(1.0, (to_fill.size / WORKING_PIXELS) ** 0.5)
-    widest = _widest(widest_share, max(to_fill.shape))
-    parts = fill(working.pixels, to_fill, widest, scale)
+    parts = fill(working.pixels, to_fill, widest(widest_share, max(to_fill.shape)), scale)
     return (yield from _timed(working, parts, (before, 100)))
 
 
@@ -117,8 +116,8 @@ def _timed(
         yield Progress(Stage.REPAIR, round(before + share * (after - before)))
 
 
-def _widest(share: float, longer: int) -> float:
-    """In pixels of a photo with that longer side."""
+def widest(share: float, longer: int) -> float:
+    """What is not too wide to be filled, in pixels of a photo with that longer side."""
     return max(WIDEST_AT_LEAST, share * longer)
 
 

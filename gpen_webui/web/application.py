@@ -19,6 +19,7 @@ from gpen_webui.web import (
     models,
     openapi,
     pages,
+    previews,
     uploads,
 )
 from gpen_webui.web.language import JsonInLanguage
@@ -45,7 +46,7 @@ def build_app(settings: Settings) -> Flask:
     metrics.init_app(app)
     error_answers.init_app(app)
     pages.init_app(app)
-    for noun in (pages, enhance, jobs, items, events, models, health, metrics, openapi):
+    for noun in (pages, enhance, jobs, items, previews, events, models, health, metrics, openapi):
         app.register_blueprint(noun.blueprint)
     app.register_blueprint(events.sockets)
     chosen = ChosenModel(settings)

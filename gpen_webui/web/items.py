@@ -22,15 +22,14 @@ from gpen_webui.photo.photo import Photo, open_photo, thumbnail
 from gpen_webui.photo.turning import turned
 from gpen_webui.repairing.fade import looks_faded
 from gpen_webui.repairing.mask import mask_png
-from gpen_webui.repairing.scratches import ScratchDetector
-from gpen_webui.stages.restorer import last
+from gpen_webui.stages.preview import KnownPhoto
 from gpen_webui.web.context import job_service, request_key, settings, whole_number
 from gpen_webui.web.errors import MissingPictureError
+from gpen_webui.web.known_photos import known_photos
 from gpen_webui.web.uploads import uploaded, uploaded_sidecars
 
 THUMBNAIL_SIDE = 320
 QUALITY = 92
-scratch_detector = ScratchDetector()
 AT_ONCE = BoundedSemaphore(2)  # pictures in memory, which may be very large
 
 blueprint = Blueprint("items", __name__, url_prefix="/api/jobs/<job_id>/items")
@@ -63,7 +62,7 @@ def before(job_id: str, n: int) -> Response:
     With `?turned=0` as it was, as a mask has to be.
     """
     item = job_service().store.item(job_id, n)
-    turn = 0 if request.args.get("turned") == "0" else _turn_of(item)
+    turn = 0 if request.args.get("turned") == "0" else turn_of(item)
     with _original(job_id, item) as path:
         return _shown(path, item, turn=turn)
 
@@ -82,10 +81,10 @@ def after(job_id: str, n: int) -> Response:
 def condition(job_id: str, n: int) -> Response:
     """What the original, as a print, suffers from: whether it looks faded, how much is damaged."""
     with AT_ONCE:
-        pixels = _pixels_of(job_id, n)
-        damaged = float(last(scratch_detector.find(pixels)).mean())
-        faded = looks_faded(pixels)
-    height, width = pixels.shape[:2]
+        known = known_photo(job_id, job_service().store.item(job_id, n))
+        damaged = float(known.damage.mean())
+        faded = looks_faded(known.photo.pixels)
+    height, width = known.photo.pixels.shape[:2]
     return jsonify(faded=faded, damaged=round(damaged, 6), width=width, height=height)
 
 
@@ -93,7 +92,7 @@ def condition(job_id: str, n: int) -> Response:
 def damage(job_id: str, n: int) -> Response:
     """Where the original seems to be damaged: a PNG of its size, white on black."""
     with AT_ONCE:
-        mask = last(scratch_detector.find(_pixels_of(job_id, n)))
+        mask = known_photo(job_id, job_service().store.item(job_id, n)).damage
     return Response(mask_png(mask.astype(np.uint8) * 255), mimetype="image/png")
 
 
@@ -104,7 +103,7 @@ def small(job_id: str, n: int) -> Response:
     if request.args.get("of") == "after":
         return _shown(result_path(job_id, n), item, THUMBNAIL_SIDE)
     with _original(job_id, item) as path:
-        return _shown(path, item, THUMBNAIL_SIDE, _turn_of(item))
+        return _shown(path, item, THUMBNAIL_SIDE, turn_of(item))
 
 
 def item_json(item: Item) -> dict:
@@ -118,11 +117,14 @@ def attachment(path: Path, name: str | None = None) -> Response:
     return send_file(path, kind, as_attachment=True, download_name=name or path.name, max_age=0)
 
 
-def _pixels_of(job_id: str, n: int) -> np.ndarray:
-    """An original, decoded, (H,W,3) uint8 RGB."""
-    item = job_service().store.item(job_id, n)
-    with _original(job_id, item) as path:
-        return open_photo(path, name=item.name, max_megapixels=settings().max_megapixels).pixels
+def known_photo(job_id: str, item: Item) -> KnownPhoto:
+    """An original, open. Raises MissingPictureError, OriginalError, PhotoError."""
+
+    def load() -> Photo:
+        with _original(job_id, item) as path:
+            return open_photo(path, name=item.name, max_megapixels=settings().max_megapixels)
+
+    return known_photos.of(item.sha256 or (job_id, item.n), load)
 
 
 @contextmanager
@@ -144,7 +146,7 @@ def result_path(job_id: str, n: int) -> Path:
     return path
 
 
-def _turn_of(item: Item) -> int:
+def turn_of(item: Item) -> int:
     """By how many quarters the result is turned counterclockwise against the original."""
     report = item.report or {}
     is_turned = report.get("options", {}).get("upright")
@@ -171,13 +173,13 @@ def _encoded(path: Path, name: str, side: int | None, turn: int) -> tuple[bytes,
     limit = settings().max_megapixels
     if side:
         return thumbnail(path, side, name=name, max_megapixels=limit, turn=turn), "image/jpeg"
-    photo = _picture_alone(open_photo(path, name=name, max_megapixels=limit))
+    photo = picture_alone(open_photo(path, name=name, max_megapixels=limit))
     photo = turned(photo, turn)
     form = "jpeg" if photo.alpha is None else "png"
     return encode_photo(photo, photo.pixels, form, QUALITY)[0], f"image/{form}"
 
 
-def _picture_alone(photo: Photo) -> Photo:
+def picture_alone(photo: Photo) -> Photo:
     """What is seen of a photo; comments, texts and other metadata could hold anything."""
     return Photo(
         pixels=photo.pixels,

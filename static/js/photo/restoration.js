@@ -115,8 +115,10 @@ export class Restoration {
     const job = this.#job;
     if (!job || !RESTORED_ITEMS.includes(this.#state)) return;
     this.#beside = { ...this.#beside, ...more };
+    const chosen = () => ({ ...job.options, ...this.options.read(), ...this.#beside });
+    this.#viewer?.ahead.show(job, chosen());
     this.trial.schedule(this.#base ?? job.id, () => {
-      const options = { ...job.options, ...this.options.read(), ...this.#beside };
+      const options = chosen();
       this.history.add(options);
       return options;
     });

@@ -14,6 +14,7 @@ import { find, findAll, make } from "../shared/dom.js";
 import { shownBox } from "../shared/faces.js";
 import { say } from "../shared/words.js";
 import { LiveStrength } from "./live_strength.js";
+import { ViewPreview } from "./view_preview.js";
 import { isOver, ViewerPointers } from "./viewer_pointers.js";
 
 const PREVIEW = 1600; // pixels of the long side that are shown first
@@ -50,12 +51,14 @@ export class Viewer {
     this.after = find(".after", root, HTMLImageElement);
     this.layer = find(".faces", root);
     this.live = new LiveStrength(this, find(".live", root, HTMLCanvasElement));
+    this.ahead = new ViewPreview(this, find(".ahead", root, HTMLCanvasElement));
     this.#listen();
   }
 
   /** Show a photo; keepView keeps zoom and place. @param {ShownPhoto} photo */
   async show({ before, after, name, faces }, keepView = false) {
     const turn = ++this.#turn;
+    const ahead = this.ahead.wanted;
     this.#faces = faces;
     this.#full = false;
     if (!keepView) this.#reset(after !== null);
@@ -74,6 +77,7 @@ export class Viewer {
       this.root.dataset.loading = "no";
       this.#draw();
       if (!this.#full) await this.#showFull(before, after, turn);
+      if (this.ahead.wanted === ahead) this.ahead.end(); // and not what was asked for meanwhile
     } catch (error) {
       if (turn === this.#turn) this.root.dataset.loading = "failed";
       throw error;
@@ -155,6 +159,7 @@ export class Viewer {
     this.#centre = { ...MIDDLE };
     this.#size = null;
     this.live.end();
+    this.ahead.end();
     this.slider.value = compares ? 50 : 100;
     this.before.removeAttribute("src");
     this.after.removeAttribute("src");
@@ -227,6 +232,7 @@ export class Viewer {
     this.#drawFaces(this.#photo ?? this.#size);
     this.#drawZoomButtons();
     this.live.redraw();
+    this.ahead.redraw();
   }
 
   #drawZoomButtons() {
