@@ -19,10 +19,10 @@ FIRST = RestoreOptions(strength=100)
 
 @pytest.fixture(scope="module")
 def photo(astronaut: Photo) -> Photo:  # noqa: F811
-    """Noisy, faded, with a scratch across the face: 400 x 380 pixels."""
+    """Noisy, faded, with a scratch beside the face: 400 x 380 pixels."""
     rng = np.random.default_rng(4)
     pixels = 80 + 0.5 * astronaut.pixels[:380, :400] + rng.normal(0, 6, (380, 400, 3))
-    cv2.line(pixels, (160, 70), (320, 200), (250, 250, 250), 2, cv2.LINE_AA)
+    cv2.line(pixels, (318, 60), (326, 220), (250, 250, 250), 2, cv2.LINE_AA)
     return Photo(np.clip(np.rint(pixels), 0, 255).astype(np.uint8), "old.png", "png")
 
 
@@ -50,7 +50,7 @@ def once(photo: Photo) -> Once:
 
 def painted() -> str:
     mask = np.zeros((380, 400), np.uint8)
-    cv2.line(mask, (158, 68), (322, 202), 255, 5)
+    cv2.line(mask, (318, 58), (326, 222), 255, 5)
     return mask_text(mask)
 
 
@@ -59,7 +59,7 @@ def painted() -> str:
     [
         {"denoise": 80, "contrast": 20},
         {"enhance_detail": True, "sharpen": 60, "brightness": -10},
-        {"fade": "auto"},
+        {"fade": "auto", "not_faces": "1"},
         {"mask": painted()},
         {"enlarge": "2", "background": "clean"},
         {"enlarge": "2", "denoise": 50, "face_mode": "1=strong"},
