@@ -17,6 +17,7 @@ from gpen_webui.repairing.fade import even_out, looks_faded, measure
 from gpen_webui.repairing.fill import fill, without_wide
 from gpen_webui.repairing.mask import mask_of_file, mask_text, read_mask
 from gpen_webui.repairing.scratches import ScratchDetector, ScratchDetectorError
+from gpen_webui.stages.base import Progress
 from gpen_webui.stages.restorer import Restorer, last
 from gpen_webui.states import ItemState
 from tests.test_restore import OneLineEngine
@@ -141,11 +142,17 @@ def test_filling_gives_the_grain_of_what_lies_around(sky):
     assert 0.6 < after.std() / before.std() < 1.3
 
 
-def test_a_large_photo_can_be_stopped_between_parts_of_the_work():
-    photo = np.full((1300, 1300, 3), 120, np.uint8)
-    photo[::40, :] = 250
-    assert sum(1 for _ in ScratchDetector().find(photo)) >= 4
-    assert sum(1 for _ in fill(photo, photo[..., 0] == 250, 4)) >= 4
+def test_a_large_photo_can_be_stopped_between_parts_of_the_work_and_tells_how_far_it_is():
+    pixels = np.full((1300, 1300, 3), 120, np.uint8)
+    pixels[::40, :] = 250
+    stages = restorer().restore_stages(
+        Photo(pixels, "print.png", "png"), RestoreOptions(repair="auto")
+    )
+    told = [stage.percent for stage in stages if isinstance(stage, Progress)]
+    finding, filling = ([p for p in told if (p < 80) is is_first] for is_first in (True, False))
+    assert len(finding) >= 4
+    assert len(filling) >= 4
+    assert told == sorted(told)
 
 
 def test_a_hole_over_everything_is_wide():

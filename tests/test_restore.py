@@ -239,6 +239,10 @@ def test_aligned_is_resize_run_and_nothing_else(astronaut: Photo, side: int):
         crop, RestoreOptions(aligned=True, strength=0, sharpen=100, brightness=50)
     )
     assert done.pixels.shape == (SIZE, SIZE, 3)
+    assert done.warnings == [
+        "“aligned” runs the network and does nothing else, so this was left out: strength, "
+        "sharpen, brightness."
+    ]
     if side == SIZE:
         assert np.array_equal(done.pixels, 255 - crop.pixels)
 

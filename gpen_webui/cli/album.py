@@ -137,6 +137,8 @@ class Album:
                     service.runner.cancel(job.id)
             if event is None:
                 said = self._say_what_is_wrong(service, said)
+            elif event["type"] == "stage":
+                self._progress.stage(event["name"], event["stage"], event["percent"])
             elif event["type"] == "item" and event["state"] in PROCESSED_ITEMS:
                 report = service.store.item(job.id, event["item"]).report
                 if report is not None:  # every item that a worker has ended has one

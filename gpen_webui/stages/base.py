@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gpen_webui.stages.suggestions import Suggestion
 
 Stages = Generator[str, None, None]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,3 +246,12 @@ class PhotoStage(Protocol):
 def key_for(stage: Stage, options: RestoreOptions, *others: Hashable) -> Hashable:
     """The key under which a stage keeps its result."""
     return (stage, options.key_for(stage), *others)
+
+
+def last(stages: Generator[object, None, Value]) -> Value:
+    """Go through all stages; what the generator returns."""
+    while True:
+        try:
+            next(stages)
+        except StopIteration as end:
+            return end.value

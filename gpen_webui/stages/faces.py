@@ -13,7 +13,7 @@ from gpen_webui.faces.align import crop_matrix
 from gpen_webui.faces.blend import Patch, blend_band, plan_bands
 from gpen_webui.faces.detect import Face, FaceDetector
 from gpen_webui.faces.select import FaceSelection, add_drawn_faces, check_drawn_boxes
-from gpen_webui.options import RestoreOptions
+from gpen_webui.options import DEFAULTS, RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.stages.base import (
     FoundFaces,
@@ -33,6 +33,8 @@ from gpen_webui.stages.face_reports import (
 from gpen_webui.states import Stage
 
 FACE_BYTES = 1000  # that a face which was found takes while it is kept
+# The options that mean something to a photo that is a crop already.
+WITH_ALIGNED = ("aligned", "rotate", "crop", "format", "quality", "copy_date", "max_megapixels")
 
 
 class FindFaces:
@@ -54,11 +56,7 @@ class FindFaces:
             detected, lambda box: self._face_in(working, options, box, detected), boxes
         )
         selection = FaceSelection(faces, options)
-        kept = [
-            i
-            for i, face in enumerate(faces)
-            if selection.is_named(i + 1) or (face.width >= options.min_face and face.doubt is None)
-        ]
+        kept = kept_faces(faces, selection, options)
         found = yield from self._align(working, faces, kept)
         working.found, working.selection = found, selection
         working.faces = report_faces(
@@ -102,6 +100,15 @@ class FindFaces:
             size = self._network.engine.size
             matrices = [crop_matrix(faces[i].landmarks, size) for i in kept]
         return FoundFaces(faces, kept, matrices)
+
+
+def kept_faces(faces: list[Face], selection: FaceSelection, options: RestoreOptions) -> list[int]:
+    """Indices of the faces that are neither too small nor in doubt, or are named."""
+    return [
+        i
+        for i, face in enumerate(faces)
+        if selection.is_named(i + 1) or (face.width >= options.min_face and face.doubt is None)
+    ]
 
 
 class RestoreFaces:
@@ -236,6 +243,7 @@ class RestoreAligned:
             result = NetworkResult(FoundFaces([], [], []), crops, restored)
             working.intermediates.put(key, result, result.nbytes)
         working.network = result
+        working.warnings += _warn_of_ignored(options)
         working.pixels = np.clip(np.rint(result.restored[0]), 0, 255).astype(np.uint8)
         working.is_new = True
 
@@ -250,6 +258,19 @@ def _scaled(matrix: np.ndarray, scale: int) -> np.ndarray:
     linear = matrix[:, :2] / scale
     shift = matrix[:, :2] @ np.full(2, (1 / scale - 1) / 2)
     return np.column_stack((linear, matrix[:, 2] + shift))
+
+
+def _warn_of_ignored(options: RestoreOptions) -> list[str]:
+    """Which options were set for a photo of which nothing but the network's answer is wanted."""
+    ignored = [
+        name
+        for name, default in DEFAULTS.items()
+        if name not in WITH_ALIGNED and getattr(options, name) != default
+    ]
+    if not ignored:
+        return []
+    names = ", ".join(ignored)
+    return [f"“aligned” runs the network and does nothing else, so this was left out: {names}."]
 
 
 def _fit(pixels: np.ndarray, size: int) -> np.ndarray:

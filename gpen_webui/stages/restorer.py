@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,11 +24,13 @@ from gpen_webui.stages.base import (
     NetworkResult,
     PhotoStage,
     WorkingPhoto,
+    last,
 )
 from gpen_webui.stages.choose_settings import ChooseForFaces, ChooseForPhoto
 from gpen_webui.stages.enlarge import Enlarge, OpenTileEngine, TileEngines
 from gpen_webui.stages.face_network import FaceNetwork
 from gpen_webui.stages.faces import FindFaces, RestoreAligned, RestoreFaces
+from gpen_webui.stages.preview import PartPreview
 from gpen_webui.stages.repair import RepairPrint
 from gpen_webui.stages.small_faces import SmallFaces
 from gpen_webui.stages.suggestions import Suggestion
@@ -38,8 +40,6 @@ from gpen_webui.states import ItemState
 if TYPE_CHECKING:
     from gpen_webui.engines.base import Engine
     from gpen_webui.models.installed import InstalledModel
-
-Value = TypeVar("Value")
 
 
 @dataclass
@@ -87,12 +87,14 @@ class Restorer:
         self._tile_engines = TileEngines(open_tile_engine)
         self.face_network = FaceNetwork(engine, model, small_faces)
         scratches = ScratchDetector()
+        enlarge = Enlarge(self._tile_engines, engine.size)
+        self.preview = PartPreview(enlarge, self.face_network)
         self.stages: list[PhotoStage] = [
             ChooseForPhoto(scratches),
             RepairPrint(scratches),
             FindFaces(detector, self.face_network),
             ChooseForFaces(self.face_network),
-            Enlarge(self._tile_engines, self.face_network.engine.size),
+            enlarge,
             RestoreFaces(self.face_network),
             RestoreAligned(self.face_network),
             Adjust(),
@@ -165,12 +167,3 @@ class Restorer:
         """Free the engines."""
         self.face_network.close()
         self._tile_engines.close()
-
-
-def last(stages: Generator[object, None, Value]) -> Value:
-    """Go through all stages; what the generator returns."""
-    while True:
-        try:
-            next(stages)
-        except StopIteration as end:
-            return end.value

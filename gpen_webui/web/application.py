@@ -20,6 +20,7 @@ from gpen_webui.web import (
     openapi,
     pages,
     presets,
+    previews,
     share,
     uploads,
 )
@@ -49,7 +50,7 @@ def build_app(settings: Settings) -> Flask:
     pages.init_app(app)
     for noun in (pages, share, enhance, jobs, items, events, models, presets):
         app.register_blueprint(noun.blueprint)
-    for noun in (health, metrics, openapi):
+    for noun in (previews, health, metrics, openapi):
         app.register_blueprint(noun.blueprint)
     app.register_blueprint(events.sockets)
     chosen = ChosenModel(settings)

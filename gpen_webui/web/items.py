@@ -23,9 +23,8 @@ from gpen_webui.photo.framing import framed, shrunk
 from gpen_webui.photo.photo import Photo, open_photo, thumbnail
 from gpen_webui.photo.turning import turned
 from gpen_webui.repairing.mask import mask_png
-from gpen_webui.repairing.scratches import ScratchDetector
 from gpen_webui.stages.photo_measures import measure_largest_face, measure_photo
-from gpen_webui.stages.restorer import last
+from gpen_webui.stages.preview import KnownPhoto
 from gpen_webui.stages.suggestions import suggest_for_faces, suggest_for_photo
 from gpen_webui.web.context import (
     job_json,
@@ -37,13 +36,13 @@ from gpen_webui.web.context import (
     whole_number,
 )
 from gpen_webui.web.errors import MissingPictureError
+from gpen_webui.web.known_photos import known_photos
 from gpen_webui.web.uploads import uploaded, uploaded_sidecars
 
 THUMBNAIL_SIDE = 320
 QUALITY = 92
 Frame = tuple[str, str]  # the options rotate and crop
 NO_FRAME: Frame = ("0", "")
-scratch_detector = ScratchDetector()
 AT_ONCE = BoundedSemaphore(2)  # pictures in memory, which may be very large
 
 blueprint = Blueprint("items", __name__, url_prefix="/api/jobs/<job_id>/items")
@@ -95,8 +94,8 @@ def before(job_id: str, n: int) -> Response:
     with _original(job_id, item) as path:
         if request.args.get("whole", "0") != "0":
             return _shown(path, item)
-        turn = 0 if request.args.get("turned") == "0" else _turn_of(item)
-        return _shown(path, item, frame=_frame_of(job_id, item), turn=turn)
+        turn = 0 if request.args.get("turned") == "0" else turn_of(item)
+        return _shown(path, item, frame=frame_of(job_id, item), turn=turn)
 
 
 @blueprint.get("/<int:n>/after")
@@ -113,13 +112,13 @@ def after(job_id: str, n: int) -> Response:
 def condition(job_id: str, n: int) -> Response:
     """What the original asks for by what it shows: the settings that can be suggested."""
     item = job_service().store.item(job_id, n)
+    report = item.report or {}
     with AT_ONCE:
-        photo = _photo_of(job_id, item)
-        whole = photo.pixels.shape[:2]
-        pixels = framed(photo, *_frame_of(job_id, item)).pixels
-        damaged = float(last(scratch_detector.find(pixels)).mean())
-        report = item.report or {}
+        known = known_photo(job_id, item)
+        pixels = known.photo.pixels
+        whole = pixels if frame_of(job_id, item) == NO_FRAME else _photo_of(job_id, item).pixels
         boxes = [face["box"] for face in report.get("faces", ()) if face["restored"]]
+        damaged = float(known.damage.mean())
         measures = measure_photo(pixels)
         face = measure_largest_face(pixels, boxes, measures.noise)
     nothing_chosen = RestoreOptions()
@@ -134,7 +133,7 @@ def condition(job_id: str, n: int) -> Response:
         damaged=round(damaged, 6),
         width=width,
         height=height,
-        whole={"width": whole[1], "height": whole[0]},
+        whole={"width": whole.shape[1], "height": whole.shape[0]},
         suggestions=[each.as_dict() for each in suggestions],
     )
 
@@ -143,9 +142,7 @@ def condition(job_id: str, n: int) -> Response:
 def damage(job_id: str, n: int) -> Response:
     """Where the original seems to be damaged: a PNG of its size, white on black."""
     with AT_ONCE:
-        item = job_service().store.item(job_id, n)
-        photo = framed(_photo_of(job_id, item), *_frame_of(job_id, item))
-        mask = last(scratch_detector.find(photo.pixels))
+        mask = known_photo(job_id, job_service().store.item(job_id, n)).damage
     return Response(mask_png(mask.astype(np.uint8) * 255), mimetype="image/png")
 
 
@@ -156,7 +153,7 @@ def small(job_id: str, n: int) -> Response:
     if request.args.get("of") == "after":
         return _shown(result_path(job_id, n), item, THUMBNAIL_SIDE)
     with _original(job_id, item) as path:
-        return _shown(path, item, THUMBNAIL_SIDE, _frame_of(job_id, item), _turn_of(item))
+        return _shown(path, item, THUMBNAIL_SIDE, frame_of(job_id, item), turn_of(item))
 
 
 def item_json(item: Item) -> dict:
@@ -170,13 +167,23 @@ def attachment(path: Path, name: str | None = None) -> Response:
     return send_file(path, kind, as_attachment=True, download_name=name or path.name, max_age=0)
 
 
+def known_photo(job_id: str, item: Item) -> KnownPhoto:
+    """An original, open, turned and cropped as it is to be restored.
+
+    Raises MissingPictureError, OriginalError, PhotoError.
+    """
+    frame = frame_of(job_id, item)
+    key = (item.sha256 or (job_id, item.n), frame)
+    return known_photos.of(key, lambda: framed(_photo_of(job_id, item), *frame))
+
+
 def _photo_of(job_id: str, item: Item) -> Photo:
     """An original, as it is in its file."""
     with _original(job_id, item) as path:
         return open_photo(path, name=item.name, max_megapixels=settings().max_megapixels)
 
 
-def _frame_of(job_id: str, item: Item) -> Frame:
+def frame_of(job_id: str, item: Item) -> Frame:
     """How an item's photo is turned and cropped before it is restored."""
     options = (item.report or {}).get("options") or job_service().store.job(job_id).options
     return options.get("rotate", NO_FRAME[0]), options.get("crop", NO_FRAME[1])
@@ -201,7 +208,7 @@ def result_path(job_id: str, n: int) -> Path:
     return path
 
 
-def _turn_of(item: Item) -> int:
+def turn_of(item: Item) -> int:
     """By how many quarters the result is turned counterclockwise against the original."""
     report = item.report or {}
     is_turned = report.get("options", {}).get("upright")
@@ -231,7 +238,7 @@ def _encoded(path: Path, name: str, side: int | None, frame: Frame, turn: int) -
     limit = settings().max_megapixels
     if side and frame == NO_FRAME:
         return thumbnail(path, side, name=name, max_megapixels=limit, turn=turn), "image/jpeg"
-    photo = _picture_alone(open_photo(path, name=name, max_megapixels=limit))
+    photo = picture_alone(open_photo(path, name=name, max_megapixels=limit))
     photo = turned(framed(photo, *frame), turn)
     if side:
         photo = shrunk(photo, side)
@@ -239,7 +246,7 @@ def _encoded(path: Path, name: str, side: int | None, frame: Frame, turn: int) -
     return encode_photo(photo, photo.pixels, form, QUALITY)[0], f"image/{form}"
 
 
-def _picture_alone(photo: Photo) -> Photo:
+def picture_alone(photo: Photo) -> Photo:
     """What is seen of a photo; comments, texts and other metadata could hold anything."""
     return Photo(
         pixels=photo.pixels,

@@ -90,6 +90,15 @@ PATHS = object_of(
 )
 CHANGES = object_of({"name": TEXT, "options": named("Options")}, optional=("name", "options"))
 REDO = object_of({"options": named("Options")}, optional=("options",))
+SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+PREVIEW = object_of(
+    {
+        "options": named("Options"),
+        "box": {**array_of(SHARE, at_least=4), "maxItems": 4},
+        "width": {"type": "integer", "minimum": 1, "maximum": 4096},
+    },
+    optional=("options",),
+)
 AGAIN = object_of({"options": named("Options"), "key": TEXT}, optional=("options", "key"))
 
 OPERATIONS: dict[str, Operation] = {
@@ -173,6 +182,7 @@ OPERATIONS: dict[str, Operation] = {
         }
     ),
     "items.damage": Operation({200: {"image/png": BINARY}}),
+    "previews.preview": Operation({200: {"image/jpeg": BINARY}, 204: {}}, body=json_of(PREVIEW)),
     "items.small": Operation(
         {200: {"image/jpeg": BINARY}, 304: {}}, query={"of": {"enum": ["before", "after"]}}
     ),

@@ -6,11 +6,16 @@ photos. Another pool, or one more, may take the local one's place: nobody else n
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gpen_webui.jobs.records import Job
 from gpen_webui.jobs.runner.statistics import Statistics
 from gpen_webui.options import RestoreOptions
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gpen_webui.stages.preview import PreviewRequest
 
 
 class JobRunner(Protocol):
@@ -89,6 +94,10 @@ class WorkerPool(Protocol):
         in words, or how the engine runs. workers: threads at work or ready; busy: items in
         progress; stuck: native calls that outran their time limit and still run.
         """
+
+    def preview(self, sha256: str, request: PreviewRequest) -> np.ndarray | None:
+        """A part of a photo as it will look, by what was kept when it was restored last, (h,w,3)
+        uint8; None where that is not at hand. sha256: of the photo's file."""
 
     def close(self, patience: float = 10.0) -> None:
         """Stop; unfinished items go back to waiting. Waits `patience` seconds for the workers."""

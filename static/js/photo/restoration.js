@@ -127,6 +127,7 @@ export class Restoration {
     this.#beside = { ...this.#beside, ...more };
     if (this.#state === "working") this.#beginAnewSoon(job);
     if (!RESTORED_ITEMS.includes(this.#state)) return;
+    this.#viewer?.ahead.show(job, this.#chosen(job));
     this.trial.schedule(this.#base ?? job.id, () => {
       const options = this.#chosen(job);
       this.history.add(options);

@@ -15,6 +15,7 @@ import { say } from "../shared/words.js";
 import { ChangeMap } from "./change_map.js";
 import { FaceOutlines } from "./face_outlines.js";
 import { LiveStrength } from "./live_strength.js";
+import { ViewPreview } from "./view_preview.js";
 import { ViewerPointers } from "./viewer_pointers.js";
 
 const PREVIEW = 1600; // pixels of the long side that are shown first
@@ -54,6 +55,7 @@ export class Viewer {
     this.tags = findAll(".tag", root);
     this.live = new LiveStrength(this, find(".live", root, HTMLCanvasElement));
     this.changes = new ChangeMap(this);
+    this.ahead = new ViewPreview(this, find(".ahead", root, HTMLCanvasElement));
     this.#listen();
   }
 
@@ -61,6 +63,7 @@ export class Viewer {
   async show({ before, after, name, faces }, keepView = false) {
     const turn = ++this.#turn;
     this.outlines.faces = faces;
+    const ahead = this.ahead.wanted;
     this.#full = false;
     if (!keepView) this.#reset(after !== null);
     this.before.alt = say("photo.before", { name });
@@ -79,6 +82,7 @@ export class Viewer {
       this.root.dataset.loading = "no";
       this.#draw();
       if (!this.#full) await this.#showFull(before, after, turn);
+      if (this.ahead.wanted === ahead) this.ahead.end(); // and not what was asked for meanwhile
     } catch (error) {
       if (turn === this.#turn) this.root.dataset.loading = "failed";
       throw error;
@@ -212,6 +216,7 @@ export class Viewer {
     this.#centre = { ...MIDDLE };
     this.#size = null;
     this.live.end();
+    this.ahead.end();
     this.slider.value = compares ? 50 : 100;
     this.before.removeAttribute("src");
     this.after.removeAttribute("src");
@@ -287,6 +292,7 @@ export class Viewer {
     this.#drawZoomButtons();
     this.live.redraw();
     this.root.dispatchEvent(new Event("draw"));
+    this.ahead.redraw();
   }
 
   #drawZoomButtons() {
