@@ -13,7 +13,13 @@ from gpen_webui.launcher.environment import Environment
 
 ROOT = Path(__file__).resolve().parents[2]
 # Some commands need more than the product: what is listed in requirements-<extra>.txt.
-EXTRAS = {"test": "test", "lock": "test", "bench": "bench", "train": "train"}
+EXTRAS = {
+    "test": "test",
+    "lock": "test",
+    "bench": "bench",
+    "train": "train",
+    "worker": "cluster",
+}
 EXIT_NOT_SET_UP = 3
 
 USAGE = f"""\
@@ -23,6 +29,8 @@ GPEN WebUI restores faces in portraits, on your own machine.
   {PROGRAM} serve                    the same, for example with --port or --host
   {PROGRAM} restore PHOTO_OR_FOLDER  restore photos without a browser
   {PROGRAM} watch FOLDER -o DIR      restore what is in a folder, and what arrives later
+  {PROGRAM} worker --join URL        restore photos for a server on another machine
+  {PROGRAM} workers                  the machines that work for this one's server
   {PROGRAM} models list              the models: installed, available, their licences
   {PROGRAM} bench                    measure this machine
   {PROGRAM} train ...                prepare faces, run a training, evaluate your own model
