@@ -40,6 +40,10 @@ class NotLoadedError(UserError):
     """The networks cannot be used on this machine."""
 
 
+class _Closed(Exception):  # noqa: N818 - caught here, never seen outside
+    """There will be no process any more."""
+
+
 class Task:
     """A photo in the process. is_dropped: whether it is wanted no more. stage, percent: where it
     is. outcome: Finish, Failure, or None while it is in progress."""
@@ -85,12 +89,16 @@ class RestoringChild:
         self._tasks: dict[str, Task] = {}
         self._waiting_alone = 0
         self._ended_by = ""
+        self._is_closed = False
 
     def load(self, load: Load) -> None:
         """Have these networks ready. Raises NotLoadedError."""
         with self._changed:
             self._changed.wait_for(lambda: not self._is_loading and self._fits(load))
-            self._ensure_loaded(load)
+            try:
+                self._ensure_loaded(load)
+            except _Closed:
+                raise NotLoadedError("The worker leaves.") from None
 
     def restore(self, load: Load, task: Task) -> Finish | Failure | None:
         """Restore a photo with these networks; what came of it, None where it was dropped.
@@ -98,15 +106,19 @@ class RestoringChild:
         Raises NotLoadedError.
         """
         while True:
-            with self._turn(load, task):
-                self._wait_for_outcome(task)
+            try:
+                with self._turn(load, task):
+                    self._wait_for_outcome(task)
+            except _Closed:
+                return None
             if not task.begin_again:
                 return task.outcome
             task.begin_again = False
 
     def close(self) -> None:
-        """End the process; what is in progress is as if it was dropped."""
+        """End the process for good; what is in progress is as if it was dropped."""
         with self._changed:
+            self._is_closed = True
             self._tasks.clear()
             self._end()
 
@@ -134,6 +146,8 @@ class RestoringChild:
                 self._changed.notify_all()
 
     def _may_begin(self, load: Load, task: Task) -> bool:
+        if self._is_closed:
+            return True
         if self._is_loading or not self._fits(load):
             return False
         if task.alone:
@@ -145,7 +159,9 @@ class RestoringChild:
         return load == self._loaded or not self._tasks
 
     def _ensure_loaded(self, load: Load) -> None:
-        """With `_changed` held, which is let go meanwhile."""
+        """With `_changed` held, which is let go meanwhile. Raises NotLoadedError, _Closed."""
+        if self._is_closed:
+            raise _Closed
         if load == self._loaded and self._lives():
             return
         self._is_loading, self._loaded, self._load_answer = True, None, None

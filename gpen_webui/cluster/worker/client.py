@@ -36,7 +36,7 @@ Message = TypeVar("Message")
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 UPLOAD_SECONDS = 120.0  # the disk that it goes to may be slow
-CHUNK = 1 << 18
+CHUNK = 1 << 16
 MOST_SENTENCE = 500  # characters of an error that are shown
 TRY_LATER = (408, 425, 429, 500, 502, 503, 504, 507)
 
