@@ -82,7 +82,8 @@ class ItemReport:
     is than the photo; useful_scale: how many times it may be to show all that the model makes of
     its largest face. unchanged: it is the photo's file as it was. turn: by how many degrees the
     photo must be turned clockwise for all its faces to be upright; with the option upright the
-    result is. error: None or {"stage", "message"}.
+    result is. error: None or {"stage", "message"}. restored_by: {"machine", "kind"} where several
+    machines work together; machines of one kind give the same bytes.
     """
 
     name: str
@@ -101,6 +102,7 @@ class ItemReport:
     unchanged: bool = False
     turn: int = 0
     error: dict[str, str | None] | None = None
+    restored_by: dict[str, str] | None = None
 
     @classmethod
     def failed(
@@ -123,7 +125,10 @@ class ItemReport:
 
     def as_dict(self) -> dict:
         """For JSON."""
-        return asdict(self)
+        report = asdict(self)
+        if self.restored_by is None:
+            del report["restored_by"]
+        return report
 
 
 @dataclass

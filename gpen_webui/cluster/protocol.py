@@ -30,8 +30,6 @@ PROTOCOL = 1
 PREFIX = "/cluster/v1"
 HASH_HEADER = "X-Content-SHA256"  # of the body, hexadecimal
 
-BEAT_SECONDS = 2.0
-LEASE_SECONDS = 20.0  # a claim that nobody has named in a beat for so long is given to another
 ASK_SECONDS = 15.0  # a worker that hears nothing asks by itself, a little earlier or later
 
 
@@ -64,8 +62,9 @@ class JoinRequest:
 
 @dataclass(frozen=True)
 class JoinAnswer:
-    """name: as the coordinator calls it; another where the wanted one was taken. broker: where
-    tickets come from; None: there are none. queue: in which they come."""
+    """name: as the coordinator calls it; another where the wanted one was taken. beat_seconds:
+    between beats. lease_seconds: a claim that no beat has named for so long is given to another.
+    broker: where tickets come from; None: there are none. queue: in which they come."""
 
     worker: str
     name: str
@@ -154,11 +153,13 @@ class Beat:
 @dataclass(frozen=True)
 class BeatAnswer:
     """drop: claims that are no longer valid: stop them, deliver nothing. drain: begin nothing
-    more, until an answer says otherwise. reload: run the probe photo before the next claim."""
+    more, until an answer says otherwise. reload: run the probe photo before the next claim. wake:
+    how many photos this worker could claim now; so albums go on without tickets too."""
 
     drop: list[str] = field(default_factory=list)
     drain: bool = False
     reload: bool = False
+    wake: int = 0
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from flask import Flask
 from gpen_webui.folders import BUNDLED
 from gpen_webui.jobs.service import open_jobs
 from gpen_webui.settings import Settings
+from gpen_webui.stages.restorer import Restorer
 from gpen_webui.web import (
     enhance,
     error_answers,
@@ -49,10 +50,21 @@ def build_app(settings: Settings) -> Flask:
         app.register_blueprint(noun.blueprint)
     app.register_blueprint(events.sockets)
     chosen = ChosenModel(settings)
-    service = open_jobs(settings, chosen, settings.max_file_mb * uploads.MB)
+    service = open_jobs(settings, chosen, settings.max_file_mb * uploads.MB, measure_kind_of)
     app.extensions["jobs"] = service
     app.extensions["models"] = ModelManager(settings, service, chosen)
+    if service.others:
+        from gpen_webui.web import cluster
+
+        cluster.init_app(app, chosen)
     return app
+
+
+def measure_kind_of(restorer: Restorer) -> str:
+    """The kind of this machine, where others help it; measured with its networks."""
+    from gpen_webui.cluster.kinds import measure_kind
+
+    return measure_kind(restorer)
 
 
 def close_app(app: Flask) -> None:

@@ -7,7 +7,8 @@ host name of its own can be made to point there (DNS rebinding). So:
 * Origin: what changes something, and every WebSocket, must come from our own pages or from
   a program; browsers say where a request comes from, programs say nothing. `null` is refused.
   Our own are those at the host that was asked for, and at the public address behind a proxy.
-* Token: whoever is not on this machine must know it (access.py).
+* Token: whoever is not on this machine must know it (access.py). Workers have tokens of their
+  own (cluster.py), which are good for nothing else.
 * Headers: nothing of ours runs in a frame or in a foreign page, no foreign script runs here.
 """
 
@@ -27,6 +28,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 OWN_SITES = ("same-origin", "none")  # Sec-Fetch-Site; none: the user typed the address
 PUBLIC = "/static/"  # the program's own files, which are no secret
+WORKERS = "/cluster/v1/"
 
 HEADERS = {
     "Content-Security-Policy": "; ".join(
@@ -86,7 +88,7 @@ def init_app(app: Flask) -> None:
         if check_token is None:
             _check_host()
             return None
-        return None if request.path.startswith(PUBLIC) else check_token()
+        return None if request.path.startswith((PUBLIC, WORKERS)) else check_token()
 
     @app.after_request
     def add_headers(response: Response) -> Response:

@@ -11,6 +11,7 @@ from gpen_webui.jobs.records import JobConflictError, StoreError
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.jobs.store.jobs import describe_job, insert_job, job_of_key, new_job_id
+from gpen_webui.jobs.store.machines import forget_crashes
 from gpen_webui.jobs.store.removal import Remover
 from gpen_webui.jobs.store.transactions import Change, item_row, job_row
 from gpen_webui.options import RestoreOptions
@@ -86,6 +87,7 @@ class JobCommands:
             if job["state"] == JobState.DONE:
                 change.job(job_id, state=JobState.WAITING, finished=None, pace=None)
             change.items_in(job_id, (ItemState.FAILED,), ItemState.WAITING, crashes=0, **NOT_BEGUN)
+            forget_crashes(change, job_id)
 
     def run_again(self, job_id: str, options: RestoreOptions, key: str | None) -> str:
         """A new waiting job with the same originals; the id of the one made earlier by `key`."""

@@ -9,6 +9,7 @@
     names/<job>            what they are called, in case the store is lost
     sidecars/<job>/<n>/    XMP files that were uploaded with a photo
     staging/<job>-<n>      results that are not on record
+    received/<claim>.*     results that other machines deliver
 
 The results themselves lie in outputs/, in a folder for each job. Whatever lies in uploads/
 was promised to somebody: it is removed with its job and never else.
@@ -57,6 +58,7 @@ class StoreFiles:
         self.incoming = self.root / "incoming"
         self.uploads = self.root / "uploads"
         self.staging = self.root / "staging"
+        self.received = self.root / "received"
         self.names = self.root / "names"
         self.sidecars = self.root / "sidecars"
         for folder in (self.incoming, self.uploads, self.staging, self.names, self.sidecars):

@@ -55,7 +55,7 @@ COUNT_ITEMS = """
 
 def statements_of(version: int) -> tuple[str, ...]:
     """What makes the tables of this version."""
-    return {1: VERSION_1, schema.VERSION: schema.STATEMENTS}[version]
+    return {1: VERSION_1, 2: schema.VERSION_2, schema.VERSION: schema.STATEMENTS}[version]
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
@@ -75,7 +75,7 @@ def _from_1_to_2(connection: sqlite3.Connection) -> None:
     connection.execute("DROP INDEX items_by_state")
     for table in schema.TABLES:
         connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
-    for statement in schema.STATEMENTS:
+    for statement in schema.VERSION_2:
         connection.execute(statement)
     connection.execute("UPDATE old_jobs SET deleted = -number WHERE deleted")
     _copy(connection, "jobs")
@@ -116,4 +116,10 @@ def _converted_events(connection: sqlite3.Connection) -> Iterator[tuple]:
         )
 
 
-STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_from_1_to_2,)
+def _from_2_to_3(connection: sqlite3.Connection) -> None:
+    """Tables for several machines."""
+    for statement in schema.CLUSTER_STATEMENTS:
+        connection.execute(statement)
+
+
+STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_from_1_to_2, _from_2_to_3)

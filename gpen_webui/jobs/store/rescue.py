@@ -117,7 +117,7 @@ def _put_together(files: StoreFiles) -> None:
 
 def _empty_stores(work: Path) -> list[Path]:
     stores = []
-    for version in (2, 1):
+    for version in range(schema.VERSION, 0, -1):
         stores.append(work / f"empty-{version}.sqlite")
         fresh_store(stores[-1], version)
     return stores
