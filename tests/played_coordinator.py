@@ -11,7 +11,6 @@ import json
 import re
 import uuid
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,7 +47,7 @@ class PlayedCoordinator:
 
     model: a weight file that claims name. faults: for a kind of request (join, claim, probe,
     original, model, result, finish, fail, beat) how many of the next ones go wrong, and how: see
-    `Handler.respond`. asked: how often each kind came. ranges: of the originals that were asked for.
+    `Handler.respond`. asked: how often each kind came. ranges: of originals that were asked for.
     refused: an error that claims get, (status, code, sentence).
     """
 
@@ -223,7 +222,10 @@ class Handler(BaseHTTPRequestHandler):
                 return self.tell(*error(status, fault, f"The disk is {fault}."))
             if kind == "original" or kind == "model":
                 return self.send_file(kind, path, cut=fault == "cut")
-            if kind != "join" and self.headers.get("Authorization") != f"Bearer {coordinator.token}":
+            if (
+                kind != "join"
+                and self.headers.get("Authorization") != f"Bearer {coordinator.token}"
+            ):
                 return self.tell(*error(401, "no_access", "The token is not good any more."))
             status, answer = self.outcome(kind, path, body)
         if fault == "lost":
@@ -284,5 +286,3 @@ class Handler(BaseHTTPRequestHandler):
 
 def error(status: int, code: str, message: str) -> tuple[int, dict]:
     return status, {"error": {"code": code, "message": message}}
-
-

@@ -4,8 +4,9 @@
 
 played: pixels are not touched, the result is the photo with words behind it. real: the product's
 pipeline, which only some names disturb. In both, in the stage `network`: crash-... ends the
-process, hang-... never comes back, hunger-... takes memory without end, wait-NAME waits until a file
-of that name is in the folder that the variable GATES names; broken-... fails for no known reason.
+process, hang-... never comes back, hunger-... takes memory without end, wait-... waits until a
+file of that name is in the folder that the variable GATES names, broken-... fails for no known
+reason.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from threading import Event, Lock
@@ -12,6 +13,8 @@ from gpen_webui.cluster.worker.child import Task
 from gpen_webui.cluster.worker.client import AwayError
 from gpen_webui.cluster.worker.pauses import growing_pauses
 from gpen_webui.states import Stage
+
+log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 
@@ -62,7 +65,8 @@ class HeldClaim:
                 raise Dropped
             try:
                 return call()
-            except AwayError:
+            except AwayError as error:
+                log.info("%s: to be tried again: %s", self.claimed.name, error)
                 self._dropped.wait(pause)
         raise AssertionError("unreachable")
 

@@ -78,11 +78,6 @@ class CoordinatorClient:
         self.token = ""
         self._of_thread = threading.local()
 
-    @property
-    def host(self) -> str:
-        """The name by which this machine knows the coordinator's."""
-        return urlsplit(self.address).hostname or ""
-
     def join(self, request: JoinRequest) -> JoinAnswer:
         """Become a worker; the answer's token is used from now on."""
         answer = self._told("join", request, JoinAnswer)

@@ -54,9 +54,9 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Once, now. Raises AwayError, RefusedError."""
-        status, claims = self._status, self._held.progress()
+        status, claims, proofs = self._status, self._held.progress(), self._status.proofs
         beat = Beat(status.slots, len(claims), claims, status.kind, status.engine, status.trouble)
-        self._follow(self._client.beat(beat))
+        self._follow(self._client.beat(beat), proofs)
 
     def _serve(self, seconds: float) -> None:
         while not self._closing.wait(seconds):
@@ -71,7 +71,8 @@ class Heartbeat:
             except Exception:
                 log.exception("a beat could not be made")
 
-    def _follow(self, answer: BeatAnswer) -> None:
+    def _follow(self, answer: BeatAnswer, proofs: int) -> None:
+        """proofs: how many there were when it was asked."""
         status = self._status
         self._held.drop(answer.drop)
         if answer.drain != status.is_drained:
@@ -82,8 +83,10 @@ class Heartbeat:
                 else "The coordinator wants this machine to go on."
             )
             self._wakeups.wake()
-        if answer.reload:
+        if answer.reload and proofs == status.proofs:
             status.needs_proof = True
+            self._wakeups.wake()
+        for _ in range(answer.wake):
             self._wakeups.wake()
 
     def _is_away(self, error: AwayError) -> None:

@@ -49,6 +49,7 @@ class Prover:
             raise AwayError("The coordinator took the probe photo back.")
         if isinstance(outcome, Failure):
             raise UserError(f"The probe photo could not be restored: {outcome.message}")
+        self._status.proofs += 1
         self._status.needs_proof, self._status.trouble = False, ""
         self._say(f"The probe photo came back whole, in {time.monotonic() - started:.1f} s.")
 

@@ -14,7 +14,8 @@ class WorkerStatus:
 
     kind, engine: of this machine, as measured. trouble: what keeps it from working, one sentence.
     is_away: the coordinator did not answer lately. is_drained: it wants this worker to begin
-    nothing. needs_proof: the probe photo comes before any other. restored: photos.
+    nothing. needs_proof: the probe photo comes before any other. proofs: how often it was
+    restored; restored: how many other photos.
     leaving: set when the worker is to end. ended_by: what makes it end, other than its user.
     """
 
@@ -25,6 +26,7 @@ class WorkerStatus:
     is_away: bool = False
     is_drained: bool = False
     needs_proof: bool = True
+    proofs: int = 0
     restored: int = 0
     leaving: Event = field(default_factory=Event)
     ended_by: UserError | None = None

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from gpen_webui.cluster.worker.pauses import growing_pauses
 from gpen_webui.cluster.worker.wakeups import Wakeups
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 LISTEN_SECONDS = 1.0  # before it looks whether a ticket is still of use
 CONNECT_SECONDS = 5.0
-THIS_MACHINE = ("localhost", "127.0.0.1", "::1", "")
 
 
 class TicketListener:
@@ -105,20 +104,6 @@ class TicketListener:
         queue = Queue(self._queue)
         queue(connection.default_channel).declare()
         return queue
-
-
-def reachable_broker(broker: str, coordinator: str) -> str:
-    """The broker's address from here: one that is on the coordinator's own machine is there.
-
-    coordinator: that machine's name, as this one knows it.
-    """
-    parts = urlsplit(broker)
-    if (parts.hostname or "") not in THIS_MACHINE:
-        return broker
-    host = f"[{coordinator}]" if ":" in coordinator else coordinator
-    login, at, _ = parts.netloc.rpartition("@")
-    port = f":{parts.port}" if parts.port else ""
-    return urlunsplit(parts._replace(netloc=f"{login}{at}{host}{port}"))
 
 
 def _connection(broker: str) -> Connection:

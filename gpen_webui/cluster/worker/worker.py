@@ -30,7 +30,7 @@ from gpen_webui.cluster.worker.pauses import growing_pauses
 from gpen_webui.cluster.worker.prover import Prover
 from gpen_webui.cluster.worker.slots import Slots
 from gpen_webui.cluster.worker.status import WorkerStatus
-from gpen_webui.cluster.worker.ticket_listener import TicketListener, reachable_broker
+from gpen_webui.cluster.worker.ticket_listener import TicketListener
 from gpen_webui.cluster.worker.wakeups import Wakeups
 from gpen_webui.cluster.worker.work_folder import WorkFolder
 from gpen_webui.errors import UserError
@@ -210,8 +210,9 @@ class Worker:
 
     def _listener(self, joined: JoinAnswer) -> TicketListener:
         assert joined.broker
-        broker = reachable_broker(joined.broker, self._client.host)
-        return TicketListener(broker, joined.queue, self._wakeups, lambda: self._status.is_of_use)
+        return TicketListener(
+            joined.broker, joined.queue, self._wakeups, lambda: self._status.is_of_use
+        )
 
     def _leave(self) -> None:
         self.stop()
