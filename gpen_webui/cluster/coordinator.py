@@ -38,6 +38,7 @@ from gpen_webui.errors import UserError
 from gpen_webui.jobs.runner.other_machines import Member, OtherMachines
 from gpen_webui.jobs.runner.remote_claims import RemoteClaim
 from gpen_webui.jobs.service import JobService
+from gpen_webui.jobs.store.machines import Machine
 from gpen_webui.jobs.store.workers import WorkerState
 from gpen_webui.photo.formats import MEDIA_TYPE_OF
 from gpen_webui.pipeline import STAGE_WORDS, ItemReport
@@ -140,7 +141,7 @@ class Coordinator:
         """The next photo for a worker; None where there is none. Raises ClaimRefusedError."""
         self._check(member, request)
         models = self.models()
-        machine = self.machines.machine(member, takes_photos=self._is_busy_here())
+        machine = self._machine(member)
         claim = self.machines.claims.claim(machine, request.request)
         if claim is None:
             return None
@@ -179,10 +180,13 @@ class Coordinator:
         if request.kind != row.kind:  # it has another model now
             self.machines.set_kind(request.kind, member)
 
-    def _is_busy_here(self) -> bool:
-        """Whether somebody who waits for a photo would wait longer for this machine."""
+    def _machine(self, member: Member) -> Machine:
+        """The worker as one that claims: photos for which somebody waits are restored here, unless
+        all hands here are full."""
         status = self._service.pool.status()
-        return status["state"] == "failed" or status["busy"] >= status["workers"]
+        works_here = status["state"] != "failed" and status["workers"] > 0
+        is_busy_here = not works_here or status["busy"] >= status["workers"]
+        return self.machines.machine(member, takes_photos=is_busy_here, works_here=works_here)
 
     def find(self, member: Member, claim_id: str) -> RemoteClaim | Probe:
         """A claim, or try with the probe photo, that is valid. Raises ClaimGoneError."""
@@ -228,7 +232,7 @@ class Coordinator:
             self.machines.restored(member)
         elif failure.reason == Reason.CRASHED:
             claims.crashed(claim)
-            self.machines.failed(member, claim, message)
+            self.machines.failed(member, claim, message, is_crash=True)
         elif failure.reason == Reason.MACHINE:
             claims.release(claim, message)
             self.machines.failed(member, claim, message)
