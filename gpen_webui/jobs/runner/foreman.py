@@ -14,7 +14,6 @@ Locks, in the order in which they may be taken; no code takes one to the left of
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -180,18 +179,17 @@ class Foreman:
         self.store_error = None
         return has_work
 
-    def claim(self, machine: Machine | None = None) -> Task | None:
+    def claim(self, machine: Machine | None = None, id: str = "") -> Task | None:
         """The next item; None where there is none that may be begun now. Raises StoreError.
 
-        machine: another one that asks for it. An item with which a process has died is alone in
-        the machine that tries it again.
+        machine, id: another one that asks for it, and the claim's name. An item with which a
+        process has died is alone in the machine that tries it again.
         """
         machine = machine or self.here
         with self._claiming:
             in_progress = self.in_progress(machine.id if machine else HERE)
             if self.is_closing or any(task.claim.crashed_before for task in in_progress):
                 return None
-            id = secrets.token_hex(16) if machine and machine.id != HERE else ""
             claim = self._claims.claim(not in_progress, machine, id)
             if claim is None:
                 return None
