@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit, urlunsplit
@@ -33,8 +34,10 @@ from gpen_webui.cluster.protocol import (
     OriginalFile,
     Reason,
 )
+from gpen_webui.cluster.tickets import TicketOffice
 from gpen_webui.cluster.version import program_version
 from gpen_webui.errors import UserError
+from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.runner.other_machines import Member, OtherMachines
 from gpen_webui.jobs.runner.remote_claims import RemoteClaim
 from gpen_webui.jobs.service import JobService
@@ -54,7 +57,8 @@ LONGEST_MESSAGE = 1000  # characters
 
 
 class Coordinator:
-    """Thread-safe. chosen: tells the model that is to be used (see CurrentModels)."""
+    """Thread-safe. chosen: tells the model that is to be used (see CurrentModels). tickets: None
+    where there is no broker."""
 
     def __init__(self, settings: Settings, service: JobService, chosen: Callable[[], str | None]):
         assert service.others, "other machines may help only where the settings say so"
@@ -64,6 +68,34 @@ class Coordinator:
         self._service = service
         self._received = self.machines.claims.received
         self._probes: dict[str, Probe] = {}  # by worker
+        self._seen = 0  # changes, that the tickets know of
+        self.tickets: TicketOffice | None = None
+        if settings.cluster and settings.cluster != NO_BROKER:
+            self.tickets = TicketOffice(settings.cluster, self._tickets, self._wait_for_change)
+
+    def close(self) -> None:
+        """Wake nobody any more."""
+        if self.tickets:
+            self.tickets.stop()
+            self.machines.notify()
+            self.tickets.join()
+
+    # Tickets
+
+    def _tickets(self) -> dict[str, int]:
+        """How many are of use now, by queue."""
+        self._seen = self.machines.changes
+        try:
+            waiting = self._service.runner.waiting()
+        except StoreError:  # whoever claims says so
+            return {}
+        free: Counter[str] = Counter()
+        for member in self.machines.all():
+            free[member.row.about.get("queue", QUEUE)] += self.free_slots(member)
+        return {queue: min(waiting, slots) for queue, slots in free.items()}
+
+    def _wait_for_change(self, patience: float) -> None:
+        self.machines.wait_for_change(self._seen, patience)
 
     # Joining
 

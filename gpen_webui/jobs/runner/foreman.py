@@ -84,7 +84,7 @@ class Foreman:
         Those in the hands of other machines stay there: the next start adopts them.
         """
         self._closing.set()
-        self._notify_workers()
+        self.notify_workers()
         with self._claiming:  # whoever was claiming has done so
             tasks = self.in_progress(HERE)
         for task in tasks:
@@ -325,7 +325,7 @@ class Foreman:
         task.over.set()
         with self._changed:
             self._tasks.discard(task)
-        self._notify_workers()
+        self.notify_workers()
         with suppress(StoreError, MemoryError):  # closing; the next start takes it up
             self._retry_until_stored(lambda: self._finish_job(task.claim.job_id), MemoryError)
 
@@ -380,10 +380,10 @@ class Foreman:
                     raise
 
     def _changed_job(self, job_id: str) -> Job:
-        self._notify_workers()
+        self.notify_workers()
         return self._store.job(job_id)
 
-    def _notify_workers(self) -> None:
+    def notify_workers(self) -> None:
         """There may be something to do."""
         with self._changed:
             self._changes += 1

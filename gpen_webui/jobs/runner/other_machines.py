@@ -103,6 +103,19 @@ class OtherMachines:
         """Nothing more is given out; what is in other hands stays there."""
         self.claims.close()
 
+    @property
+    def changes(self) -> int:
+        """How often there may have been something new to do."""
+        return self._foreman.changes
+
+    def notify(self) -> None:
+        """Whoever waits for a change looks again."""
+        self._foreman.notify_workers()
+
+    def wait_for_change(self, seen: int, patience: float) -> None:
+        """Wait until `changes` is not what was seen any more, at most `patience` seconds."""
+        self._foreman.wait_for_change(seen, patience)
+
     def set_kind(self, kind: str, member: Member | None = None) -> None:
         """Of a machine, or of this one: known once its model is loaded."""
         if member is not None:
@@ -292,6 +305,7 @@ class OtherMachines:
             row = replace(member.row, **values)  # type: ignore[arg-type]
             self._rows.save(row)
             member.row = row
+        self.notify()
 
 
 def _slots(row: WorkerRow) -> int:
