@@ -64,6 +64,7 @@ class Coordinator:
         """Stop answering, then stop working: its claims stay in the workers' hands."""
         self._server.shutdown()
         self._server.server_close()
+        self.coordinator.close()
         self.harness.close()
 
     def _app(self) -> Flask:

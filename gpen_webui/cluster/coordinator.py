@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit, urlunsplit
@@ -33,11 +34,14 @@ from gpen_webui.cluster.protocol import (
     OriginalFile,
     Reason,
 )
+from gpen_webui.cluster.tickets import TicketOffice
 from gpen_webui.cluster.version import program_version
 from gpen_webui.errors import UserError
+from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.runner.other_machines import Member, OtherMachines
 from gpen_webui.jobs.runner.remote_claims import RemoteClaim
 from gpen_webui.jobs.service import JobService
+from gpen_webui.jobs.store.machines import Machine
 from gpen_webui.jobs.store.workers import WorkerState
 from gpen_webui.photo.formats import MEDIA_TYPE_OF
 from gpen_webui.pipeline import STAGE_WORDS, ItemReport
@@ -53,7 +57,8 @@ LONGEST_MESSAGE = 1000  # characters
 
 
 class Coordinator:
-    """Thread-safe. chosen: tells the model that is to be used (see CurrentModels)."""
+    """Thread-safe. chosen: tells the model that is to be used (see CurrentModels). tickets: None
+    where there is no broker."""
 
     def __init__(self, settings: Settings, service: JobService, chosen: Callable[[], str | None]):
         assert service.others, "other machines may help only where the settings say so"
@@ -63,6 +68,34 @@ class Coordinator:
         self._service = service
         self._received = self.machines.claims.received
         self._probes: dict[str, Probe] = {}  # by worker
+        self._seen = 0  # changes, that the tickets know of
+        self.tickets: TicketOffice | None = None
+        if settings.cluster and settings.cluster != NO_BROKER:
+            self.tickets = TicketOffice(settings.cluster, self._tickets, self._wait_for_change)
+
+    def close(self) -> None:
+        """Wake nobody any more."""
+        if self.tickets:
+            self.tickets.stop()
+            self.machines.notify()
+            self.tickets.join()
+
+    # Tickets
+
+    def _tickets(self) -> dict[str, int]:
+        """How many are of use now, by queue."""
+        self._seen = self.machines.changes
+        try:
+            waiting = self._service.runner.waiting()
+        except StoreError:  # whoever claims says so
+            return {}
+        free: Counter[str] = Counter()
+        for member in self.machines.all():
+            free[member.row.about.get("queue", QUEUE)] += self.free_slots(member)
+        return {queue: min(waiting, slots) for queue, slots in free.items()}
+
+    def _wait_for_change(self, patience: float) -> None:
+        self.machines.wait_for_change(self._seen, patience)
 
     # Joining
 
@@ -140,7 +173,7 @@ class Coordinator:
         """The next photo for a worker; None where there is none. Raises ClaimRefusedError."""
         self._check(member, request)
         models = self.models()
-        machine = self.machines.machine(member, takes_photos=self._is_busy_here())
+        machine = self._machine(member)
         claim = self.machines.claims.claim(machine, request.request)
         if claim is None:
             return None
@@ -179,10 +212,13 @@ class Coordinator:
         if request.kind != row.kind:  # it has another model now
             self.machines.set_kind(request.kind, member)
 
-    def _is_busy_here(self) -> bool:
-        """Whether somebody who waits for a photo would wait longer for this machine."""
+    def _machine(self, member: Member) -> Machine:
+        """The worker as one that claims: photos for which somebody waits are restored here, unless
+        all hands here are full."""
         status = self._service.pool.status()
-        return status["state"] == "failed" or status["busy"] >= status["workers"]
+        works_here = status["state"] != "failed" and status["workers"] > 0
+        is_busy_here = not works_here or status["busy"] >= status["workers"]
+        return self.machines.machine(member, takes_photos=is_busy_here, works_here=works_here)
 
     def find(self, member: Member, claim_id: str) -> RemoteClaim | Probe:
         """A claim, or try with the probe photo, that is valid. Raises ClaimGoneError."""
@@ -228,7 +264,7 @@ class Coordinator:
             self.machines.restored(member)
         elif failure.reason == Reason.CRASHED:
             claims.crashed(claim)
-            self.machines.failed(member, claim, message)
+            self.machines.failed(member, claim, message, is_crash=True)
         elif failure.reason == Reason.MACHINE:
             claims.release(claim, message)
             self.machines.failed(member, claim, message)

@@ -71,4 +71,6 @@ def close_app(app: Flask) -> None:
     """End the sockets, downloads and jobs; unfinished photos go back to waiting."""
     app.extensions["web_sockets"].close_all()
     app.extensions["models"].close()
+    if coordinator := app.extensions.get("coordinator"):
+        coordinator.close()
     app.extensions["jobs"].close()

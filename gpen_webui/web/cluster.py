@@ -57,7 +57,6 @@ Message = TypeVar("Message")
 
 blueprint = Blueprint("cluster", __name__, url_prefix=PREFIX)
 result_slots = BoundedSemaphore(RESULTS_AT_ONCE)
-join_guesses = GuessLimit()
 
 
 def init_app(app: Flask, chosen: Callable[[], str | None]) -> None:
@@ -65,6 +64,7 @@ def init_app(app: Flask, chosen: Callable[[], str | None]) -> None:
     app.register_blueprint(blueprint)
     coordinator = Coordinator(app.extensions["settings"], app.extensions["jobs"], chosen)
     app.extensions["coordinator"] = coordinator
+    app.extensions["join_guesses"] = GuessLimit()
 
 
 def coordinator() -> Coordinator:
@@ -83,7 +83,8 @@ def check_token() -> None:
 def join() -> tuple[Response, int]:
     """A machine wants to help."""
     asked = _message(JoinRequest)
-    is_right = join_guesses.check(
+    guesses: GuessLimit = current_app.extensions["join_guesses"]
+    is_right = guesses.check(
         request.remote_addr, lambda: coordinator().machines.is_join_key(asked.key)
     )
     if not is_right:

@@ -14,7 +14,6 @@ Locks, in the order in which they may be taken; no code takes one to the left of
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -85,7 +84,7 @@ class Foreman:
         Those in the hands of other machines stay there: the next start adopts them.
         """
         self._closing.set()
-        self._notify_workers()
+        self.notify_workers()
         with self._claiming:  # whoever was claiming has done so
             tasks = self.in_progress(HERE)
         for task in tasks:
@@ -180,18 +179,17 @@ class Foreman:
         self.store_error = None
         return has_work
 
-    def claim(self, machine: Machine | None = None) -> Task | None:
+    def claim(self, machine: Machine | None = None, id: str = "") -> Task | None:
         """The next item; None where there is none that may be begun now. Raises StoreError.
 
-        machine: another one that asks for it. An item with which a process has died is alone in
-        the machine that tries it again.
+        machine, id: another one that asks for it, and the claim's name. An item with which a
+        process has died is alone in the machine that tries it again.
         """
         machine = machine or self.here
         with self._claiming:
             in_progress = self.in_progress(machine.id if machine else HERE)
             if self.is_closing or any(task.claim.crashed_before for task in in_progress):
                 return None
-            id = secrets.token_hex(16) if machine and machine.id != HERE else ""
             claim = self._claims.claim(not in_progress, machine, id)
             if claim is None:
                 return None
@@ -327,7 +325,7 @@ class Foreman:
         task.over.set()
         with self._changed:
             self._tasks.discard(task)
-        self._notify_workers()
+        self.notify_workers()
         with suppress(StoreError, MemoryError):  # closing; the next start takes it up
             self._retry_until_stored(lambda: self._finish_job(task.claim.job_id), MemoryError)
 
@@ -382,10 +380,10 @@ class Foreman:
                     raise
 
     def _changed_job(self, job_id: str) -> Job:
-        self._notify_workers()
+        self.notify_workers()
         return self._store.job(job_id)
 
-    def _notify_workers(self) -> None:
+    def notify_workers(self) -> None:
         """There may be something to do."""
         with self._changed:
             self._changes += 1

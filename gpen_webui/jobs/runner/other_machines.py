@@ -11,6 +11,7 @@ album, and photos must not be blamed for them.
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import socket
 import time
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from gpen_webui.errors import UserError
+from gpen_webui.folders import COMMAND
 from gpen_webui.jobs.runner.foreman import Foreman
 from gpen_webui.jobs.runner.remote_claims import RemoteClaim, RemoteClaims
 from gpen_webui.jobs.store.claims import Claim
@@ -44,7 +46,7 @@ class WrongKeyError(UserError):
     def __init__(self) -> None:
         super().__init__(
             "This key lets nobody join; take that which the coordinator printed when it was "
-            "first started, or make another there: ./run.sh workers new-key."
+            f"first started, or make another there: {COMMAND} workers new-key."
         )
 
 
@@ -100,6 +102,19 @@ class OtherMachines:
     def close(self) -> None:
         """Nothing more is given out; what is in other hands stays there."""
         self.claims.close()
+
+    @property
+    def changes(self) -> int:
+        """How often there may have been something new to do."""
+        return self._foreman.changes
+
+    def notify(self) -> None:
+        """Whoever waits for a change looks again."""
+        self._foreman.notify_workers()
+
+    def wait_for_change(self, seen: int, patience: float) -> None:
+        """Wait until `changes` is not what was seen any more, at most `patience` seconds."""
+        self._foreman.wait_for_change(seen, patience)
 
     def set_kind(self, kind: str, member: Member | None = None) -> None:
         """Of a machine, or of this one: known once its model is loaded."""
@@ -177,16 +192,18 @@ class OtherMachines:
 
     # What a machine may have
 
-    def machine(self, member: Member, takes_photos: bool) -> Machine:
-        """A machine as one that claims. takes_photos: also those for which somebody waits."""
+    def machine(self, member: Member, takes_photos: bool, works_here: bool) -> Machine:
+        """A machine as one that claims. takes_photos: also those for which somebody waits.
+        works_here: whether this machine restores photos too."""
         row = member.row
+        others = (other for other in self.all() if other is not member)
         return Machine(
             row.id,
             row.name,
             row.kind,
             takes_photos,
             self._same_bytes,
-            has_company=True,  # this machine, at least
+            has_company=works_here or any(map(self.is_available, others)),
             avoid=self._avoided(member),
         )
 
@@ -219,11 +236,16 @@ class OtherMachines:
         with self._lock:
             member.failures.clear()
 
-    def failed(self, member: Member, claim: RemoteClaim, reason: str) -> None:
-        """It could not restore a photo, for a reason that need not be the photo's."""
+    def failed(
+        self, member: Member, claim: RemoteClaim, reason: str, is_crash: bool = False
+    ) -> None:
+        """It could not restore a photo, for a reason that need not be the photo's.
+
+        is_crash: a process died with it; the photo's crashes say who tries it next.
+        """
         photo = claim.task.claim.job_id, claim.task.claim.n
         with self._lock:
-            member.failures[photo] = time.monotonic()
+            member.failures[photo] = -math.inf if is_crash else time.monotonic()
             is_bad = len(member.failures) >= MOST_FAILURES
         if is_bad and member.row.state == WorkerState.READY:
             self._set_aside(member, reason)
@@ -283,6 +305,7 @@ class OtherMachines:
             row = replace(member.row, **values)  # type: ignore[arg-type]
             self._rows.save(row)
             member.row = row
+        self.notify()
 
 
 def _slots(row: WorkerRow) -> int:

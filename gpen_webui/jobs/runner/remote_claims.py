@@ -15,6 +15,7 @@ while it is ended, so that a result is saved once.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import secrets
 import time
@@ -42,6 +43,7 @@ from gpen_webui.pipeline import ItemReport
 log = logging.getLogger(__name__)
 
 REMEMBERED = 10_000  # claims that have ended
+ID_DIGITS = 32
 
 
 class ClaimGoneError(UserError):
@@ -62,10 +64,9 @@ class RemoteClaim:
     """An item in another machine's hands. received: the folder in which its result is received.
     deadline: time.monotonic, of its lease."""
 
-    def __init__(self, task: Task, machine: Machine, request: str, received: Path):
+    def __init__(self, task: Task, machine: Machine, received: Path):
         self.task = task
         self.machine = machine
-        self.request = request
         self.deadline = 0.0
         self._received = received / task.claim.id
         self._lock = Lock()
@@ -115,6 +116,7 @@ class RemoteClaims:
         self._foreman = foreman
         self.received = received
         self._statistics = statistics
+        self._asking = Lock()  # one request at a time gets an item; before all others
         self._lock = Lock()
         self._claims: dict[str, RemoteClaim] = {}
         self._ended: OrderedDict[str, str] = OrderedDict()  # and whose they were
@@ -124,7 +126,7 @@ class RemoteClaims:
     def start(self, adopted: Iterable[tuple[Claim, Machine]]) -> None:
         """Take up what machines have had in their hands since before the start."""
         for claim, machine in adopted:
-            self._hold(self._foreman.take_up(claim, machine), machine, "")
+            self._hold(self._foreman.take_up(claim, machine), machine)
         known = set(self._claims)
         for path in self.received.iterdir():
             if path.name.split(".")[0] not in known:
@@ -142,21 +144,27 @@ class RemoteClaims:
     # Claims
 
     def claim(self, machine: Machine, request: str) -> RemoteClaim | None:
-        """The next item for a machine, or the one that this very request got before."""
-        with self._lock:
-            for held in self._claims.values():
-                if held.request == request and held.machine.id == machine.id:
-                    return held
-        task = self._foreman.claim(machine)
-        if task is None:
-            return None
-        with photo_log.about_task(task):
-            photo_log.begun(task)
-        return self._hold(task, machine, request)
+        """The next item for a machine, or the one that this very request got before.
 
-    def _hold(self, task: Task, machine: Machine, request: str) -> RemoteClaim:
+        request: a random name of the machine's own, from which that of the claim is made; so a
+        request is known even after a restart. Raises ClaimGoneError where what it got has ended.
+        """
+        id = hashlib.sha256(f"{machine.id} {request}".encode()).hexdigest()[:ID_DIGITS]
+        with self._asking:
+            if (held := self._claims.get(id)) is not None:
+                return held
+            if id in self._ended:
+                raise ClaimGoneError
+            task = self._foreman.claim(machine, id)
+            if task is None:
+                return None
+            with photo_log.about_task(task):
+                photo_log.begun(task)
+            return self._hold(task, machine)
+
+    def _hold(self, task: Task, machine: Machine) -> RemoteClaim:
         task.worker = machine.name
-        claim = RemoteClaim(task, machine, request, self.received)
+        claim = RemoteClaim(task, machine, self.received)
         claim.deadline = time.monotonic() + self.lease_seconds
         with self._lock:
             self._claims[claim.id] = claim
