@@ -16,7 +16,9 @@ import pytest
 from gpen_webui.cluster.worker.work_folder import WorkFolder
 from gpen_webui.cluster.worker.worker import Worker, WorkerOptions
 from gpen_webui.errors import UserError
+from gpen_webui.options import RestoreOptions
 from gpen_webui.settings import Settings
+from tests.jobs_kit import restored_text
 from tests.played_coordinator import KEY, Photo, PlayedCoordinator
 from tests.waiting import wait_for
 
@@ -99,7 +101,7 @@ def check_restored(photos: list[Photo]) -> None:
     for photo in photos:
         [end] = photo.ends
         assert "report" in end, end
-        assert photo.result == photo.content + b" restored"
+        assert photo.result == restored_text(photo.content, RestoreOptions())
 
 
 def test_a_worker_proves_itself_then_restores_what_waits_and_leaves_no_photo_behind(

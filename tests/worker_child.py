@@ -2,8 +2,8 @@
 
     python -m tests.worker_child played|real
 
-played: pixels are not touched, the result is the photo with words behind it. real: the product's
-pipeline, which only some names disturb. In both, in the stage `network`: crash-... ends the
+played: pixels are not touched, the result is that of jobs_kit. real: the product's pipeline, which
+only some names disturb. In both, in the stage `network`: crash-... ends the
 process, hang-... never comes back, hunger-... takes memory without end, wait-... waits until a
 file of that name is in the folder that the variable GATES names, broken-... fails for no known
 reason.
@@ -22,10 +22,11 @@ from types import SimpleNamespace
 from gpen_webui.cluster.worker import restoring_process
 from gpen_webui.pipeline import ItemReport, StageError, restore_stages
 from gpen_webui.states import Stage
-from tests.jobs_kit import FakeRestorer
+from tests.jobs_kit import FakeRestorer, restored_text
 
 STAGES = [Stage.OPEN, Stage.DETECT, Stage.NETWORK, Stage.BLEND, Stage.SAVE]
 STEP_BYTES = 64 << 20
+JPEG = b"\xff\xd8"
 
 
 def disturb(name: str) -> None:
@@ -67,7 +68,11 @@ def played_stages(restorer, source: Path, name: str, options, reuse=None) -> Gen
     is_landscape = name.startswith("landscape")
     report = ItemReport(name, "no_face" if is_landscape else "done", options.without_mask())
     report.unchanged = is_landscape
-    data = source.read_bytes() + b" restored"
+    data = source.read_bytes()
+    if data.startswith(JPEG):  # the probe photo
+        report.faces = [{"number": 1, "restored": True}]
+    else:
+        data = restored_text(data, options)
     return SimpleNamespace(data=data, suffix=".jpg", report=report, modified_ns=None)
 
 
