@@ -21,7 +21,9 @@ from gpen_webui.web import (
     openapi,
     pages,
     uploads,
+    workers,
 )
+from gpen_webui.web.announcement import announce_key
 from gpen_webui.web.language import JsonInLanguage
 from gpen_webui.web.model_manager import ChosenModel, ModelManager
 from gpen_webui.web.proxy import BehindProxy
@@ -46,7 +48,7 @@ def build_app(settings: Settings) -> Flask:
     metrics.init_app(app)
     error_answers.init_app(app)
     pages.init_app(app)
-    for noun in (pages, enhance, jobs, items, events, models, health, metrics, openapi):
+    for noun in (pages, enhance, jobs, items, events, models, workers, health, metrics, openapi):
         app.register_blueprint(noun.blueprint)
     app.register_blueprint(events.sockets)
     chosen = ChosenModel(settings)
@@ -57,6 +59,8 @@ def build_app(settings: Settings) -> Flask:
         from gpen_webui.web import cluster
 
         cluster.init_app(app, chosen)
+        if service.others.new_key:
+            announce_key(settings, service.others.new_key)
     return app
 
 

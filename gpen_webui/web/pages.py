@@ -106,6 +106,12 @@ def models() -> str:
     return render_template("models.html")
 
 
+@blueprint.get("/workers")
+def workers() -> str:
+    """The machines that restore."""
+    return render_template("workers.html")
+
+
 @blueprint.get("/manifest.webmanifest")
 def manifest() -> Response:
     """What a browser needs to install the pages like a program."""
@@ -163,6 +169,7 @@ def _for_all_templates() -> dict[str, object]:
         "photo_types": photo_types(),
         "is_this_machine": is_loopback(request.remote_addr or "") and is_loopback(host_name()),
         "command": COMMAND,
+        "has_workers": bool(settings().cluster),
     }
 
 

@@ -23,6 +23,7 @@ from gpen_webui.errors import UserError
 from gpen_webui.folders import COMMAND
 from gpen_webui.jobs.runner.foreman import Foreman
 from gpen_webui.jobs.runner.remote_claims import RemoteClaim, RemoteClaims
+from gpen_webui.jobs.runner.task import Task
 from gpen_webui.jobs.store.claims import Claim
 from gpen_webui.jobs.store.machines import HERE, Machine
 from gpen_webui.jobs.store.workers import WorkerRow, WorkerRows, WorkerState, hash_of
@@ -228,6 +229,14 @@ class OtherMachines:
         """All that have joined, by name."""
         with self._lock:
             return sorted(self._members.values(), key=lambda member: member.row.name.casefold())
+
+    def in_progress(self, machine: str) -> list[Task]:
+        """The photos in a machine's hands, by its id or HERE."""
+        return self._foreman.in_progress(machine)
+
+    def figures_of(self, machine: str) -> dict[str, float]:
+        """What a machine has done; see MachineFigures.of."""
+        return self._foreman.figures.of(machine)
 
     # What becomes of its photos
 

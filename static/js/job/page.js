@@ -41,8 +41,9 @@ class AlbumPage {
     await attempt(
       async () => {
         /** @type {JobWithItems} */
-        const { items, ...job } = await get(jobPath(this.id));
+        const { items, machines, ...job } = await get(jobPath(this.id));
         this.#job = job;
+        this.header.machines = machines;
         this.#draw(job);
         for (const { n, error } of items) this.failures.set(n, error);
         const drawn = this.grid.fill(this.id, items);
@@ -156,7 +157,8 @@ class AlbumPage {
     await attempt(
       async () => {
         /** @type {JobWithItems} */
-        const { items: _items, ...now } = await get(jobPath(this.id));
+        const { items: _items, machines, ...now } = await get(jobPath(this.id));
+        this.header.machines = machines;
         const job = { ...now, seq: this.#job?.seq ?? now.seq };
         this.#job = job;
         this.#draw(job);
