@@ -67,6 +67,7 @@ class PlayedCoordinator:
         self.probed = 0
         self.drop: set[str] = set()
         self.drain = self.reload = False
+        self.wake = 0
         self.broker: str | None = None
         self.refused: tuple[int, str, str] | None = None
         self.has_left = False
@@ -83,6 +84,12 @@ class PlayedCoordinator:
         with self.lock:
             self.photos += added
         return added
+
+    def use_model(self, path: Path, content: bytes) -> None:
+        """Have photos restored with these bytes, which may be no model at all."""
+        path.write_bytes(content)
+        self.model, self.model_name = path, path.stem
+        self.model_sha256 = hashlib.sha256(content).hexdigest()
 
     def wait_until_ended(self, photos: list[Photo]) -> None:
         wait_for(lambda: all(photo.ends for photo in photos), said=lambda: str(photos))
@@ -149,7 +156,8 @@ class PlayedCoordinator:
 
     def beat(self, body: dict) -> tuple[int, dict]:
         self.beats.append(body)
-        return 200, {"drop": sorted(self.drop), "drain": self.drain, "reload": self.reload}
+        told = {"drop": sorted(self.drop), "drain": self.drain, "reload": self.reload}
+        return 200, told | {"wake": self.wake}
 
     def finish(self, claim: str, body: dict) -> tuple[int, dict]:
         if claim in self.answers:

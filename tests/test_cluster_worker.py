@@ -6,102 +6,26 @@ The worker and its restoring process are the real ones; the pixels and the coord
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
+import pickle
+from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from gpen_webui.cluster.worker.work_folder import WorkFolder
 from gpen_webui.cluster.worker.worker import Worker, WorkerOptions
 from gpen_webui.errors import UserError
-from gpen_webui.options import RestoreOptions
 from gpen_webui.settings import Settings
-from tests.jobs_kit import restored_text
 from tests.played_coordinator import KEY, Photo, PlayedCoordinator
 from tests.waiting import wait_for
+from tests.worker_kit import EMBEDDED, RunningWorker, check_restored
 
+pytest_plugins = ["tests.worker_fixtures"]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are ended by signals")
-
-PROJECT = Path(__file__).resolve().parent.parent
-EMBEDDED = PROJECT / "models" / "gpen-mini-256.safetensors"
-COMMAND = (sys.executable, "-m", "tests.worker_child", "played")
-
-
-class RunningWorker:
-    """A worker in a thread of this process. lines: what it said. error: how it ended."""
-
-    def __init__(self, coordinator: PlayedCoordinator, folder: Path, **options: object):
-        self.lines: list[str] = []
-        self.error: UserError | None = None
-        self.restored = -1
-        self.folder = WorkFolder(folder)
-        defaults = {"slots": 2, "ask_seconds": 0.1, "command": COMMAND, "key": KEY, "name": "box"}
-        settings = Settings(models=options.pop("models", PROJECT / "models"))
-        self.worker = Worker(
-            WorkerOptions(coordinator.url, **(defaults | options)),
-            settings,
-            self.folder,
-            self.lines.append,
-        )
-        self._thread = Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self.restored = self.worker.run()
-        except UserError as error:
-            self.error = error
-        finally:
-            self.folder.close()
-
-    def wait_until_ready(self) -> None:
-        wait_for(lambda: self.said("Ready") or self.error, said=lambda: str(self.lines))
-        assert not self.error, self.error
-
-    def said(self, words: str) -> bool:
-        return any(words in line for line in self.lines)
-
-    def join(self) -> None:
-        self._thread.join(60)
-        assert not self._thread.is_alive(), self.lines
-
-
-@pytest.fixture
-def coordinator() -> Iterator[PlayedCoordinator]:
-    played = PlayedCoordinator(EMBEDDED)
-    yield played
-    played.close()
-
-
-@pytest.fixture
-def start(
-    coordinator: PlayedCoordinator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., RunningWorker]]:
-    monkeypatch.setenv("GATES", str(tmp_path))
-    workers: list[RunningWorker] = []
-
-    def begin(**options: object) -> RunningWorker:
-        workers.append(RunningWorker(coordinator, tmp_path / "work", **options))
-        return workers[-1]
-
-    yield begin
-    for worker in workers:
-        worker.worker.give_up()
-        worker.join()
 
 
 def open_gate(folder: Path, name: str) -> None:
     (folder / name).touch()
-
-
-def check_restored(photos: list[Photo]) -> None:
-    """Each was recorded once, with the only right result."""
-    for photo in photos:
-        [end] = photo.ends
-        assert "report" in end, end
-        assert photo.result == restored_text(photo.content, RestoreOptions())
 
 
 def test_a_worker_proves_itself_then_restores_what_waits_and_leaves_no_photo_behind(
@@ -308,10 +232,9 @@ def test_the_first_stop_finishes_what_is_in_progress_and_the_second_gives_it_bac
     assert (second.ends, again.restored) == ([], 0)
 
 
-def test_a_model_that_is_missing_here_is_fetched_once_and_one_that_runs_code_is_refused(
-    coordinator: PlayedCoordinator,
-    start: Callable[..., RunningWorker],
-    tmp_path: Path,
+@pytest.mark.slow
+def test_a_model_that_is_missing_here_is_fetched_once(
+    coordinator: PlayedCoordinator, start: Callable[..., RunningWorker], tmp_path: Path
 ):
     empty = tmp_path / "models"
     empty.mkdir()
@@ -327,6 +250,28 @@ def test_a_model_that_is_missing_here_is_fetched_once_and_one_that_runs_code_is_
     assert kept.read_bytes() == EMBEDDED.read_bytes()
     start(models=empty).wait_until_ready()
     assert coordinator.asked["model"] == 3, "it was fetched again"
+
+
+class Trap:
+    """Unpickling it makes a folder."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (str(self._folder),)
+
+
+def test_a_model_that_would_run_code_is_refused(
+    coordinator: PlayedCoordinator, start: Callable[..., RunningWorker], tmp_path: Path
+):
+    coordinator.use_model(tmp_path / "trap.pth", pickle.dumps({"weight": Trap(tmp_path / "ran")}))
+    coordinator.faults["model"] = ["cut", "away"]
+    worker = start()
+    worker.join()
+    assert coordinator.asked["model"] == 3
+    assert "The probe photo could not be restored: trap.pth" in str(worker.error)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_two_workers_of_one_name_do_not_share_a_folder(

@@ -14,7 +14,7 @@ from gpen_webui.folders import COMMAND
 from gpen_webui.settings import Settings, or_missing
 
 ANSWER_SECONDS = 10.0
-COLUMNS = ("name", "state", "slots", "photos", "kind", "engine")
+COLUMNS = ("name", "state", "busy", "slots", "restored", "failed", "kind", "device", "engine")
 
 
 class ServerError(UserError):

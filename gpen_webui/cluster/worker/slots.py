@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 PROOF_FIRST = ("probe_first", "set_aside")  # codes of refused claims
 HOPELESS = ("version", "precision")
+TOO_LATE = "claim_gone"  # the photo of this request was given to another meanwhile
 BROKEN_SECONDS = 1.0  # before a slot goes on after what nobody has thought of
 
 
@@ -112,4 +113,4 @@ class Slots:
             self._status.needs_proof = True
             return True
         log.info("no photo: %s", error)
-        return False
+        return error.code == TOO_LATE
