@@ -35,12 +35,18 @@ def announce(settings: Settings) -> None:
 
 def announce_key(settings: Settings, key: str) -> None:
     """Say with which key other machines join, as it was made just now: it is not kept in words."""
-    address = (_addresses(settings.port) if settings.host in ANYWHERE else []) or [
-        local_address(settings)
-    ]
-    place = settings.public_url or f"{address[0]}{settings.base_path}"
-    print(f"On another machine type: {COMMAND} worker --join {place.rstrip('/')} --key {key}")
+    print(
+        f"On another machine: {COMMAND} worker --join {address_for_workers(settings)} --key {key}"
+    )
     print("Note this key: it is not shown again.", flush=True)
+
+
+def address_for_workers(settings: Settings) -> str:
+    """Where other machines find this one, if they can."""
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    elsewhere = _addresses(settings.port) if settings.host in ANYWHERE else []
+    return (elsewhere or [local_address(settings)])[0] + settings.base_path
 
 
 def addresses_elsewhere(settings: Settings) -> list[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Blueprint, Response, current_app, jsonify
 
 from gpen_webui.cluster.coordinator import Coordinator
 from gpen_webui.cluster.overview import Overview
 from gpen_webui.folders import COMMAND
 from gpen_webui.jobs.records import JobConflictError
 from gpen_webui.jobs.runner.other_machines import Member, OtherMachines
+from gpen_webui.web.announcement import address_for_workers
 from gpen_webui.web.context import job_service, settings
 
 blueprint = Blueprint("workers", __name__, url_prefix="/api/workers")
@@ -53,10 +54,8 @@ def new_key() -> Response:
 
 
 def join_command(key: str = "KEY") -> str:
-    """What to type on another machine, which knows this one as the browser does."""
-    return (
-        f"{COMMAND} worker --join {request.host_url.rstrip('/')}{request.script_root} --key {key}"
-    )
+    """What to type on another machine."""
+    return f"{COMMAND} worker --join {address_for_workers(settings())} --key {key}"
 
 
 def _machines() -> OtherMachines:

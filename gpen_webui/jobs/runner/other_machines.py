@@ -261,8 +261,8 @@ class OtherMachines:
 
     def _set_aside(self, member: Member, reason: str) -> None:
         words = (
-            f"{MOST_FAILURES} different photos in a row could not be restored there "
-            f"(the last: {reason}); it is given none until it has restored the probe photo."
+            f"{MOST_FAILURES} different photos in a row could not be restored there, so it is "
+            f"given none until it has restored the probe photo. The last time: {reason}"
         )
         log.warning("the machine %s is set aside: %s", member.row.name, words)
         self._change(member, state=WorkerState.SET_ASIDE, reason=words)

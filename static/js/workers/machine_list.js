@@ -83,7 +83,7 @@ function words(machine) {
     { className: "chip", data: { state: chipOf(state) } },
     say(`machine.state.${state}`),
   );
-  const facts = [engine, kind && say("machine.kind", { kind })];
+  const facts = [engine?.replace(/[.。]$/, ""), kind && say("machine.kind", { kind })];
   if (!isHere) facts.push(heard(machine));
   return make(
     "div",
