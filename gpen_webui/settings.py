@@ -21,6 +21,7 @@ ENVIRONMENT_PREFIX = "GPEN_WEBUI_"
 SHORTEST_TOKEN = 12  # characters
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("exact", "fast", "auto")
+NO_BROKER = "none"  # the workers ask by themselves
 BASE_PATH = r"(/[\w.~-]+)*"  # under which the pages may lie; empty for the top
 
 
@@ -38,6 +39,10 @@ class Settings:
     no limit; album_roots are the folders whose photos an API client may name by path.
     public_url: where browsers find the pages if that is not where the server listens;
     base_path: the path of that; trusted_proxies: addresses and networks (web/proxy.py).
+    cluster: let other machines help: where their tickets are kept, or “none” for no tickets;
+    cluster_key: the key with which they join, instead of one that is made; same_bytes: an album
+    stays with the kind of machine that it began with; lease_seconds: of silence, then a
+    machine's photos are given to others.
     """
 
     host: str = "127.0.0.1"
@@ -59,6 +64,10 @@ class Settings:
     public_url: str | None = None
     base_path: str = ""
     trusted_proxies: tuple[str, ...] = ()
+    cluster: str | None = None
+    cluster_key: str | None = None
+    same_bytes: bool = False
+    lease_seconds: int = 20
     log_level: str = "info"
     log_format: str = "text"
 
@@ -75,6 +84,13 @@ class Settings:
         object.__setattr__(self, "base_path", _checked_path(base_path))
         for address in self.trusted_proxies:
             _check_network(address)
+        if self.cluster:
+            _check_cluster(self.cluster)
+        if self.cluster_key is not None and len(self.cluster_key) < SHORTEST_TOKEN:
+            raise SettingsError(
+                f"The join key has {len(self.cluster_key)} characters and can be guessed; choose "
+                f"at least {SHORTEST_TOKEN}, or leave GPEN_WEBUI_CLUSTER_KEY out."
+            )
 
     @classmethod
     def from_environment(
@@ -135,6 +151,19 @@ def _check_public_url(address: str) -> None:
         raise SettingsError(
             f"public_url is “{address}”, but must be an address as browsers know it, like "
             "https://photos.example.org or https://example.org/gpen."
+        )
+
+
+def _check_cluster(address: str) -> None:
+    try:
+        parts = urlsplit(address)
+        is_whole = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if address != NO_BROKER and not is_whole:
+        raise SettingsError(
+            f"cluster is “{address}”, but must be the address of a Redis server, like "
+            f"redis://localhost, or {NO_BROKER}."
         )
 
 

@@ -56,6 +56,16 @@ def add_serve_parser(commands: argparse._SubParsersAction) -> None:
         metavar="ADDRESS",
         help="a proxy whose X-Forwarded headers are believed; may be given several times",
     )
+    parser.add_argument(
+        "--cluster",
+        metavar="URL|none",
+        help="let other machines help; URL: of Redis, which wakes them at once (docs/cluster.md)",
+    )
+    parser.add_argument(
+        "--same-bytes",
+        action="store_true",
+        help="keep each album to one kind of machine, so that its results repeat to the byte",
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
     parser.set_defaults(run=run)
 
@@ -82,6 +92,8 @@ def run(options: argparse.Namespace) -> int:
         public_url=options.public_url,
         base_path=options.base_path,
         trusted_proxies=tuple(text for text in map(str.strip, options.trusted_proxy) if text),
+        cluster=options.cluster,
+        same_bytes=options.same_bytes or None,
         log_level=options.log_level,
         log_format=options.log_format,
         open_browser=False if options.no_browser else None,

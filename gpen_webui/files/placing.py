@@ -56,12 +56,24 @@ def write_staged(path: Path, data: bytes | BinaryIO, modified_ns: int | None = N
         with create_file(path) as file:
             size = write_content(file, data)
             flush_file(file)
-        if modified_ns is not None:
-            with suppress(OSError, OverflowError):
-                os.utime(path, ns=(modified_ns, modified_ns))
+        _set_date(path, modified_ns)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+    return size
+
+
+def _set_date(path: Path, modified_ns: int | None) -> None:
+    if modified_ns is not None:
+        with suppress(OSError, OverflowError):
+            os.utime(path, ns=(modified_ns, modified_ns))
+
+
+def move_staged(path: Path, complete: Path, modified_ns: int | None = None) -> int:
+    """As `write_staged` with a file of the same file system that is complete and flushed."""
+    size = complete.stat().st_size
+    os.replace(complete, path)
+    _set_date(path, modified_ns)
     return size
 
 

@@ -19,6 +19,8 @@ from gpen_webui.jobs.runner.foreman import Foreman
 from gpen_webui.jobs.runner.interface import JobRunner, WorkerPool
 from gpen_webui.jobs.runner.loading_record import LoadingRecord
 from gpen_webui.jobs.runner.local_pool import LocalPool, RestoreStages
+from gpen_webui.jobs.runner.other_machines import OtherMachines
+from gpen_webui.jobs.runner.remote_claims import RemoteClaims
 from gpen_webui.jobs.runner.saving import Saver
 from gpen_webui.jobs.runner.shared_restorer import LoadRestorer
 from gpen_webui.jobs.store.claims import ClaimQueue
@@ -31,6 +33,7 @@ from gpen_webui.jobs.store.leftovers import take_up_leftovers
 from gpen_webui.jobs.store.maintenance import Maintenance
 from gpen_webui.jobs.store.removal import Remover
 from gpen_webui.jobs.store.rescue import prepare_migration, rescue_if_needed
+from gpen_webui.jobs.store.workers import WorkerRows
 from gpen_webui.logs import log_to_file
 from gpen_webui.pipeline import choose_workers, open_restorer, restore_stages
 from gpen_webui.settings import Settings
@@ -43,7 +46,8 @@ class JobService:
     """The jobs of one outputs folder, at work from the making of the object to close().
 
     store: collect and look. runner: what users ask for. pool: who restores. events: follow.
-    rescue: what was found again of a store that was damaged; None where it was whole.
+    rescue: what was found again of a store that was damaged; None where it was whole. others: the
+    machines that help; None where there are none.
     """
 
     def __init__(
@@ -52,8 +56,17 @@ class JobService:
         load_restorer: LoadRestorer,
         restore_stages: RestoreStages,
         max_original_bytes: int | None = None,
+        measure_kind: Callable[[Restorer], str] | None = None,
     ):
         self.settings = settings
+        self.others: OtherMachines | None = None
+
+        def load() -> tuple[Restorer, int]:
+            restorer, workers = load_restorer()
+            if self.others and measure_kind:
+                self.others.set_kind(measure_kind(restorer))
+            return restorer, workers
+
         with ExitStack() as opened:
             files = _open_files(settings.outputs, max_original_bytes)
             opened.callback(_open_lock(files).close)
@@ -66,21 +79,29 @@ class JobService:
             remover = Remover(files, database)
             self.store = Store(files, database)
             self.events = Events(self.store, notifier)
+            claims = ClaimQueue(files, database)
             foreman = Foreman(
                 self.store,
                 JobCommands(files, database, remover),
-                ClaimQueue(files, database),
+                claims,
                 Saver(files, database, self.store),
             )
             loading = LoadingRecord(files.root / "loading", _load_settings(settings), files.staging)
             pool = LocalPool(
                 foreman,
-                load_restorer,
+                load,
                 restore_stages,
                 settings.max_photo_seconds,
                 loading,
             )
+            if settings.cluster:
+                lease = settings.lease_seconds
+                remote = RemoteClaims(foreman, files.received, lease, pool.statistics)
+                self.others = OtherMachines(settings, foreman, remote, WorkerRows(database))
             foreman.recover(photos_are_blamed=not loading.is_left_over)
+            if self.others:
+                self.others.adopt(claims.adopted())
+                opened.callback(self.others.close)
             opened.callback(Maintenance(files.database, remover).close)
             pool.start()
             opened.callback(pool.close)
@@ -97,11 +118,13 @@ def open_jobs(
     settings: Settings,
     chosen_model: Callable[[], str | None] | None = None,
     max_original_bytes: int | None = None,
+    measure_kind: Callable[[Restorer], str] | None = None,
 ) -> JobService:
     """The jobs of settings.outputs, taken up where the last process left them.
 
     chosen_model: tells the name of the model to load, each time; else settings.model is it.
     max_original_bytes: photos that stay where they are may be so large; None: no limit.
+    measure_kind: tells the kind of this machine, where others help it.
     Raises OutputsInUseError where another process works in the folder, StoreError where it
     cannot be used. Loads no model.
     """
@@ -116,7 +139,7 @@ def open_jobs(
         return restorer, workers
 
     log_to_file(settings.outputs, settings.log_level, settings.log_format)
-    return JobService(settings, load_restorer, restore_stages, max_original_bytes)
+    return JobService(settings, load_restorer, restore_stages, max_original_bytes, measure_kind)
 
 
 def _load_settings(settings: Settings) -> str:

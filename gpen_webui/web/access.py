@@ -47,7 +47,7 @@ class TokenCheck:
         """
         if _is_same(request.cookies.get(self._cookie, ""), self._cookie_value):
             return _without_token() if "token" in request.args else None
-        if self._is_right(_bearer_token()):
+        if self._is_right(bearer_token()):
             return None
         if request.method == "GET" and self._is_right(request.args.get("token", "").strip()):
             return self._let_browser_in()
@@ -74,7 +74,8 @@ class TokenCheck:
         return response
 
 
-def _bearer_token() -> str:
+def bearer_token() -> str:
+    """The token that a program sends; empty where there is none."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 

@@ -6,6 +6,7 @@ import io
 import ipaddress
 import sys
 
+from gpen_webui.folders import COMMAND
 from gpen_webui.models.installed import default_name
 from gpen_webui.settings import Settings
 from gpen_webui.web.process import ANYWHERE, local_address, page_address
@@ -25,9 +26,27 @@ def announce(settings: Settings) -> None:
             print(qr_code(elsewhere[0]))
     model = settings.model or default_name(settings.models)
     print(f"Results go to {settings.outputs}; the model is {model}.")
+    if settings.cluster:
+        print("Other machines may help; the page Machines shows what to type there.")
     if settings.token:
         print("Keep the address to yourself: whoever has it can use this server.")
     print("Press Ctrl-C to stop.", flush=True)
+
+
+def announce_key(settings: Settings, key: str) -> None:
+    """Say with which key other machines join, as it was made just now: it is not kept in words."""
+    print(
+        f"On another machine: {COMMAND} worker --join {address_for_workers(settings)} --key {key}"
+    )
+    print("Note this key: it is not shown again.", flush=True)
+
+
+def address_for_workers(settings: Settings) -> str:
+    """Where other machines find this one, if they can."""
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    elsewhere = _addresses(settings.port) if settings.host in ANYWHERE else []
+    return (elsewhere or [local_address(settings)])[0] + settings.base_path
 
 
 def addresses_elsewhere(settings: Settings) -> list[str]:

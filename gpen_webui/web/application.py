@@ -7,6 +7,7 @@ from flask import Flask
 from gpen_webui.folders import BUNDLED
 from gpen_webui.jobs.service import open_jobs
 from gpen_webui.settings import Settings
+from gpen_webui.stages.restorer import Restorer
 from gpen_webui.web import (
     enhance,
     error_answers,
@@ -23,7 +24,9 @@ from gpen_webui.web import (
     previews,
     share,
     uploads,
+    workers,
 )
+from gpen_webui.web.announcement import announce_key
 from gpen_webui.web.language import JsonInLanguage
 from gpen_webui.web.model_manager import ChosenModel, ModelManager
 from gpen_webui.web.proxy import BehindProxy
@@ -50,19 +53,34 @@ def build_app(settings: Settings) -> Flask:
     pages.init_app(app)
     for noun in (pages, share, enhance, jobs, items, events, models, presets):
         app.register_blueprint(noun.blueprint)
-    for noun in (previews, health, metrics, openapi):
+    for noun in (previews, workers, health, metrics, openapi):
         app.register_blueprint(noun.blueprint)
     app.register_blueprint(events.sockets)
     chosen = ChosenModel(settings)
-    service = open_jobs(settings, chosen, settings.max_file_mb * uploads.MB)
+    service = open_jobs(settings, chosen, settings.max_file_mb * uploads.MB, measure_kind_of)
     app.extensions["jobs"] = service
     app.extensions["presets"] = presets.OwnPresets(settings.outputs)
     app.extensions["models"] = ModelManager(settings, service, chosen)
+    if service.others:
+        from gpen_webui.web import cluster
+
+        cluster.init_app(app, chosen)
+        if service.others.new_key:
+            announce_key(settings, service.others.new_key)
     return app
+
+
+def measure_kind_of(restorer: Restorer) -> str:
+    """The kind of this machine, where others help it; measured with its networks."""
+    from gpen_webui.cluster.kinds import measure_kind
+
+    return measure_kind(restorer)
 
 
 def close_app(app: Flask) -> None:
     """End the sockets, downloads and jobs; unfinished photos go back to waiting."""
     app.extensions["web_sockets"].close_all()
     app.extensions["models"].close()
+    if coordinator := app.extensions.get("coordinator"):
+        coordinator.close()
     app.extensions["jobs"].close()

@@ -15,7 +15,7 @@ from gpen_webui.web.language import choose_language
 
 log = logging.getLogger(__name__)
 
-PROGRAMS = ("/api/", "/ws/", "/enhance", "/batch-enhance", "/metrics")
+PROGRAMS = ("/api/", "/cluster/", "/ws/", "/enhance", "/batch-enhance", "/metrics")
 CODES = {413: "too_large"}  # the others' names are those of HTTP
 WORDS = {
     400: "The request cannot be understood; check what was sent.",

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from gpen_webui.cluster.errors import (
+    ClaimRefusedError,
+    DamagedUploadError,
+    DrainedError,
+    JoinRefusedError,
+    OtherPrecisionError,
+    OtherVersionError,
+    ProbeFirstError,
+    SetAsideError,
+)
+from gpen_webui.cluster.messages import MessageError
 from gpen_webui.errors import UserError
 from gpen_webui.files.originals import MissingOriginalError, OriginalError
 from gpen_webui.jobs.records import JobConflictError, StoreError, UnknownJobError
+from gpen_webui.jobs.runner.other_machines import (
+    NotJoinedError,
+    UnknownMachineError,
+    WrongKeyError,
+)
+from gpen_webui.jobs.runner.remote_claims import ClaimBusyError, ClaimGoneError
+from gpen_webui.jobs.runner.saving import CannotSaveError
 from gpen_webui.models.installed import ModelError
 from gpen_webui.photo.errors import PhotoError
 
@@ -80,8 +98,13 @@ class OutputsUnreachableError(UserError):
 # The first that fits decides.
 STATUS: tuple[tuple[type[UserError], int, str], ...] = (
     (BadRequestError, 400, "bad_request"),
+    (MessageError, 400, "bad_request"),
+    (NotJoinedError, 401, "not_joined"),
     (NoAccessError, 401, "no_access"),
     (ForbiddenError, 403, "forbidden"),
+    (WrongKeyError, 403, "wrong_key"),
+    (JoinRefusedError, 403, "refused"),
+    (UnknownMachineError, 404, "not_found"),
     (UnknownJobError, 404, "not_found"),
     (UnknownModelError, 404, "not_found"),
     (UnknownPresetError, 404, "not_found"),
@@ -90,9 +113,17 @@ STATUS: tuple[tuple[type[UserError], int, str], ...] = (
     (NotStartedError, 404, "not_found"),
     (JobConflictError, 409, "conflict"),
     (NoFileManagerError, 409, "conflict"),
+    (ClaimGoneError, 409, "claim_gone"),
+    (OtherVersionError, 409, "version"),
+    (OtherPrecisionError, 409, "precision"),
+    (DrainedError, 409, "drained"),
+    (SetAsideError, 409, "set_aside"),
+    (ProbeFirstError, 409, "probe_first"),
+    (ClaimRefusedError, 409, "refused"),
     (WasCancelledError, 409, "conflict"),
     (ModelError, 409, "model"),
     (TooLargeError, 413, "too_large"),
+    (DamagedUploadError, 422, "damaged"),
     (OriginalError, 422, "unreadable_photo"),
     (PhotoError, 422, "unreadable_photo"),
     (NotRestoredError, 422, "unreadable_photo"),
@@ -101,7 +132,9 @@ STATUS: tuple[tuple[type[UserError], int, str], ...] = (
     (OutputsUnreachableError, 503, "store"),
     (PausedError, 503, "paused"),
     (TooBusyError, 503, "busy"),
+    (ClaimBusyError, 503, "busy"),
     (NoRoomError, 507, "no_room"),
+    (CannotSaveError, 507, "no_room"),
     (UserError, 400, "bad_request"),  # all others, an impossible option for one
 )
 

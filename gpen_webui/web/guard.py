@@ -9,6 +9,8 @@ host name of its own can be made to point there (DNS rebinding). So:
   Our own are those at the host that was asked for, and at the public address behind a proxy.
   What a phone's share sheet sends comes from the browser itself, which says so (`none`).
 * Token: whoever is not on this machine must know it (access.py).
+* Token: whoever is not on this machine must know it (access.py). Workers have tokens of their
+  own (cluster.py), which are good for nothing else.
 * Headers: nothing of ours runs in a frame or in a foreign page, no foreign script runs here.
 """
 
@@ -29,6 +31,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 OWN_SITES = ("same-origin", "none")  # Sec-Fetch-Site; none: the user typed the address
 SHARED = "/share"  # where a share sheet sends photos
 PUBLIC = "/static/"  # the program's own files, which are no secret
+WORKERS = "/cluster/v1/"
 
 HEADERS = {
     "Content-Security-Policy": "; ".join(
@@ -88,7 +91,7 @@ def init_app(app: Flask) -> None:
         if check_token is None:
             _check_host()
             return None
-        return None if request.path.startswith(PUBLIC) else check_token()
+        return None if request.path.startswith((PUBLIC, WORKERS)) else check_token()
 
     @app.after_request
     def add_headers(response: Response) -> Response:

@@ -123,6 +123,7 @@ class FileLogger(Logger):
 
 def end_connection_after_post(worker: ThreadWorker, request: Request) -> None:
     """Before a request is served: what is refused is not read to its end, and its connection must
-    be closed. An answer that promised otherwise would lose the client's next request."""
-    if request.method == "POST":
+    be closed. An answer that promised otherwise would lose the client's next request. What workers
+    post is short, so they keep their connections."""
+    if request.method == "POST" and "/cluster/v1/" not in request.path:
         request.force_close()

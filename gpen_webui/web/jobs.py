@@ -105,7 +105,8 @@ def show_job(job_id: str) -> Response:
     """A job with all its items."""
     store = job_service().store
     job = store.job(job_id)
-    return jsonify(job_json(job) | {"items": [item_json(item) for item in store.items(job_id)]})
+    items = [item_json(item) for item in store.items(job_id)]
+    return jsonify(job_json(job) | {"items": items, "machines": store.machines(job_id)})
 
 
 @blueprint.get("/<job_id>/versions")

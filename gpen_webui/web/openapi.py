@@ -196,6 +196,9 @@ OPERATIONS: dict[str, Operation] = {
     "models.start_download": Operation({202: json_of(MODELS)}),
     "models.cancel_download": Operation({200: json_of(MODELS)}),
     "models.bring_in": Operation({201: json_of(named("Model"))}, body=multipart({"file": BINARY})),
+    "workers.list_workers": Operation({200: json_of(named("Machines"))}),
+    "workers.change_worker": Operation({200: json_of(named("Machines"))}),
+    "workers.new_key": Operation({200: json_of(object_of({"key": TEXT, "join": TEXT}))}),
     "health.health": Operation({200: json_of(named("Health")), 503: json_of(named("Health"))}),
     "health.health_in_short": Operation(
         {200: json_of(named("Health")), 503: json_of(named("Health"))}

@@ -160,10 +160,56 @@ _HEALTH = {
     "watchers": INTEGER,
 }
 
+_MACHINE = {
+    "id": STRING,
+    "name": STRING,
+    "is_here": BOOLEAN,
+    "state": STRING,
+    "reason": or_null(STRING),
+    "problem": or_null(STRING),
+    "kind": STRING,
+    "device": or_null(STRING),
+    "engine": or_null(STRING),
+    "slots": INTEGER,
+    "busy": INTEGER,
+    "heard_seconds": or_null(NUMBER),
+    "restored": INTEGER,
+    "failed": INTEGER,
+    "per_minute": NUMBER,
+    "share": NUMBER,
+    "in_progress": array_of(
+        object_of(
+            {
+                "job": STRING,
+                "album": STRING,
+                "item": INTEGER,
+                "name": STRING,
+                "stage": STRING,
+                "seconds": NUMBER,
+            }
+        )
+    ),
+}
+
 SCHEMAS: dict[str, Schema] = {
     "Options": object_of(option_schemas(), optional=tuple(OPTIONS), more=False),
     "Job": object_of(_JOB),
-    "JobWithItems": object_of({**_JOB, "items": array_of(named("Item"))}),
+    "JobWithItems": object_of(
+        {**_JOB, "items": array_of(named("Item")), "machines": array_of(named("MachineShare"))}
+    ),
+    "MachineShare": object_of({"name": STRING, "kind": STRING, "photos": INTEGER}),
+    "Machine": object_of(_MACHINE),
+    "Machines": object_of(
+        {
+            "cluster": BOOLEAN,
+            "machines": array_of(named("Machine")),
+            "waiting": INTEGER,
+            "same_bytes": BOOLEAN,
+            "join": STRING,
+            "broker": object_of({"used": BOOLEAN, "problem": or_null(STRING)}),
+        },
+        optional=("waiting", "same_bytes", "join", "broker"),
+    ),
     "Item": object_of(_ITEM),
     "ItemWithReport": object_of({**_ITEM, "report": or_null(ANYTHING)}),
     "Preset": object_of({"id": STRING, "name": STRING, "options": ANYTHING}, more=False),

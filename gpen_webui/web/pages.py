@@ -108,6 +108,12 @@ def models() -> str:
     return render_template("models.html")
 
 
+@blueprint.get("/workers")
+def workers() -> str:
+    """The machines that restore."""
+    return render_template("workers.html")
+
+
 @blueprint.get("/manifest.webmanifest")
 def manifest() -> Response:
     """What a browser needs to install the pages like a program."""
@@ -181,6 +187,7 @@ def _for_all_templates() -> dict[str, object]:
         "automatic": automatic_options(),
         "own_presets": current_app.extensions["presets"].all,
         "command": COMMAND,
+        "has_workers": bool(settings().cluster),
     }
 
 

@@ -59,7 +59,7 @@ class IncomingFile:
         try:
             return self._file.write(data)
         except OSError as error:
-            raise _cannot_keep(error) from error
+            raise cannot_keep(error) from error
 
     def seek(self, position: int) -> int:
         """The parser rewinds a file when it is complete."""
@@ -71,7 +71,7 @@ class IncomingFile:
         try:
             self._file.close()
         except OSError as error:
-            raise _cannot_keep(error) from error
+            raise cannot_keep(error) from error
 
 
 class UploadRequest(Request):
@@ -90,7 +90,7 @@ class UploadRequest(Request):
             g.incoming.append(path)
             return IncomingFile(path, filename or "The file", limit)
         except OSError as error:
-            raise _cannot_keep(error) from error
+            raise cannot_keep(error) from error
 
 
 def init_app(app: Flask) -> None:
@@ -201,7 +201,8 @@ def _located(sent: FileStorage) -> tuple[Path, str] | None:
     return stream.path, sent.filename
 
 
-def _cannot_keep(error: OSError) -> NoRoomError:
+def cannot_keep(error: OSError) -> NoRoomError:
+    """Why the disk does not take what was sent, in words."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoRoomError("The disk is full; delete albums that you no longer need, or make room.")
     return NoRoomError(

@@ -24,12 +24,14 @@ from typing import TypeVar
 from gpen_webui.jobs.naming import is_legal, renamed_words
 from gpen_webui.jobs.records import Job, StoreError
 from gpen_webui.jobs.runner.failures import why_not_recorded
-from gpen_webui.jobs.runner.saving import CannotSaveError, Saver
+from gpen_webui.jobs.runner.machine_figures import MachineFigures
+from gpen_webui.jobs.runner.saving import CannotSaveError, DeliveredFile, Saver
 from gpen_webui.jobs.runner.task import Interrupted, Task
 from gpen_webui.jobs.runner.throughput import ThroughputEstimator
-from gpen_webui.jobs.store.claims import ClaimQueue
+from gpen_webui.jobs.store.claims import Claim, ClaimQueue
 from gpen_webui.jobs.store.commands import JobCommands
 from gpen_webui.jobs.store.jobs import Store
+from gpen_webui.jobs.store.machines import HERE, Machine
 from gpen_webui.logs import about
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport, RestoredFile
@@ -47,11 +49,14 @@ Value = TypeVar("Value")
 class Foreman:
     """See interface.JobRunner; below that, what workers ask and tell.
 
-    store_error: why the store cannot be written; None where it can.
+    store_error: why the store cannot be written; None where it can. here: this machine, where
+    others help it. figures: what each machine has done.
     """
 
     def __init__(self, store: Store, commands: JobCommands, claims: ClaimQueue, saver: Saver):
         self.store_error: str | None = None
+        self.here: Machine | None = None
+        self.figures = MachineFigures()
         self._store = store
         self._commands = commands
         self._claims = claims
@@ -69,16 +74,19 @@ class Foreman:
 
         photos_are_blamed: whether what it had in progress may have caused its death.
         """
-        self._claims.recover(photos_are_blamed)
+        self._claims.recover(photos_are_blamed, adopts=self.here is not None)
         for job_id in self._claims.ending_jobs():
             self._finish_job(job_id)
 
     def close(self) -> None:
-        """Hand out nothing more; items in progress wait again, unless they are being saved."""
+        """Hand out nothing more; items in progress wait again, unless they are being saved.
+
+        Those in the hands of other machines stay there: the next start adopts them.
+        """
         self._closing.set()
-        self._notify_workers()
-        with self._claiming, self._changed:  # whoever was claiming has done so
-            tasks = list(self._tasks)
+        self.notify_workers()
+        with self._claiming:  # whoever was claiming has done so
+            tasks = self.in_progress(HERE)
         for task in tasks:
             if task.stop():
                 with suppress(Exception):  # the next start takes it up
@@ -183,21 +191,34 @@ class Foreman:
         self.store_error = None
         return has_work
 
-    def claim(self) -> Task | None:
-        """The next item; None where there is none that may be begun now. Raises StoreError."""
+    def claim(self, machine: Machine | None = None, id: str = "") -> Task | None:
+        """The next item; None where there is none that may be begun now. Raises StoreError.
+
+        machine, id: another one that asks for it, and the claim's name. An item with which a
+        process has died is alone in the machine that tries it again.
+        """
+        machine = machine or self.here
         with self._claiming:
-            with self._changed:
-                in_progress = list(self._tasks)
+            in_progress = self.in_progress(machine.id if machine else HERE)
             if self.is_closing or any(task.claim.crashed_before for task in in_progress):
                 return None
-            claim = self._claims.claim(alone=not in_progress)
+            claim = self._claims.claim(not in_progress, machine, id)
             if claim is None:
                 return None
-            self._throughput.begin(claim.job_id)
-            task = Task(claim)
-            with self._changed:
-                self._tasks.add(task)
-            return task
+            return self.take_up(claim, machine)
+
+    def take_up(self, claim: Claim, machine: Machine | None) -> Task:
+        """The item is in a machine's hands."""
+        self._throughput.begin(claim.job_id)
+        task = Task(claim, machine)
+        with self._changed:
+            self._tasks.add(task)
+        return task
+
+    def in_progress(self, machine: str) -> list[Task]:
+        """The items in a machine's hands, by its id."""
+        with self._changed:
+            return [task for task in self._tasks if task.machine_id == machine]
 
     # What workers tell; all of it is retried while the store cannot be written
 
@@ -224,7 +245,7 @@ class Foreman:
         except Exception:  # no reason to give the photo up
             log.exception("a stage could not be told")
 
-    def save(self, task: Task, restored: RestoredFile) -> None:
+    def save(self, task: Task, restored: RestoredFile | DeliveredFile) -> None:
         """Save a result, and complete its report.
 
         Raises CannotSaveError, Interrupted where the item was stopped, StoreError when closing.
@@ -236,7 +257,7 @@ class Foreman:
         saving = time.perf_counter() - started
         report.seconds[Stage.SAVE] = round(report.seconds.get(Stage.SAVE, 0) + saving, 4)
 
-    def _place(self, task: Task, restored: RestoredFile) -> None:
+    def _place(self, task: Task, restored: RestoredFile | DeliveredFile) -> None:
         """Write a result, put it in its place and say where that is. Raises as `save`.
 
         Nothing is written before its place is on record: after a death, what lies at the
@@ -264,25 +285,47 @@ class Foreman:
                 restored.report.sidecars += sidecars
                 restored.report.warnings += refused_words
                 restored.report.superseded += self._saver.superseded_by(claim, restored.report)
-                self._saver.keep_thumbnails(claim, restored)
+                if isinstance(restored, RestoredFile):
+                    self._saver.keep_thumbnails(claim, restored)
                 return
         raise CannotSaveError(refused)
 
-    def finish(self, task: Task, report: ItemReport) -> None:
-        """The item has ended; what came of one that was cancelled meanwhile is removed.
+    def finish(self, task: Task, report: ItemReport) -> bool:
+        """The item has ended; what came of one that was cancelled meanwhile is removed, and it
+        is False.
 
         Raises StoreError when closing, and whatever else kept it from being recorded; then it
         must be released.
         """
         claim, pace = task.claim, self._throughput.finish(task.claim.job_id)
+        if task.machine:
+            report.restored_by = {"machine": task.machine.name, "kind": task.machine.kind}
         is_ours = self._retry_until_stored(
             lambda: self._claims.finish(claim, report, task.result_size, pace)
         )
         if is_ours:
             self._saver.forget(claim)
             self._saver.remove_superseded(claim, report)
+            self.figures.note(task.machine_id, is_restored=not report.error)
         else:
             self._saver.discard(claim, task.place)
+        return is_ours
+
+    def crashed(self, task: Task) -> None:
+        """A process of another machine died with the item in progress."""
+        machine = task.machine
+        assert machine is not None, "what this process had dies with it"
+        self._throughput.forget(task.claim.job_id)
+        self._retry_until_stored(lambda: self._claims.crashed(task.claim, machine), MemoryError)
+        self.figures.note(machine.id, is_restored=False)
+
+    def forgive(self, machine: str) -> None:
+        """No photo is to blame for this machine's crashes."""
+        self._retry_until_stored(lambda: self._claims.forgive(machine))
+
+    def pause_because(self, task: Task, reason: str) -> None:
+        """An item's job pauses; the item stays in its machine's hands. Raises StoreError."""
+        self._claims.pause(task.claim.job_id, reason)
 
     def release(self, task: Task, reason: str | None = None) -> None:
         """Put an item back, without its result; reason: its job pauses because of it."""
@@ -298,7 +341,7 @@ class Foreman:
         task.over.set()
         with self._changed:
             self._tasks.discard(task)
-        self._notify_workers()
+        self.notify_workers()
         with suppress(StoreError, MemoryError):  # closing; the next start takes it up
             self._retry_until_stored(lambda: self._finish_job(task.claim.job_id), MemoryError)
 
@@ -353,10 +396,10 @@ class Foreman:
                     raise
 
     def _changed_job(self, job_id: str) -> Job:
-        self._notify_workers()
+        self.notify_workers()
         return self._store.job(job_id)
 
-    def _notify_workers(self) -> None:
+    def notify_workers(self) -> None:
         """There may be something to do."""
         with self._changed:
             self._changes += 1

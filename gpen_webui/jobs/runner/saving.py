@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -12,6 +13,7 @@ from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import write_report
 from gpen_webui.files.placing import (
     NameRefusedError,
+    move_staged,
     place,
     place_beside,
     put_back,
@@ -38,6 +40,19 @@ class CannotSaveError(UserError):
     """The results folder takes nothing: full, read-only, removed. No photo is to blame."""
 
 
+@dataclass
+class DeliveredFile:
+    """A photo that another machine has restored; as pipeline.RestoredFile.
+
+    data: where its result was received to, or the original where that is passed on.
+    """
+
+    data: Path | BinaryIO
+    suffix: str
+    report: ItemReport
+    modified_ns: int | None = None
+
+
 class Saver:
     """Writes into the results folders of the store's jobs. Thread-safe.
 
@@ -57,15 +72,17 @@ class Saver:
         self._store = store
 
     def write_staged(
-        self, claim: Claim, data: bytes | BinaryIO, modified_ns: int | None = None
+        self, claim: Claim, data: bytes | BinaryIO | Path, modified_ns: int | None = None
     ) -> int:
         """Write a result whole, out of sight, with this date; its size in bytes.
 
-        Raises CannotSaveError.
+        data: also a complete file beside the staged ones, which is moved. Raises CannotSaveError.
         """
         folder = self._folder(claim)
         try:
             self._make(folder, claim.job_id)
+            if isinstance(data, Path):
+                return move_staged(claim.staged, data, modified_ns)
             return write_staged(claim.staged, data, modified_ns)
         except OSError as error:
             raise CannotSaveError(_in_words(error, folder)) from error

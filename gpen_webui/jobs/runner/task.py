@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from threading import Event, Lock
 
 from gpen_webui.jobs.store.claims import Claim
+from gpen_webui.jobs.store.machines import HERE, Machine
 from gpen_webui.models.installed import InstalledModel
 from gpen_webui.states import Stage
 
@@ -23,12 +24,15 @@ class Task:
     model, started: what it is restored with, and since when (time.monotonic); None while that
     model is loading. stage: the last one entered. progress_told: when its progress was
     recorded last (time.monotonic). result_size: of the saved result, bytes.
-    place: where that lies, or may lie. over: set when the worker has let go of it.
+    place: where that lies, or may lie. over: set when the worker has let go of it. machine: whose
+    it is, where there are several. since: of the claim (time.monotonic).
     """
 
-    def __init__(self, claim: Claim):
+    def __init__(self, claim: Claim, machine: Machine | None = None):
         self.claim = claim
+        self.machine = machine
         self.worker = ""
+        self.since = time.monotonic()
         self.model: InstalledModel | None = None
         self.started: float | None = None
         self.stage: str = Stage.OPEN
@@ -49,6 +53,16 @@ class Task:
         with self._lock:
             self._check()
             self._is_settled = True
+
+    def reopen(self) -> None:
+        """The worker could not bring it to its end yet: somebody else may decide again."""
+        with self._lock:
+            self._is_settled = False
+
+    @property
+    def machine_id(self) -> str:
+        """Of the machine in whose hands it is."""
+        return self.machine.id if self.machine else HERE
 
     def stop(self) -> bool:
         """Somebody else decides: what the worker still brings must not be used.

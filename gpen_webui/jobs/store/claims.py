@@ -16,6 +16,17 @@ from gpen_webui.files.placing import is_there, put_back, remove_placed
 from gpen_webui.jobs.records import UnknownJobError
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
+from gpen_webui.jobs.store.machines import (
+    MAX_CRASHES,
+    RUNNING_CLAIMS,
+    Machine,
+    add_crash,
+    add_share,
+    end_claim,
+    next_item,
+    record_claim,
+    take_back_crashes,
+)
 from gpen_webui.jobs.store.transactions import ITEM_COLUMNS, Change, item_row
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.formats import with_photo_suffix
@@ -24,7 +35,6 @@ from gpen_webui.states import ACTIVE_JOBS, RESTORED_ITEMS, ItemState, JobState
 
 log = logging.getLogger(__name__)
 
-MAX_CRASHES = 3
 EARLIER_KEPT = "The new settings could not be applied, so the earlier result was kept."
 
 # Photo jobs first, then the album that has waited longest; in it the photos in their order,
@@ -53,7 +63,8 @@ class Claim:
     crashed_before: the process died with it in progress before, so it must be run alone, lest an
     innocent neighbour is blamed for the next death. staged: where its result is written before it
     gets its place. earlier: the place of the result that it has already, of earlier_size bytes,
-    which is set_aside when this one's takes the same place.
+    which is set_aside when this one's takes the same place. id: a random one, where it is in
+    another machine's hands.
     """
 
     job_id: str
@@ -64,12 +75,14 @@ class Claim:
     name: str
     source: Path | Original
     sha256: str
+    size: int
     staged: Path
     folder: str
     options: RestoreOptions
     earlier: PurePosixPath | None
     earlier_size: int
     set_aside: Path
+    id: str = ""
 
 
 class ClaimQueue:
@@ -79,17 +92,17 @@ class ClaimQueue:
         self._files = files
         self._database = database
 
-    def claim(self, alone: bool) -> Claim | None:
-        """Take the next item; None where there is none. alone: no other item is in progress."""
+    def claim(self, alone: bool, machine: Machine | None = None, id: str = "") -> Claim | None:
+        """Take the next item; None where there is none. alone: no other item is in progress.
+
+        machine: who takes it, where there are several; then alone: none is in progress there.
+        id: a random one, for a machine that is not this one.
+        """
         with self._database.changing(durable=False) as change:
-            found = change.sql.execute(NEXT_JOB).fetchone()
+            found = _next_item(change) if machine is None else next_item(change, machine)
             if found is None:
                 return None
-            job = change.job_row(found["id"])
-            item = (
-                change.sql.execute(NEXT_TO_REDO, (job["id"],)).fetchone()
-                or change.sql.execute(NEXT_ITEM, (job["id"],)).fetchone()
-            )
+            job, item = found
             if item["crashes"] and not alone:
                 return None
             if job["state"] == JobState.WAITING:
@@ -98,6 +111,21 @@ class ClaimQueue:
             change.set_job(job["id"], turn=turn)
             attempt = item["attempt"] + 1
             change.item(job["id"], item["n"], state=ItemState.RUNNING, attempt=attempt)
+            if machine is not None:
+                record_claim(change, id, job["id"], item["n"], attempt, machine)
+            return self._claim_of(job, item, attempt, id)
+
+    def adopted(self) -> list[tuple[str, Claim]]:
+        """What other machines had in their hands when the last process ended, and which."""
+        found = []
+        with self._database.changing(durable=False) as change:
+            for row in change.sql.execute(RUNNING_CLAIMS).fetchall():
+                job, item = change.job_row(row["job"]), item_row(change.sql, row["job"], row["n"])
+                claim = self._claim_of(job, item, row["attempt"], row["id"])
+                found.append((row["worker"], claim))
+        return found
+
+    def _claim_of(self, job: dict, item: sqlite3.Row, attempt: int, id: str) -> Claim:
         return Claim(
             job_id=job["id"],
             n=item["n"],
@@ -107,12 +135,14 @@ class ClaimQueue:
             name=item["name"],
             source=self._files.original(item["source"], item["owned"]),
             sha256=item["sha256"],
+            size=item["size"],
             staged=self._files.staged(job["id"], item["n"]),
             folder=job["folder"],
             options=RestoreOptions(**json.loads(item["options"] or job["options"])),
             earlier=PurePosixPath(item["result"]) if item["result"] else None,
             earlier_size=item["result_size"],
             set_aside=self._files.set_aside(job["id"], item["n"], attempt),
+            id=id,
         )
 
     def check_store(self) -> None:
@@ -176,6 +206,7 @@ class ClaimQueue:
                 change.set_job(claim.job_id, pace=pace)
             if report.error and claim.earlier:
                 keep_earlier(change, claim.job_id, claim.n, report.error["message"])
+                _end_remote(change, claim)
                 return True
             change.item(
                 claim.job_id,
@@ -190,6 +221,9 @@ class ClaimQueue:
                 warnings=json.dumps(report.warnings),
                 report=json.dumps(report.as_dict()),
             )
+            if by := report.restored_by:
+                add_share(change, claim.job_id, by["machine"], by["kind"], 1)
+            _end_remote(change, claim)
         return True
 
     def release(self, claim: Claim, reason: str | None = None) -> bool:
@@ -201,9 +235,31 @@ class ClaimQueue:
             if not _claimed(change, claim):
                 return False
             change.item(claim.job_id, claim.n, state=ItemState.WAITING, stage=None)
+            _end_remote(change, claim)
             if reason and change.job_row(claim.job_id)["state"] in ACTIVE_JOBS:
                 change.job(claim.job_id, state=JobState.PAUSED, reason=reason)
         return True
+
+    def crashed(self, claim: Claim, machine: Machine) -> bool:
+        """A worker's process died with this item: it waits again, or has failed.
+
+        It is left out after MAX_CRASHES, on two machines at least where there are so many.
+        False where the item is no longer this worker's.
+        """
+        with self._database.changing() as change:
+            row = _claimed(change, claim)
+            if row is None:
+                return False
+            machines = add_crash(change, claim.job_id, claim.n, machine)
+            is_proven = machines > 1 or not machine.has_company
+            self._count_crash(change, claim.job_id, row, 1, is_proven)
+            _end_remote(change, claim)
+        return True
+
+    def forgive(self, worker: str) -> None:
+        """This machine's crashes were its own fault, and not that of the photos."""
+        with self._database.changing() as change:
+            take_back_crashes(change, worker)
 
     def pause(self, job_id: str, reason: str) -> None:
         """Pause a job because it cannot go on."""
@@ -228,11 +284,12 @@ class ClaimQueue:
             elif state != JobState.DONE and not counts["waiting"] and not counts["running"]:
                 change.job(job_id, state=JobState.DONE, reason=None, finished=time.time())
 
-    def recover(self, is_blamed: bool = True) -> None:
+    def recover(self, is_blamed: bool = True, adopts: bool = False) -> None:
         """After the death of a process: what it had in progress waits again, or has failed.
 
-        is_blamed: whether one of these items may have caused it. Results that it placed, but
-        did not record, are removed: they will be made again.
+        is_blamed: whether one of these items may have caused it. adopts: whether those in the
+        hands of other machines stay there; else they wait again, and are not blamed. Results that
+        it placed, but did not record, are removed: they will be made again.
         """
         for staged, job_id, n in self._files.staged_results():
             self._remove_unrecorded(staged, job_id, n)
@@ -243,8 +300,13 @@ class ClaimQueue:
                 "SELECT job, n FROM items JOIN jobs ON jobs.id = job "
                 "WHERE items.state = 'running' AND jobs.running AND NOT deleted"
             )
+            remote = {(row["job"], row["n"]) for row in change.sql.execute(RUNNING_CLAIMS)}
             for job_id, n in change.sql.execute(query).fetchall():
-                self._recover_item(change, job_id, n, is_blamed)
+                row = item_row(change.sql, job_id, n)
+                if (job_id, n) not in remote:
+                    self._count_crash(change, job_id, row, int(is_blamed))
+                elif not adopts:
+                    self._count_crash(change, job_id, row, 0)
 
     def ending_jobs(self, job_id: str | None = None) -> list[str]:
         """Jobs that have nothing left to do, but whose end is not recorded; of all, or of one."""
@@ -288,10 +350,12 @@ class ClaimQueue:
         except OSError:  # the next start tries again
             log.exception("the earlier result %s could not be put back", path)
 
-    def _recover_item(self, change: Change, job_id: str, n: int, is_blamed: bool) -> None:
-        row = item_row(change.sql, job_id, n)
-        crashes = row["crashes"] + is_blamed
-        if crashes < MAX_CRASHES:
+    def _count_crash(
+        self, change: Change, job_id: str, row: sqlite3.Row, more: int, is_proven: bool = True
+    ) -> None:
+        """Let an item wait again, or fail where it is proven to be what makes processes die."""
+        crashes, n = row["crashes"] + more, row["n"]
+        if crashes < MAX_CRASHES or not is_proven:
             change.item(job_id, n, state=ItemState.WAITING, stage=None, crashes=crashes)
             return
         message = f"{row['name']} crashed the restorer {MAX_CRASHES} times and was left out."
@@ -375,6 +439,24 @@ def keep_earlier(change: Change, job_id: str, n: int, why: str | None = None) ->
         report=json.dumps(report) if text else None,
         options=None if own in (None, as_the_job) else json.dumps(own),
     )
+
+
+def _next_item(change: Change) -> tuple[dict, sqlite3.Row] | None:
+    """The row of a job and that of its item that is next, where there is one machine."""
+    found = change.sql.execute(NEXT_JOB).fetchone()
+    if found is None:
+        return None
+    job = change.job_row(found["id"])
+    item = (
+        change.sql.execute(NEXT_TO_REDO, (job["id"],)).fetchone()
+        or change.sql.execute(NEXT_ITEM, (job["id"],)).fetchone()
+    )
+    return job, item
+
+
+def _end_remote(change: Change, claim: Claim) -> None:
+    if claim.id:
+        end_claim(change, claim.id, claim.job_id, claim.n)
 
 
 def _attempted(change: Change, claim: Claim) -> sqlite3.Row | None:

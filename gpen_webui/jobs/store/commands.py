@@ -12,6 +12,7 @@ from gpen_webui.jobs.store.claims import keep_earlier
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.jobs.store.jobs import describe_job, insert_job, job_of_key, new_job_id
+from gpen_webui.jobs.store.machines import forget_crashes
 from gpen_webui.jobs.store.removal import Remover
 from gpen_webui.jobs.store.transactions import Change, item_row, job_row
 from gpen_webui.options import RestoreOptions
@@ -93,6 +94,7 @@ class JobCommands:
                 raise JobConflictError(f"No photo of “{job['name']}” has failed.")
             self._go_on(change, job)
             change.items_in(job_id, (ItemState.FAILED,), ItemState.WAITING, crashes=0, **NOT_BEGUN)
+            forget_crashes(change, job_id)
 
     def restore_rest(self, job_id: str) -> None:
         """Cancelled items of a job that has ended -> waiting; the others stay as they are."""

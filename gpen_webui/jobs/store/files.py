@@ -11,6 +11,7 @@
     staging/<job>-<n>      results that are not on record
     earlier/<job>-<n>-<k>  results in whose places attempt k has put others, not on record yet
     thumbnails/...         for the reports that people read, until those are written
+    received/<claim>.*     results that other machines deliver
 
 The results themselves lie in outputs/, in a folder for each job. Whatever lies in uploads/
 was promised to somebody: it is removed with its job and never else.
@@ -60,6 +61,7 @@ class StoreFiles:
         self.incoming = self.root / "incoming"
         self.uploads = self.root / "uploads"
         self.staging = self.root / "staging"
+        self.received = self.root / "received"
         self.names = self.root / "names"
         self.sidecars = self.root / "sidecars"
         self.earlier = self.root / "earlier"

@@ -108,6 +108,16 @@ class Lookup:
             query = "SELECT name, crashes FROM items WHERE job = ? AND crashes > 0"
             return dict(connection.execute(query, (job_id,)).fetchall())
 
+    def machines(self, job_id: str) -> list[dict]:
+        """Who restored how many photos of a job: {name, kind, photos}; [] where it was this one
+        alone."""
+        with self._database.reading() as connection:
+            query = (
+                "SELECT machine AS name, kind, photos FROM shares "
+                "WHERE job = ? AND photos ORDER BY photos DESC, name"
+            )
+            return [dict(row) for row in connection.execute(query, (job_id,))]
+
     def original(self, job_id: str, n: int) -> Path | Original:
         """The file that an item restores; it may be gone where it is not our copy."""
         with self._database.reading() as connection:

@@ -45,7 +45,7 @@ VERSION_1 = (
 
 # What the third version added.
 OWN_OPTIONS = "options TEXT CHECK (options IS NULL OR json_valid(options))"
-*_SINCE_2, ITEMS_TO_REDO = schema.STATEMENTS
+*_SINCE_2, ITEMS_TO_REDO = schema.PHOTO_STATEMENTS
 VERSION_2 = tuple(statement.replace(f"{OWN_OPTIONS}, ", "") for statement in _SINCE_2)
 
 COUNT_ITEMS = """
@@ -93,9 +93,11 @@ def _from_1_to_2(connection: sqlite3.Connection) -> None:
 
 
 def _from_2_to_3(connection: sqlite3.Connection) -> None:
-    """Photos may have options of their own."""
+    """Photos may have options of their own; tables for several machines."""
     connection.execute(f"ALTER TABLE items ADD COLUMN {OWN_OPTIONS}")
     connection.execute(ITEMS_TO_REDO)
+    for statement in schema.CLUSTER_STATEMENTS:
+        connection.execute(statement)
 
 
 def _copy(connection: sqlite3.Connection, table: str) -> None:

@@ -11,6 +11,7 @@ from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.jobs.store.lookup import files_of, superseded_files
+from gpen_webui.jobs.store.machines import forget_job
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class Remover:
                 change.sql.execute(delete, (job["number"], last))
         with self._database.changing() as change:
             change.sql.execute("DELETE FROM events WHERE job = ?", (job["number"],))
+            forget_job(change.sql, job_id)
             change.sql.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
 
     def _remove_reports(self, folder: str) -> None:

@@ -80,6 +80,8 @@ def _salvage(damaged: Path, target: Path) -> int:
                 _insert(store, "events", map(whole_event, _events(source, job, seq)))
             if version < schema.VERSION:
                 migrate(store, version)
+            for table in ("workers", "join_keys"):
+                _insert(store, table, _machines(source, table))
             store.execute("COMMIT")
             return rows
 
@@ -116,7 +118,7 @@ class _StepLimit:
 
 
 def _version_of(source: sqlite3.Connection) -> int | None:
-    """The version of a store, told by its tables; None where they are damaged."""
+    """The version of a store, told by the tables of jobs; None where they are damaged."""
     try:
         columns = columns_in(source)
     except UNREADABLE:
@@ -143,6 +145,14 @@ def _rows(source: sqlite3.Connection, table: str) -> Iterator[dict]:
     except UNREADABLE:
         last = ROWS_PER_PAGE * _pages(source)
     yield from _readable(source, query, (), 0, last)
+
+
+def _machines(source: sqlite3.Connection, table: str) -> list[dict]:
+    """The machines that have joined, or what lets them; where they are lost they join again."""
+    try:
+        return [dict(row) for row in source.execute(f"SELECT * FROM {table}")]
+    except UNREADABLE:
+        return []
 
 
 def _events(source: sqlite3.Connection, job: str | int, seq: int) -> Iterator[dict]:

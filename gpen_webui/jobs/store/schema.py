@@ -110,6 +110,44 @@ CREATE INDEX items_by_result ON items (job, folded);
 CREATE INDEX items_to_redo ON items (job, n) WHERE state = 'waiting' AND options IS NOT NULL
 """
 
+# What several machines need; empty while there is one.
+CLUSTER = """
+CREATE TABLE workers (        -- machines that have joined
+    id TEXT PRIMARY KEY,
+    machine TEXT NOT NULL,    -- the name that its own folder keeps
+    name TEXT NOT NULL,
+    token TEXT,               -- SHA-256
+    state TEXT NOT NULL,
+    drained INTEGER NOT NULL,
+    reason TEXT,
+    kind TEXT NOT NULL,
+    about TEXT CHECK (json_valid(about))
+) WITHOUT ROWID;
+CREATE TABLE remote_claims (  -- valid while the item is running in this attempt
+    id TEXT,
+    job TEXT,
+    n INTEGER,
+    attempt INTEGER,
+    worker TEXT,
+    PRIMARY KEY (job, n)
+) WITHOUT ROWID;
+CREATE TABLE crashes (        -- of a worker's process, with this item in progress
+    job TEXT,
+    n INTEGER,
+    worker TEXT,
+    number INTEGER,
+    PRIMARY KEY (job, n, worker)
+) WITHOUT ROWID;
+CREATE TABLE shares (         -- who restored how many photos of a job
+    job TEXT,
+    machine TEXT,
+    kind TEXT,
+    photos INTEGER,
+    PRIMARY KEY (job, machine, kind)
+) WITHOUT ROWID;
+CREATE TABLE join_keys (hash TEXT PRIMARY KEY) WITHOUT ROWID
+"""
+
 
 def _compact(statement: str) -> str:
     """Without comments: SQLite keeps what it is given, and all of it must fit into one page.
@@ -119,5 +157,7 @@ def _compact(statement: str) -> str:
     return " ".join(re.sub(r"--.*", "", statement).split())
 
 
-STATEMENTS = tuple(map(_compact, (JOBS, ITEMS, EVENTS, *INDEXES.split(";"))))
-TABLES = ("jobs", "items", "events")
+PHOTO_STATEMENTS = tuple(map(_compact, (JOBS, ITEMS, EVENTS, *INDEXES.split(";"))))
+CLUSTER_STATEMENTS = tuple(map(_compact, CLUSTER.split(";")))
+STATEMENTS = PHOTO_STATEMENTS + CLUSTER_STATEMENTS
+TABLES = ("jobs", "items", "events")  # those that hold what cannot be made again

@@ -1,6 +1,6 @@
 // An album's state and settings in words, and what can be done with it now.
 
-/** @import { Job } from "../shared/types.d.ts" */
+/** @import { Job, MachineShare } from "../shared/types.d.ts" */
 
 import { find } from "../shared/dom.js";
 import { allowed, canAsk } from "../shared/notify.js";
@@ -8,6 +8,9 @@ import { bytes, count, say, settings } from "../shared/words.js";
 import { ACTIVE_JOBS, ENDED_JOBS, JobState } from "../states.js";
 
 export class AlbumHeader {
+  /** Who restored it. @type {MachineShare[]} */
+  machines = [];
+
   /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
@@ -22,6 +25,7 @@ export class AlbumHeader {
     this.chip.dataset.state = state;
     this.chip.textContent = say(`state.${state}`);
     const facts = [count("photos", job.counts.total), settings(job.options), bytes(job.bytes)];
+    if (this.machines.length > 1) facts.push(machinesInWords(this.machines));
     find("#summary", this.root).textContent = facts.join(" · ");
     this.reason.hidden = !job.reason;
     this.reason.textContent = job.reason ?? "";
@@ -52,4 +56,11 @@ export class AlbumHeader {
  */
 function shownState({ state, counts }) {
   return state === JobState.WAITING && counts.running ? JobState.RUNNING : state;
+}
+
+/** @param {MachineShare[]} machines */
+function machinesInWords(machines) {
+  const n = new Set(machines.map(({ name }) => name)).size;
+  const kinds = new Set(machines.map(({ kind }) => kind)).size;
+  return say(kinds > 1 ? "machines.kinds" : "machines.one_kind", { n, kinds });
 }

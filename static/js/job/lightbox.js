@@ -124,6 +124,8 @@ export class Lightbox {
       facts.push(restored ? count("faces", restored) : say("faces.none"));
     }
     if (item.seconds && !UNFINISHED_ITEMS.includes(item.state)) facts.push(duration(item.seconds));
+    const name = item.report?.restored_by?.machine;
+    if (name) facts.push(say("machine.by", { name }));
     find("#photo-facts", this.dialog).textContent = facts.join(" · ");
     const notes = [item.error?.message, ...item.warnings];
     this.note.textContent = notes.filter(Boolean).join(" ");

@@ -44,8 +44,9 @@ class AlbumPage {
     await attempt(
       async () => {
         /** @type {JobWithItems} */
-        const { items, ...job } = await get(jobPath(this.id));
+        const { items, machines, ...job } = await get(jobPath(this.id));
         this.#job = job;
+        this.header.machines = machines;
         this.#draw(job);
         for (const { n, error } of items) this.failures.set(n, error);
         this.grid.fill(items);
@@ -162,7 +163,8 @@ class AlbumPage {
     await attempt(
       async () => {
         /** @type {JobWithItems} */
-        const { items: _items, ...now } = await get(jobPath(this.id));
+        const { items: _items, machines, ...now } = await get(jobPath(this.id));
+        this.header.machines = machines;
         const job = { ...now, seq: this.#job?.seq ?? now.seq };
         this.#job = job;
         this.#draw(job);

@@ -64,6 +64,7 @@ export type Report = {
   turn?: number;
   suggestions?: Suggestion[];
   model?: string | null;
+  restored_by?: { machine: string; kind: string };
 };
 
 export type Item = {
@@ -111,7 +112,47 @@ export type Version = {
   created: number;
 };
 
-export type JobWithItems = Job & { items: Item[] };
+/** machines: who restored it, where it was not this machine alone. */
+export type JobWithItems = Job & { items: Item[]; machines: MachineShare[] };
+
+export type MachineShare = { name: string; kind: string; photos: number };
+
+export type PhotoInProgress = {
+  job: string;
+  album: string;
+  item: number;
+  name: string;
+  stage: string;
+  seconds: number;
+};
+
+/** heard_seconds: ago; null where it was not heard since the start. share: 0 to 1. */
+export type Machine = {
+  id: string;
+  name: string;
+  is_here: boolean;
+  state: string;
+  reason: string | null;
+  problem: string | null;
+  kind: string;
+  device: string | null;
+  engine: string | null;
+  slots: number;
+  busy: number;
+  heard_seconds: number | null;
+  restored: number;
+  failed: number;
+  per_minute: number;
+  share: number;
+  in_progress: PhotoInProgress[];
+};
+
+export type MachinesAnswer = {
+  waiting: number;
+  broker: { used: boolean; problem: string | null };
+  join: string;
+  machines: Machine[];
+};
 
 export type JobEvent = {
   seq: number;

@@ -1,4 +1,4 @@
-"""A store of the first version is brought up to date, also where it is damaged."""
+"""A store of an earlier version is brought up to date, also where it is damaged."""
 
 import json
 import sqlite3
@@ -9,24 +9,31 @@ from pathlib import Path
 import pytest
 
 from gpen_webui.jobs.store.backups import backup_paths
+from gpen_webui.jobs.store.schema import VERSION
 from tests.damaged_store import PAGE, truncate
 from tests.jobs_kit import JobsHarness, check_nothing_lost, wait_for_state
 
 pytest_plugins = ["tests.jobs_fixtures"]
 
 
+@pytest.fixture(params=range(1, VERSION))
+def version(request: pytest.FixtureRequest) -> int:
+    return request.param
+
+
 @pytest.fixture
-def version_1(harness: JobsHarness, tmp_path: Path) -> dict:
-    """Outputs as the first version left them in the middle of its work; what it knew."""
-    with zipfile.ZipFile(Path(__file__).parent / "data" / "store-version-1.zip") as archive:
+def earlier(version: int, harness: JobsHarness, tmp_path: Path) -> dict:
+    """Outputs as that version left them in the middle of its work; what it knew."""
+    data = Path(__file__).parent / "data" / f"store-version-{version}.zip"
+    with zipfile.ZipFile(data) as archive:
         archive.extractall(tmp_path)
     return json.loads((tmp_path / "expected.json").read_text("utf-8"))
 
 
-def test_a_store_of_the_first_version_is_brought_up_to_date(harness: JobsHarness, version_1: dict):
+def test_a_store_of_an_earlier_version_is_brought_up_to_date(harness: JobsHarness, earlier: dict):
     service = harness.open()
     assert service.rescue is None
-    for job_id, expected in version_1.items():
+    for job_id, expected in earlier.items():
         job = service.store.job(job_id)
         shown = job.as_dict() | {"folder": job.folder.name if job.folder else None}
         events = service.events.replay(job_id)
@@ -41,7 +48,7 @@ def test_a_store_of_the_first_version_is_brought_up_to_date(harness: JobsHarness
                 assert service.store.result(job_id, item.n).is_file()
             was = expected["items"][item.n]
             assert (item.name, item.key, item.sha256) == (was["name"], was["key"], was["sha256"])
-    for job_id, expected in version_1.items():
+    for job_id, expected in earlier.items():
         job = service.store.job(job_id)
         if expected["job"]["state"] in ("running", "waiting"):
             job = wait_for_state(service, job, "done")
@@ -49,7 +56,9 @@ def test_a_store_of_the_first_version_is_brought_up_to_date(harness: JobsHarness
             check_nothing_lost(service, job)
 
 
-def test_the_first_version_is_backed_up_before_it_is_changed(harness: JobsHarness, version_1: dict):
+def test_an_earlier_version_is_backed_up_before_it_is_changed(
+    harness: JobsHarness, earlier: dict, version: int
+):
     harness.open()
     harness.close()
     stores = backup_paths(harness.outputs / ".gpen-webui" / "jobs.sqlite")
@@ -57,14 +66,14 @@ def test_the_first_version_is_backed_up_before_it_is_changed(harness: JobsHarnes
     for path in stores:
         with closing(sqlite3.connect(path)) as backup:
             versions.append(backup.execute("PRAGMA user_version").fetchone()[0])
-    assert versions == [3, 1]
+    assert versions == [VERSION, version]
 
 
-def test_a_damaged_store_of_the_first_version_is_read_too(harness: JobsHarness, version_1: dict):
+def test_a_damaged_store_of_an_earlier_version_is_read_too(harness: JobsHarness, earlier: dict):
     store = harness.outputs / ".gpen-webui" / "jobs.sqlite"
     truncate(store, store.stat().st_size - PAGE)
     service = harness.open()
     found = {job.id: job for job in service.store.jobs(limit=50)}
     total = sum(job.counts["total"] for job in found.values())
-    assert total >= sum(expected["job"]["counts"]["total"] for expected in version_1.values()) - 1
-    assert set(version_1) <= set(found)
+    assert total >= sum(expected["job"]["counts"]["total"] for expected in earlier.values()) - 1
+    assert set(earlier) <= set(found)

@@ -1,0 +1,56 @@
+"""Dataclasses to JSON and back, with every value's type looked at on the way in."""
+
+from __future__ import annotations
+
+import types
+from dataclasses import MISSING, asdict, fields, is_dataclass
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from gpen_webui.errors import UserError
+
+Message = TypeVar("Message")
+
+
+class MessageError(UserError):
+    """A message of the cluster's protocol is not what it has to be."""
+
+
+def to_json(message: Any) -> dict:
+    """What `from_json` makes the same message of."""
+    return asdict(message)
+
+
+def from_json(kind: type[Message], value: object) -> Message:
+    """The message that a JSON value holds; fields that are not known are left out.
+
+    Raises MessageError where a field is missing or of another type.
+    """
+    if not isinstance(value, dict):
+        raise MessageError(f"A {kind.__name__} must be a JSON object.")
+    hints, values = get_type_hints(kind), {}
+    for field in fields(kind):  # type: ignore[arg-type]
+        if field.name in value:
+            values[field.name] = _checked(value[field.name], hints[field.name], field.name)
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise MessageError(f"A {kind.__name__} needs “{field.name}”.")
+    return kind(**values)
+
+
+def _checked(value: Any, hint: Any, name: str) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        [hint] = [each for each in arguments if each is not type(None)]
+        return _checked(value, hint, name)
+    if origin is list and isinstance(value, list):
+        return [_checked(each, arguments[0], name) for each in value]
+    if origin is dict and isinstance(value, dict):
+        return value
+    if is_dataclass(hint):
+        return from_json(hint, value)  # type: ignore[arg-type]
+    if hint is float and type(value) is int:
+        return float(value)
+    if isinstance(hint, type) and type(value) is hint:
+        return value
+    raise MessageError(f"“{name}” is of the wrong type.")

@@ -1,0 +1,49 @@
+"""A real Redis on a free port; tests that need it are skipped where there is none."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.waiting import wait_for
+
+
+class RedisServer:
+    """Can be stopped and started again; it keeps nothing."""
+
+    def __init__(self, folder: Path):
+        found = shutil.which("redis-server")
+        if found is None:
+            pytest.skip("needs redis-server, which is not on the PATH")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}"
+        self.client = redis.Redis(port=self.port)
+        self._command = [
+            found, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir",
+            str(folder),
+        ]  # fmt: skip
+        self._process: subprocess.Popen | None = None
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        wait_for(self._answers)
+
+    def stop(self, number: int = signal.SIGKILL) -> None:
+        if self._process:
+            self._process.send_signal(number)
+            self._process.wait()
+
+    def _answers(self) -> bool:
+        with suppress(redis.ConnectionError):
+            return self.client.ping()
+        return False
