@@ -17,9 +17,11 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import cv2
@@ -170,23 +172,25 @@ def open_restorer(settings: Settings, workers: int) -> Restorer:
     # Each worker also resizes and blends; together they get the cores once, not each.
     cv2.setNumThreads(max(1, cpu_cores() // workers))
 
+    cache = settings.models / ".cache"
+    detector = FaceDetector(workers=workers, cache=cache)
     opening: dict[str, Any] = {
         "device": settings.device,
         "precision": settings.precision,
         "workers": workers,
-        "cache": settings.models / ".cache",
+        "cache": cache,
     }
 
     def open_model(model: InstalledModel) -> Engine:
         return open_engine(model, **opening)
 
+    with suppress(RuntimeError):  # no thread: the first photo opens it
+        Thread(target=detector.prepare, name="open-detector", daemon=True).start()
     model = find_model(settings.model, settings.models)
     small = small_face_model(model, settings.models) if settings.model is None else None
     engine = open_model(model)
     small_faces = SmallFaces(open_model(small), small) if small else None
-    return Restorer(
-        engine, FaceDetector(), model, small_faces, partial(open_tile_engine, **opening)
-    )
+    return Restorer(engine, detector, model, small_faces, partial(open_tile_engine, **opening))
 
 
 def restore_stages(

@@ -13,11 +13,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gpen_webui.errors import UserError
 from gpen_webui.face_numbers import Box, DrawnBox
+from gpen_webui.faces.centerface_network import CenterFaceNetwork
 from gpen_webui.faces.turn import box_turned_back, points_turned_back
 from gpen_webui.folders import BUNDLED
-from gpen_webui.thread_network import ThreadNetwork
 
 WEIGHTS = BUNDLED / "models" / "centerface.onnx"
 BAND_PIXELS = 1_250_000  # given to the network at once: it takes 220 bytes for each
@@ -27,11 +26,6 @@ MAX_OVERLAP = 0.3  # of two boxes that share more of their union, only the bette
 MAX_INSIDE = 0.6  # nor is one a face that lies so much inside a better one (an eye, a hand)
 STRIDE = 4  # one cell of the output map is 4 x 4 input pixels
 MULTIPLE = 32  # the network halves its input five times
-OUTPUTS = ("537", "538", "539", "540")  # heat map, log size / 4, offset, landmarks
-
-
-class DetectorError(UserError):
-    """The detector's weights are missing or damaged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,17 +58,18 @@ class Face:
 
 
 class CenterFace:
-    """The network; may be called from many threads, each of which gets its own."""
+    """Looks at pictures; may be called from many threads.
 
-    def __init__(self, weights: Path = WEIGHTS):
-        self._network = ThreadNetwork(
-            weights,
-            cv2.dnn.readNetFromONNX,
-            DetectorError,
-            missing=f"The face detector {weights} is missing; fetch this program's files anew.",
-            damaged=f"The face detector {weights} is damaged; fetch this program's files anew.",
-        )
-        self._network.check()
+    workers: how many will call at once. cache: folder of compiled models, or None. Raises
+    DetectorError where the weights are missing, and whoever uses it, where they are damaged.
+    """
+
+    def __init__(self, weights: Path = WEIGHTS, workers: int = 1, cache: Path | None = None):
+        self._network = CenterFaceNetwork(weights, workers, cache)
+
+    def prepare(self) -> None:
+        """Open the network now, instead of with the first look."""
+        self._network.prepare()
 
     def look_at(
         self, pixels: np.ndarray, scale: float, least: float = MIN_SCORE, turn: int = 0
@@ -88,7 +83,7 @@ class CenterFace:
         height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
         small = pixels
         if scale < 1:
-            small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+            small = shrunk(pixels, (width, height))
         if turn:
             small = np.ascontiguousarray(np.rot90(small, turn))
         height, width = small.shape[:2]
@@ -113,9 +108,7 @@ class CenterFace:
         padded = cv2.copyMakeBorder(
             pixels, 0, -height % MULTIPLE, 0, -width % MULTIPLE, cv2.BORDER_CONSTANT
         )
-        network = self._network.get()
-        network.setInput(cv2.dnn.blobFromImage(padded))
-        heat, size, offset, landmarks = (output[0] for output in network.forward(OUTPUTS))
+        heat, size, offset, landmarks = self._network.run(padded)
         rows, columns = np.nonzero(heat[0] >= least)
         heights, widths = np.exp(size[:, rows, columns]) * STRIDE
         tops = (rows + offset[0, rows, columns] + 0.5) * STRIDE - heights / 2
@@ -132,9 +125,23 @@ class CenterFace:
         ]
 
     def free_memory(self) -> None:
-        """Give back what this thread's network holds, 220 bytes for each pixel of the largest
-        picture that it was given; the next look takes a tenth of a second longer."""
-        self._network.free()
+        """Give back what the network holds for the next look, up to 220 bytes for each pixel of
+        the largest picture that it was given."""
+        self._network.free_memory()
+
+
+def shrunk(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A picture (H,W,3) uint8 at a smaller size = (width, height), as the network needs it.
+
+    Halved as often as that goes, which is many times faster than averaging over a part of a pixel,
+    and interpolated from there. A last row or column that halving leaves over is left out.
+    """
+    height, width = pixels.shape[:2]
+    while width >= 2 * size[0] and height >= 2 * size[1]:
+        height, width = height // 2, width // 2
+        even = pixels[: 2 * height, : 2 * width]
+        pixels = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR)
 
 
 def _bands(width: int, height: int) -> Iterator[tuple[int, int]]:

@@ -20,11 +20,11 @@ from gpen_webui.faces.centerface import (
     MIN_SCORE,
     WEIGHTS,
     CenterFace,
-    DetectorError,
     Face,
     is_same_face,
     merged,
 )
+from gpen_webui.faces.centerface_network import DetectorError
 from gpen_webui.faces.closer_look import CloserLook
 from gpen_webui.faces.mesh import FaceMesh
 from gpen_webui.faces.second_look import SecondLook, is_sure
@@ -49,12 +49,19 @@ HINT_WIDTH = 24  # pixels of the look: smaller turned faces do not even give a h
 
 
 class FaceDetector:
-    """Finds faces; may be called from many threads, each of which gets its own networks."""
+    """Finds faces; may be called from many threads.
 
-    def __init__(self, weights: Path = WEIGHTS):
-        self._network = CenterFace(weights)
+    workers: how many will call at once. cache: folder of compiled models, or None.
+    """
+
+    def __init__(self, weights: Path = WEIGHTS, workers: int = 1, cache: Path | None = None):
+        self._network = CenterFace(weights, workers, cache)
         self._second = SecondLook(self._network, FaceMesh())
         self._closer = CloserLook(self._network, self._second)
+
+    def prepare(self) -> None:
+        """Open the network now, instead of with the first photo. Raises DetectorError."""
+        self._network.prepare()
 
     def detect(self, pixels: np.ndarray) -> list[Face]:
         """All faces of a photo (H,W,3) uint8 RGB, from left to right and top to bottom, also those
@@ -74,7 +81,7 @@ class FaceDetector:
         return self._closer.find(pixels, drawn, found, common_turn(found))
 
     def free_memory(self) -> None:
-        """Give back what the calling thread's network keeps for the next photo."""
+        """Give back what the network keeps for the next photo."""
         self._network.free_memory()
 
     def _look_turned(self, pixels: np.ndarray, turn: int) -> list[Face]:
