@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gpen_webui.faces.align import crop_matrix
-from gpen_webui.faces.centerface import Face
 from gpen_webui.faces.detect import FaceDetector
+from gpen_webui.faces.face import Face
 from gpen_webui.faces.mesh import FaceMesh
 from gpen_webui.faces.second_look import SecondLook
 from gpen_webui.faces.turn import box_turned, box_turned_back, common_turn
@@ -110,7 +110,7 @@ class Sees(FaceDetector):
 
     def __init__(self, seen: list[Face]):
         super().__init__()
-        self._network.look_at = lambda *args, **named: seen
+        self._finder.look_at = lambda *args, **named: seen
 
 
 def test_a_face_that_a_second_look_does_not_find_is_kept_with_its_doubt(astronaut):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from gpen_webui.faces.centerface import Face
+    from gpen_webui.faces.face import Face
 
 ALIKE = 30.0  # degrees: faces nearer to a quarter than this lie as it says
 
