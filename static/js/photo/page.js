@@ -4,12 +4,13 @@
 /** @import { FoundFile } from "../shared/types.d.ts" */
 /** @import { Restoration } from "./restoration.js" */
 
-import { find, toast } from "../shared/dom.js";
+import { find, make, toast } from "../shared/dom.js";
 import { isVisible, isWanted, PhotoIntake, refusal } from "../shared/files.js";
 import { say } from "../shared/words.js";
 import { OptionsForm } from "../widgets/options_form.js";
 
 const SAMPLE = "sample.jpg";
+const STYLES = new URL("../../css/viewer.css", import.meta.url).pathname;
 
 class PhotoPage {
   /** @type {Restoration | null} */
@@ -55,13 +56,28 @@ class PhotoPage {
   /** What shows a restoration; null, and words for the user, where the server does not answer. */
   async #load() {
     try {
-      const { Restoration } = await import("./restoration.js");
+      const [{ Restoration }] = await Promise.all([import("./restoration.js"), loadStyles()]);
       this.#restoration ??= new Restoration(this.root, this.options);
     } catch {
       toast(say("trouble.offline"), "bad");
     }
     return this.#restoration;
   }
+}
+
+/** The styles of what shows a photo, unless the page came with them. */
+async function loadStyles() {
+  if (document.querySelector(`link[href="${STYLES}"]`)) return;
+  const link = make("link", { rel: "stylesheet", href: STYLES });
+  const loaded = new Promise((resolve, reject) => {
+    link.addEventListener("load", resolve);
+    link.addEventListener("error", reject);
+  });
+  document.head.append(link);
+  await loaded.catch((error) => {
+    link.remove(); // so that the next photo tries again
+    throw error;
+  });
 }
 
 const root = find("#studio");
