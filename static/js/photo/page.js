@@ -4,7 +4,7 @@
 /** @import { FoundFile } from "../shared/types.d.ts" */
 /** @import { Restoration } from "./restoration.js" */
 
-import { find, toast } from "../shared/dom.js";
+import { find, make, toast } from "../shared/dom.js";
 import { isVisible, isWanted, PhotoIntake, refusal } from "../shared/files.js";
 import { say } from "../shared/words.js";
 import { OptionsForm } from "../widgets/options_form.js";
@@ -55,13 +55,27 @@ class PhotoPage {
   /** What shows a restoration; null, and words for the user, where the server does not answer. */
   async #load() {
     try {
-      const { Restoration } = await import("./restoration.js");
+      const [{ Restoration }] = await Promise.all([
+        import("./restoration.js"),
+        withStyles(this.root.dataset.styles),
+      ]);
       this.#restoration ??= new Restoration(this.root, this.options);
     } catch {
       toast(say("trouble.offline"), "bad");
     }
     return this.#restoration;
   }
+}
+
+/** Wait for a style sheet, which comes with the first photo. @param {string | undefined} href */
+async function withStyles(href) {
+  if (!href || document.querySelector(`link[href="${href}"]`)) return;
+  const link = make("link", { rel: "stylesheet", href });
+  document.head.append(link);
+  await new Promise((resolve, reject) => {
+    link.onload = resolve;
+    link.onerror = reject;
+  });
 }
 
 const root = find("#studio");
