@@ -10,7 +10,6 @@ import { say } from "../shared/words.js";
 import { OptionsForm } from "../widgets/options_form.js";
 
 const SAMPLE = "sample.jpg";
-const STYLES = new URL("../../css/viewer.css", import.meta.url).pathname;
 
 class PhotoPage {
   /** @type {Restoration | null} */
@@ -56,7 +55,10 @@ class PhotoPage {
   /** What shows a restoration; null, and words for the user, where the server does not answer. */
   async #load() {
     try {
-      const [{ Restoration }] = await Promise.all([import("./restoration.js"), loadStyles()]);
+      const [{ Restoration }] = await Promise.all([
+        import("./restoration.js"),
+        loadStyles(this.root.dataset.styles),
+      ]);
       this.#restoration ??= new Restoration(this.root, this.options);
     } catch {
       toast(say("trouble.offline"), "bad");
@@ -65,10 +67,10 @@ class PhotoPage {
   }
 }
 
-/** The styles of what shows a photo, unless the page came with them. */
-async function loadStyles() {
-  if (document.querySelector(`link[href="${STYLES}"]`)) return;
-  const link = make("link", { rel: "stylesheet", href: STYLES });
+/** The styles of what shows a photo, unless the page came with them. @param {string} [href] */
+async function loadStyles(href) {
+  if (!href || document.querySelector(`link[href="${href}"]`)) return;
+  const link = make("link", { rel: "stylesheet", href });
   const loaded = new Promise((resolve, reject) => {
     link.addEventListener("load", resolve);
     link.addEventListener("error", reject);
