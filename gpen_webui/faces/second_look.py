@@ -81,7 +81,7 @@ class SecondLook:
             if seen is None:
                 return None
             turned, grown = abs(seen.roll), abs(math.log(_length(seen) / (SHARE * side)))
-            face = _placed(seen, cv2.invertAffineTransform(matrix))
+            face = placed(seen, cv2.invertAffineTransform(matrix))
             if turned < UPRIGHT and grown < SIZED:
                 break
             roll = face.roll
@@ -137,7 +137,7 @@ def _upright(face: Face, roll: float, side: int) -> np.ndarray:
     return np.column_stack((linear, side / 2 - linear @ _centre(face)))
 
 
-def _placed(seen: Face, back: np.ndarray) -> Face:
+def placed(seen: Face, back: np.ndarray) -> Face:
     """A face of a look in the photo. Its box holds the ellipse that fills the box in the look."""
     landmarks = seen.landmarks @ back[:, :2].T + back[:, 2]
     x, y = back[:, :2] @ _centre(seen) + back[:, 2]
