@@ -10,16 +10,20 @@ around each is looked at once more, exactly. Those that are not clearly seen, or
 are looked at more closely (second_look.py).
 
 It finds turned faces too, if they are not small. The small ones that lie the same way, or those of
-a photo in which nothing was found, it finds in the photo turned by quarters.
+a photo in which nothing was found, it finds in the photo turned by quarters, or as far as a photo
+hangs askew.
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from gpen_webui.face_numbers import DrawnBox
+from gpen_webui.faces.align import warp
 from gpen_webui.faces.centerface import (
     MIN_SCORE,
     WEIGHTS,
@@ -31,8 +35,8 @@ from gpen_webui.faces.centerface_network import DetectorError
 from gpen_webui.faces.closer_look import CloserLook
 from gpen_webui.faces.face import Face
 from gpen_webui.faces.mesh import FaceMesh
-from gpen_webui.faces.second_look import SecondLook, is_sure
-from gpen_webui.faces.turn import common_turn, turns_of
+from gpen_webui.faces.second_look import SecondLook, is_sure, placed
+from gpen_webui.faces.turn import common_tilt, common_turn, turns_of
 from gpen_webui.faces.view import View
 
 __all__ = ["DetectorError", "Face", "FaceDetector"]
@@ -77,9 +81,12 @@ class FaceDetector:
         The same photo gives the same faces, whatever else is running.
         """
         faces = self._look_turned(pixels, 0)
-        turns = turns_of(faces) if _without_doubt(faces) else self._turns_by_trying(pixels)
-        for turn in turns - {0}:
-            faces = merged(faces + self._look_turned(pixels, turn))
+        if common_tilt(faces) is None:
+            turns = turns_of(faces) if _without_doubt(faces) else self._turns_by_trying(pixels)
+            for turn in turns - {0}:
+                faces = merged(faces + self._look_turned(pixels, turn))
+        if (tilt := common_tilt(faces)) is not None:
+            faces = merged(faces + self._look_straightened(pixels, tilt))
         return sorted(faces, key=lambda face: (face.box[0], face.box[1]))
 
     def find_in(self, pixels: np.ndarray, drawn: DrawnBox, found: list[Face]) -> Face:
@@ -95,10 +102,7 @@ class FaceDetector:
     def _look_turned(self, pixels: np.ndarray, turn: int) -> list[Face]:
         """What shows in the photo when it is turned by so many quarters, at all sizes."""
         longest = max(pixels.shape[:2])
-        middle, large = (
-            min(longest, float(np.clip(longest / 2, *limits)))
-            for limits in (MIDDLE_PASS, LARGE_PASS)
-        )
+        middle, large = (_side_of(limits, longest) for limits in (MIDDLE_PASS, LARGE_PASS))
         view = View.of(pixels, middle / longest, turn)
         faces, hints = self._middle_look(view)
         seen = dict.fromkeys(faces, view)  # where each face was found
@@ -118,6 +122,19 @@ class FaceDetector:
         ]
         faces += [checked[face] for face in doubtful]
         return merged(faces + self._proved(pixels, hints, faces))
+
+    def _look_straightened(self, pixels: np.ndarray, tilt: float) -> list[Face]:
+        """What shows in the photo when a tilt in degrees is taken out of it."""
+        height, width = pixels.shape[:2]
+        scale = _side_of(LARGE_PASS, max(height, width)) / max(height, width)
+        matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), tilt, scale)
+        across, down = np.abs(matrix[:, :2]) @ (width, height)
+        size = (math.ceil(across), math.ceil(down))
+        matrix[:, 2] += (np.array(size) - (width, height)) / 2
+        straight = warp(pixels, matrix, size, beyond=cv2.BORDER_CONSTANT)
+        back = cv2.invertAffineTransform(matrix)
+        seen = merged(self._finder.look_at(View.of(straight, 1, 0)))
+        return [self._second.confirm(pixels, placed(face, back)) for face in seen]
 
     def _middle_look(self, view: View) -> tuple[list[Face], list[Face]]:
         """Faces, and hints at others; nothing of a photo that is small anyway."""
@@ -163,6 +180,11 @@ class FaceDetector:
 
 def _without_doubt(faces: list[Face]) -> list[Face]:
     return [face for face in faces if face.doubt is None]
+
+
+def _side_of(limits: tuple[int, int], longest: int) -> float:
+    """Long side of a look at a photo."""
+    return min(longest, float(np.clip(longest / 2, *limits)))
 
 
 def _width(face: Face) -> float:
