@@ -185,7 +185,12 @@ def open_restorer(settings: Settings, workers: int) -> Restorer:
     engine = open_model(model)
     small_faces = SmallFaces(open_model(small), small) if small else None
     return Restorer(
-        engine, FaceDetector(), model, small_faces, partial(open_tile_engine, **opening)
+        engine,
+        FaceDetector(),
+        model,
+        small_faces,
+        partial(open_tile_engine, **opening),
+        settings.models,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import cache as remember
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,8 +30,8 @@ from gpen_webui.engines.openvino.graph_variants import (
 )
 from gpen_webui.engines.openvino.request_pool import RequestPool
 from gpen_webui.engines.quality import HALF_PRECISION_PSNR, MeasurementCache, worst_tile_psnr
-from gpen_webui.enlarging.tiles import RunTiles, TileShape
-from gpen_webui.enlarging.upconv import MARGIN, SCALE
+from gpen_webui.enlarging.read import read_config
+from gpen_webui.enlarging.tiles import RunTiles
 
 if TYPE_CHECKING:
     from gpen_webui.models.folder import InstalledModel
@@ -44,7 +45,7 @@ class OpenVinoTileEngine(TileEngine):
     """Every tile is a request of its own, see RequestPool."""
 
     def __init__(self, model: InstalledModel, *, precision: str, workers: int, cache: Path | None):
-        self.shape = TileShape(model.size, MARGIN, SCALE)
+        self.shape = replace(read_config(model.path).tile, side=model.size)
         threads = cpu_cores()
         self.streams = max(1, min(workers, threads // CORES_PER_STREAM))
         opener = VariantOpener(model, cache, lambda variant: settings_for(self.streams, threads))
@@ -56,8 +57,9 @@ class OpenVinoTileEngine(TileEngine):
         self._requests = RequestPool(choice.compiled, self.streams)
 
     def run(self, tiles: np.ndarray) -> np.ndarray:
-        side = self.shape.inner * self.shape.scale
-        enlarged = np.empty((len(tiles), tiles.shape[1], side, side), np.float32)
+        margin, scale = self.shape.margin, self.shape.scale
+        sides = [(length - 2 * margin) * scale for length in tiles.shape[2:]]
+        enlarged = np.empty((*tiles.shape[:2], *sides), np.float32)
         self._requests.run(tiles, enlarged)
         return enlarged
 

@@ -15,6 +15,8 @@ stays in the processor's cache.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import openvino as ov
 import openvino.opset13 as ops
@@ -63,51 +65,73 @@ def winograd_pays(shape: tuple[int, ...], weight: tuple[int, ...]) -> bool:
 
 def winograd_conv(x: ov.Output, size: tuple[int, int], weight: np.ndarray) -> ov.Output:
     """Convolve x (1,H*W,C), H and W multiples of 4, with weight (O,C,3,3), stride 1, padding 1."""
+    return winograd_part(x, size, weight, begin=-(KERNEL // 2), result=size)
+
+
+def winograd_part(
+    x: ov.Output,
+    size: tuple[int, int],
+    weight: np.ndarray,
+    *,
+    begin: int,
+    result: tuple[int, int],
+) -> ov.Output:
+    """Convolve x (1,H*W,C) with weight (O,C,3,3), stride 1: a part of what comes of it.
+
+    size: H and W. begin: the first row and column of x that the part's first pixel is made of.
+    result: its height and width, multiples of 4; beyond x there are zeros.
+    """
     height, width = size
     channels = x.get_shape()[-1]
     outputs = weight.shape[0]
-    rows, columns = height // TILE, width // TILE
-    bands = _bands(rows, POINTS**2 * columns * channels * 4)
+    rows, columns = result[0] // TILE, result[1] // TILE
     kernels = ops.constant(_transformed_kernels(weight))
-    places = _patch_indices(height, width).reshape(POINTS**2, bands, -1)
+    places = _patch_indices(size, begin, (rows, columns))
     pixels = _reshape(x, height * width, channels)
     input_transform, output_transform = (
         _two_dimensional(matrix, pixels) for matrix in (INPUT_TRANSFORM, OUTPUT_TRANSFORM)
     )
     parts = []
-    for band in range(bands):
-        tiles = places.shape[-1]
-        indices = np.ascontiguousarray(places[:, band]).reshape(-1)
+    end = 0
+    for band in _bands(rows, POINTS**2 * columns * channels * 4):
+        begin, end = end, end + band
+        tiles = band * columns
+        indices = np.ascontiguousarray(places[:, begin:end]).reshape(-1)
         patches = ops.gather(pixels, ops.constant(indices), _ints(0))
         patches = _reshape(patches, POINTS**2, tiles * channels)
         values = ops.matmul(input_transform, patches, False, False)
         products = ops.matmul(_reshape(values, POINTS**2, tiles, channels), kernels, False, False)
         products = _reshape(products, POINTS**2, tiles * outputs)
         part = ops.matmul(output_transform, products, False, False)
-        part = _reshape(part, TILE, TILE, rows // bands, columns, outputs)
+        part = _reshape(part, TILE, TILE, band, columns, outputs)
         part = ops.transpose(part, _ints(2, 0, 3, 1, 4))
-        parts.append(_reshape(part, 1, height // bands * width, outputs))
-    return (parts[0] if bands == 1 else ops.concat(parts, 1)).output(0)
+        parts.append(_reshape(part, 1, tiles * TILE**2, outputs))
+    return (parts[0] if len(parts) == 1 else ops.concat(parts, 1)).output(0)
 
 
-def _bands(rows: int, bytes_per_row: int) -> int:
-    """Into how many equal bands to divide rows of tiles."""
+def _bands(rows: int, bytes_per_row: int) -> list[int]:
+    """How many rows of tiles each band takes: halves of halves, where they can be halved."""
     bands = 1
     while rows % (2 * bands) == 0 and rows * bytes_per_row / bands > BAND_BYTES:
         bands *= 2
-    return bands
+    if rows * bytes_per_row / bands > BAND_BYTES:
+        bands = min(rows, math.ceil(rows * bytes_per_row / BAND_BYTES))
+    return [len(part) for part in np.array_split(np.arange(rows), bands)]
 
 
-def _patch_indices(height: int, width: int) -> np.ndarray:
-    """For each place in a 6x6 patch and each tile, the number of its pixel, int32 (36*tiles,).
+def _patch_indices(size: tuple[int, int], begin: int, tiles: tuple[int, int]) -> np.ndarray:
+    """For each place in a 6x6 patch and each tile, the number of its pixel, int32 (36,down,across).
 
-    Pixels outside the picture get a number out of range, for which Gather gives zeros.
+    size: of the picture. begin: the first row and column of the first patch. Pixels outside the
+    picture get a number out of range, for which Gather gives zeros.
     """
-    places = np.arange(POINTS) - KERNEL // 2
-    y = places[:, None, None, None] + TILE * np.arange(height // TILE)[None, None, :, None]
-    x = places[None, :, None, None] + TILE * np.arange(width // TILE)[None, None, None, :]
+    height, width = size
+    places = np.arange(POINTS) + begin
+    y = places[:, None, None, None] + TILE * np.arange(tiles[0])[None, None, :, None]
+    x = places[None, :, None, None] + TILE * np.arange(tiles[1])[None, None, None, :]
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-    return np.where(inside, y * width + x, height * width).astype(np.int32).reshape(-1)
+    numbers = np.where(inside, y * width + x, height * width).astype(np.int32)
+    return numbers.reshape(POINTS**2, *tiles)
 
 
 def _transformed_kernels(weight: np.ndarray) -> np.ndarray:

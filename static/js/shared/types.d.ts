@@ -142,6 +142,7 @@ export type Download = {
 export type Model = {
   name: string;
   size: number | null;
+  scale: number | null;
   licence: string;
   megabytes: number;
   downloadable: boolean;
