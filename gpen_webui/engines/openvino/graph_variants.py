@@ -119,9 +119,9 @@ BFLOAT16 = GraphVariant("bfloat16", "bf16", 6, _build_bfloat16)
 # With tile instructions products are so cheap that Winograd's transforms cost more than they save.
 BFLOAT16_IN_TILES = GraphVariant("bfloat16", "bf16", 1, partial(_build, direct=True), "-direct")
 AS_IT_IS = GraphVariant("float32", "f32", 1, _read_onnx, "-as-it-is")
-ENLARGING = GraphVariant("float32", "f32", 3, _build_enlarging, "-enlarging")
+ENLARGING = GraphVariant("float32", "f32", 4, _build_enlarging, "-enlarging")
 # Winograd's transforms lose more in bfloat16 than a photo's background forgives.
 ENLARGING_BFLOAT16 = GraphVariant(
-    "bfloat16", "bf16", 3, partial(_build_enlarging, direct=True), "-enlarging"
+    "bfloat16", "bf16", 4, partial(_build_enlarging, direct=True), "-enlarging"
 )
 VARIANTS = (FLOAT32, BFLOAT16, BFLOAT16_IN_TILES, AS_IT_IS, ENLARGING, ENLARGING_BFLOAT16)
