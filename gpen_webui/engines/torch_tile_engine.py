@@ -72,4 +72,4 @@ class TorchTileEngine(TileEngine):
     def _psnr(self, dtype: torch.dtype) -> float:
         """Of the worst check photo against float32, in dB."""
         half, exact = (partial(self._forward, dtype=kind) for kind in (dtype, torch.float32))
-        return worst_tile_psnr(half, exact, self.shape.side)
+        return worst_tile_psnr(half, exact, self.shape.least_side)

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+LEAST_INNER = 48  # pixels
+
 RunTiles = Callable[[np.ndarray], np.ndarray]
 
 
@@ -34,6 +36,15 @@ class TileShape:
     @property
     def inner(self) -> int:
         return self.side - 2 * self.margin
+
+    @property
+    def least_side(self) -> int:
+        """Of a tile that is worth the work: where any size is taken, mostly margin."""
+        return (
+            min(self.side, 2 * self.margin + LEAST_INNER * self.step)
+            if self.any_size
+            else self.side
+        )
 
 
 @dataclass(frozen=True)

@@ -206,9 +206,9 @@ def _through(
     """
     before, after = percent
     shape = engine.shape
-    tiles = through_tiles(
-        pixels, engine.run, shape, at_once=2 * engine.streams, shrink=shape.scale // scale
-    )
+    # A second tile for each stream keeps it busy; those of large networks take long enough.
+    at_once = engine.streams if shape.any_size else 2 * engine.streams
+    tiles = through_tiles(pixels, engine.run, shape, at_once=at_once, shrink=shape.scale // scale)
     while True:
         try:
             share = next(tiles)

@@ -31,8 +31,8 @@ from gpen_webui.enlarging.upconv import COLOURS, SCALE, SLOPE, UpConv
 KERNEL = 4
 TAPS = (((0, 1), (-1, 3)), ((1, 0), (0, 2)))
 
-# Its bands are smaller than GPEN's, as its layers make twice as many channels as they take.
-BAND_BYTES = 5 << 19
+# A quarter of what suits GPEN: measured, a twentieth less time than with half of that.
+BAND_BYTES = 5 << 18
 
 Finish = Callable[[ov.Node], ov.Node]
 

@@ -49,7 +49,7 @@ class OpenVinoTileEngine(TileEngine):
         threads = cpu_cores()
         self.streams = max(1, min(workers, threads // CORES_PER_STREAM))
         opener = VariantOpener(model, cache, lambda variant: settings_for(self.streams, threads))
-        choice = _choose(opener, precision)
+        choice = _choose(opener, precision, self.shape.least_side)
         self.description = (
             f"{model.name} runs on the CPU with OpenVINO in {choice.variant.numbers}."
             f"{choice.remark}"
@@ -67,9 +67,9 @@ class OpenVinoTileEngine(TileEngine):
         self._requests.close()
 
 
-def _choose(opener: VariantOpener, precision: str) -> Choice:
+def _choose(opener: VariantOpener, precision: str, side: int) -> Choice:
     """precision: exact; fast or auto: bfloat16, if this processor multiplies it fast and what it
-    makes of a check photo is as good."""
+    makes of a check photo of that side is as good."""
     exact = remember(lambda: opener.open(ENLARGING))
     if precision == "exact":
         return Choice(exact(), ENLARGING)
@@ -78,7 +78,7 @@ def _choose(opener: VariantOpener, precision: str) -> Choice:
     fast = remember(lambda: opener.open(ENLARGING_BFLOAT16))
     closeness = MeasurementCache(opener.cache, opener.model.sha256).recall(
         f"cpu-{ENLARGING_BFLOAT16.name}-{ENLARGING.name}-openvino-{ov.__version__}-psnr",
-        lambda: closeness_of(fast(), exact(), opener.model.size),
+        lambda: closeness_of(fast(), exact(), side),
     )
     if closeness < HALF_PRECISION_PSNR:
         log.info("%s: %.1f dB from float32", ENLARGING_BFLOAT16.numbers, closeness)
