@@ -96,9 +96,14 @@ def _build_bfloat16(model: InstalledModel) -> ov.Model:
 
 def _build_enlarging(model: InstalledModel, *, direct: bool = False) -> ov.Model:
     from gpen_webui.engines.openvino.enlarging_graph import build_enlarging_model
-    from gpen_webui.enlarging.upconv import load_upconv
+    from gpen_webui.engines.openvino.planes_graph import build_planes_model
+    from gpen_webui.enlarging.read import load_tile_network
+    from gpen_webui.enlarging.upconv import UpConv
 
-    return build_enlarging_model(load_upconv(model.path), model.size, direct=direct)
+    network = load_tile_network(model.path)
+    if isinstance(network, UpConv):
+        return build_enlarging_model(network, model.size, direct=direct)
+    return build_planes_model(network)
 
 
 FLOAT32 = GraphVariant("float32", "f32", 6, _build)
@@ -106,9 +111,9 @@ BFLOAT16 = GraphVariant("bfloat16", "bf16", 6, _build_bfloat16)
 # With tile instructions products are so cheap that Winograd's transforms cost more than they save.
 BFLOAT16_IN_TILES = GraphVariant("bfloat16", "bf16", 1, partial(_build, direct=True), "-direct")
 AS_IT_IS = GraphVariant("float32", "f32", 1, _read_onnx, "-as-it-is")
-ENLARGING = GraphVariant("float32", "f32", 2, _build_enlarging, "-enlarging")
+ENLARGING = GraphVariant("float32", "f32", 4, _build_enlarging, "-enlarging")
 # Winograd's transforms lose more in bfloat16 than a photo's background forgives.
 ENLARGING_BFLOAT16 = GraphVariant(
-    "bfloat16", "bf16", 2, partial(_build_enlarging, direct=True), "-enlarging"
+    "bfloat16", "bf16", 4, partial(_build_enlarging, direct=True), "-enlarging"
 )
 VARIANTS = (FLOAT32, BFLOAT16, BFLOAT16_IN_TILES, AS_IT_IS, ENLARGING, ENLARGING_BFLOAT16)
