@@ -78,7 +78,7 @@ class Clone:
         shutil.copytree(project / "gpen_webui" / "launcher", package / "launcher")
         for name in ("__init__.py", "privacy.py", "folders.py"):
             shutil.copy(project / "gpen_webui" / name, package / name)
-        for name in ("run.sh", "requirements.txt", "requirements-test.txt"):
+        for name in ("run.sh", *(path.name for path in project.glob("requirements*.txt"))):
             shutil.copy(project / name, self.root / name)
         for tool in TOOLS:
             (self.tools / tool).symlink_to(shutil.which(tool))

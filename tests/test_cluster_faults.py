@@ -1,150 +1,231 @@
-"""Faults while several machines work: every photo is recorded once, whatever happens."""
+"""Workers, coordinator and photos fail at any moment: every photo is recorded exactly once.
 
+Store, HTTP, workers and their restoring processes are real; only the pixels are played.
+"""
+
+from __future__ import annotations
+
+import os
 import random
-import secrets
+import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
+from threading import Event
 
 import pytest
-import requests
 
-from tests.cluster_kit import Coordinator, PlayedWorker
-from tests.jobs_kit import JobsHarness, check_nothing_lost, start, wait_for_state
+from gpen_webui.jobs.records import Job
+from gpen_webui.jobs.runner.other_machines import Member
+from tests.cluster_kit import Coordinator
+from tests.cluster_processes import WorkerProcess, WorkerProcesses, kill
+from tests.jobs_kit import JobsHarness, check_nothing_lost, start, states, wait_for_state
 from tests.waiting import wait_for
 
-PHOTOS = 4
-ROOT = Path(__file__).resolve().parent.parent
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are ended by signals")
+
+LEASE = 2  # seconds
+# What is going on when a worker is killed: it has just claimed, fetches, restores or sends a photo,
+# is about to say so, or has said so and waits for the answer.
+MOMENTS = ("claim", "fetch", "network", "send", "finish", "finished")
 
 
-class StubbornWorker(PlayedWorker):
-    """Asks again until it is answered, as a real one does."""
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Coordinator]:
+    coordinator = Coordinator(JobsHarness(tmp_path / "outputs"), lease_seconds=LEASE)
+    yield coordinator
+    coordinator.close()
 
-    def until_answered(self, ask: Callable[[], requests.Response]) -> requests.Response:
-        while True:
-            try:
-                return ask()
-            except requests.ConnectionError:
-                time.sleep(0.05)
 
-    def claim_or_none(self) -> dict | None:
-        name = secrets.token_hex(8)
-        answer = self.until_answered(lambda: self.ask(name))
-        return answer.json() if answer.status_code == 200 else None
+@pytest.fixture
+def workers(tmp_path: Path) -> Iterator[WorkerProcesses]:
+    started = WorkerProcesses(tmp_path / "workers", gates=tmp_path)
+    yield started
+    started.close()
 
-    def deliver(self, claim: dict, data: bytes) -> bool:
-        """Whether it was recorded; else it is no longer wanted."""
-        while True:
-            sent = self.until_answered(lambda: self.send(claim, data))
-            if sent.status_code != 200:
-                return False
-            answer = self.until_answered(lambda: self.finish(claim, data))
-            if answer.status_code != 200:
-                return False
-            if not answer.json()["send"]:
-                return True
+
+class KillingCoordinator:
+    """Stands before a coordinator, and kills a worker at a moment of its next photo."""
+
+    def __init__(self, here: Coordinator):
+        self.died = Event()
+        self._calls: Counter[str] = Counter()
+        self._victim: WorkerProcess | None = None
+        self._moment = ""
+        for name in ("claim", "find", "finish"):
+            setattr(here.coordinator, name, self._watched(name, getattr(here.coordinator, name)))
+
+    def aim(self, victim: WorkerProcess, moment: str) -> None:
+        self.died.clear()
+        self._calls.clear()
+        self._victim, self._moment = victim, moment
+
+    def _watched(self, name: str, method: Callable) -> Callable:
+        def watched(member: Member, what: object) -> object:
+            outcome = method(member, what)
+            self._calls[f"{name} {what}"] += 1
+            if name == "find":
+                self._at(member, "send" if self._calls[f"find {what}"] == 2 else "fetch")
+            elif outcome is not None:
+                self._at(member, "claim")
+            return outcome
+
+        def watched_finish(member: Member, claim: str, finish: object) -> object:
+            self._at(member, "finish")
+            outcome = method(member, claim, finish)
+            self._at(member, "finished")
+            return outcome
+
+        return watched_finish if name == "finish" else watched
+
+    def _at(self, member: Member, moment: str) -> None:
+        if moment == self._moment and self._victim and member.row.name == self._victim.name:
+            kill(self._victim)
+            self._moment = ""
+            self.died.set()
+
+
+@pytest.mark.parametrize(
+    "moments",
+    [
+        pytest.param(MOMENTS, id="six"),
+        pytest.param(random.Random(23).choices(MOMENTS, k=100), id="100", marks=pytest.mark.slow),
+    ],
+)
+def test_workers_that_are_killed_at_any_moment_cost_no_photo_and_double_none(
+    here: Coordinator, workers: WorkerProcesses, tmp_path: Path, moments: tuple[str, ...]
+):
+    killing = KillingCoordinator(here)
+    rescuer = workers.start(here.url, "rescuer", slots=1)
+    rescuer.wait_until_ready()
+    for number, moment in enumerate(moments):
+        victim = workers.start(here.url, "victim")
+        victim.wait_until_ready()
+        killing.aim(victim, moment)
+        names = [f"wait-{number}-{n}.jpg" for n in range(4)]
+        job = start(here.service, names)
+        if moment in ("network", "send", "finish", "finished"):
+            wait_for(lambda job=job: stages(here, job) == ["network"] * 3)
+        if moment == "network":
+            kill(victim)
+        for name in names:
+            if moment not in ("claim", "fetch"):
+                (tmp_path / name).touch()
+        assert moment == "network" or killing.died.wait(60), moment
+        for name in names:
+            (tmp_path / name).touch()
+        check_done(here, job)
+    assert rescuer.lives()
+
+
+def stages(here: Coordinator, job: Job) -> list[str]:
+    """Of the photos in progress."""
+    return [item.stage for item in here.service.store.items(job.id) if item.state == "running"]
+
+
+def check_done(here: Coordinator, job: Job) -> None:
+    """The job ends, and each of its photos is restored."""
+    job = wait_for_state(here.service, job, "done")
+    assert set(states(here.service, job).values()) <= {"done", "no_face"}
+    check_nothing_lost(here.service, job)
+
+
+def test_a_worker_that_freezes_past_its_lease_comes_back_late_and_changes_nothing(
+    here: Coordinator, workers: WorkerProcesses, tmp_path: Path
+):
+    frozen = workers.start(here.url, "frozen", slots=1)
+    frozen.wait_until_ready()
+    job = start(here.service, ["wait.jpg"])
+    wait_for(lambda: here.service.store.item(job.id, 0).stage == "network")
+    frozen.send(signal.SIGSTOP)
+    (tmp_path / "wait.jpg").touch()
+    other = workers.start(here.url, "other", slots=1)
+    check_done(here, job)
+    result = here.service.store.result(job.id, 0)
+    placed = result.stat()
+    frozen.send(signal.SIGCONT)
+    again = start(here.service, ["next.jpg", "another.jpg"])
+    check_done(here, again)
+    frozen.send(signal.SIGTERM)
+    frozen.wait_until_ended()
+    assert (result.stat().st_mtime_ns, result.stat().st_ino) == (placed.st_mtime_ns, placed.st_ino)
+    assert here.service.store.item(job.id, 0).report["restored_by"]["machine"] == "other"
+    assert here.service.store.item(job.id, 0).attempt == 2
+    assert other.lives()
+
+
+def test_cancel_pause_and_delete_while_three_work_and_one_that_is_drained_and_one_that_is_added(
+    here: Coordinator, workers: WorkerProcesses, tmp_path: Path
+):
+    three = [workers.start(here.url, f"w{n}", slots=1) for n in range(3)]
+    for worker in three:
+        worker.wait_until_ready()
+    runner, store = here.service.runner, here.service.store
+    names = [f"wait-{n}.jpg" for n in range(6)]
+    cancelled, paused, deleted = (start(here.service, names[:2]) for _ in range(3))
+    jobs = (cancelled, paused, deleted)
+    wait_for(lambda: sum(store.job(job.id).counts["running"] for job in jobs) == 3)
+    runner.cancel(cancelled.id)
+    runner.pause(paused.id)
+    runner.delete(deleted.id)
+    for name in names:
+        (tmp_path / name).touch()
+    wait_for_state(here.service, cancelled, "cancelled")
+    wait_for_state(here.service, paused, "paused")
+    drained = here.coordinator.machines.find("w0")
+    here.coordinator.machines.drain(drained)
+    runner.resume(paused.id)
+    check_done(here, paused)
+    assert not store.job(cancelled.id).folder.exists()
+    wait_for(lambda: three[0].said("lets this machine rest"))
+    more = start(here.service, [f"{n}.jpg" for n in range(20)])
+    workers.start(here.url, "added")
+    check_done(here, more)
+    by = {store.item(more.id, n).report["restored_by"]["machine"] for n in range(20)}
+    assert "w0" not in by
+    assert all(worker.lives() for worker in three)
+
+
+def test_a_photo_that_kills_processes_is_left_out_after_three_deaths_and_costs_no_other(
+    here: Coordinator, workers: WorkerProcesses
+):
+    two = [workers.start(here.url, name) for name in ("one", "two")]
+    for worker in two:
+        worker.wait_until_ready()
+    job = start(here.service, ["a.jpg", "crash.jpg", "b.jpg", "c.jpg"])
+    job = wait_for_state(here.service, job, "done")
+    found = states(here.service, job)
+    assert found.pop("crash.jpg") == "failed"
+    assert set(found.values()) == {"done"}
+    [crash] = [item for item in here.service.store.items(job.id) if item.name == "crash.jpg"]
+    assert "3 times" in crash.error["message"]
+    check_nothing_lost(here.service, job)
+
+
+def test_a_coordinator_that_is_killed_at_any_moment_goes_on_with_what_its_workers_hold(
+    workers: WorkerProcesses, tmp_path: Path
+):
+    outputs, port = tmp_path / "outputs", free_port()
+    url = f"http://127.0.0.1:{port}"
+    two = [workers.start(url, name) for name in ("one", "two")]
+    for point, name in (("claimed", "1.jpg"), ("placed", "3.jpg"), ("recorded", "5.jpg")):
+        command = [sys.executable, "-m", "tests.coordinator_process", str(outputs), str(port)]
+        done = subprocess.run([*command, point, name], timeout=120, capture_output=True, text=True)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+    here = Coordinator(JobsHarness(outputs), port=port, lease_seconds=LEASE)
+    try:
+        [job] = here.service.store.jobs()
+        check_done(here, job)
+        assert all(here.service.store.item(job.id, n).attempt <= 4 for n in range(8))
+        assert all(worker.lives() for worker in two)
+    finally:
+        here.close()
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-@pytest.mark.parametrize("point", ["claimed", "placed", "recorded"])
-def test_a_coordinator_that_is_killed_loses_nothing_and_records_each_photo_once(
-    tmp_path: Path, point: str
-):
-    outputs, port = tmp_path / "outputs", free_port()
-    arguments = [str(outputs), str(port), point, "2.jpg"]
-    command = [sys.executable, "-m", "tests.cluster_child", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout.readline() == "ready\n"
-        worker = StubbornWorker(f"http://127.0.0.1:{port}")
-        worked = Thread(target=work, args=(worker,), daemon=True)
-        worked.start()
-        assert child.wait(60) == -9
-    here = Coordinator(JobsHarness(outputs), port=port)
-    try:
-        [job] = here.service.store.jobs()
-        job = wait_for_state(here.service, job, "done")
-        worked.join(30)
-        check_nothing_lost(here.service, job)
-        assert job.counts["done"] == PHOTOS
-        assert {item.attempt for item in here.service.store.items(job.id)} == {1}
-        assert here.service.store.crashes(job.id) == {}
-    finally:
-        here.close()
-
-
-def work(worker: StubbornWorker) -> None:
-    while (claim := worker.claim_or_none()) is not None:
-        data = worker.until_answered(
-            lambda claim=claim: worker.session.get(
-                f"{worker.url}/claims/{claim['claim']}/original", timeout=30
-            )
-        )
-        assert data.status_code == 200
-        worker.deliver(claim, worker.restore(claim))
-
-
-@pytest.mark.parametrize("seed", range(2))
-def test_random_faults_of_three_machines_record_every_photo_once(tmp_path: Path, seed: int):
-    """Machines that die, freeze past their lease, lose answers and send rubbish."""
-    here = Coordinator(JobsHarness(tmp_path / "outputs"), lease_seconds=1)
-    try:
-        job = start(here.service, [f"{n}.jpg" for n in range(40)])
-        threads = [
-            Thread(target=misbehave, args=(here, job, f"machine {n}", random.Random(seed * 10 + n)))
-            for n in range(3)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(120)
-        job = wait_for_state(here.service, job, "done")
-        assert (job.counts["done"], job.counts["total"]) == (40, 40)
-        check_nothing_lost(here.service, job)
-        assert here.service.store.crashes(job.id) == {}
-    finally:
-        here.close()
-
-
-def misbehave(here: Coordinator, job, name: str, dice: random.Random) -> None:
-    """Work until the job is done, and do wrong what can be done wrong."""
-    worker = StubbornWorker(here.url, name)
-
-    def die() -> None:
-        nonlocal worker
-        worker = StubbornWorker(here.url, name)  # another folder, another machine
-
-    while not here.service.store.job(job.id).ended:
-        claim = worker.claim_or_none()
-        if claim is None:
-            time.sleep(0.05)
-            continue
-        fault = dice.random()
-        if fault < 0.08:
-            die()
-            continue
-        if fault < 0.12:
-            time.sleep(1.3)  # past the lease
-        if fault > 0.95:
-            worker.fail(claim, "given-up")
-            continue
-        try:
-            data = worker.restore(claim)
-        except AssertionError:  # the claim is gone
-            continue
-        if 0.2 < fault < 0.3:
-            worker.send(claim, data + b"rubbish", "0" * 64)
-        if 0.3 < fault < 0.4:
-            worker.finish(claim, data)  # before it is sent
-        worker.deliver(claim, data)
-        if 0.4 < fault < 0.6:
-            worker.deliver(claim, data)
-    wait_for(lambda: here.service.store.job(job.id).ended)
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return asked.getsockname()[1]

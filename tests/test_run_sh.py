@@ -52,6 +52,20 @@ def test_the_first_start_sets_up_says_so_and_then_does_what_was_asked(clone: Clo
     assert "--no-deps torch==2.13.0" in torch
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("serve", "--cluster", "redis://localhost"), ("--cluster=redis://studio",), ("worker",)],
+)
+def test_what_several_machines_need_is_fetched_once(clone: Clone, words: tuple[str, ...]):
+    clone.run("serve", "--cluster", "none")
+    before = clone.pip_calls()
+    assert "celery==" not in "".join(before)
+    assert "done once" in clone.run(*words).stderr
+    [fetched] = clone.pip_calls()[len(before) :]
+    assert "celery==" in fetched
+    assert "done once" not in clone.run(*words).stderr
+
+
 def test_later_starts_fetch_nothing_and_load_nothing_for_it(clone: Clone):
     clone.run("models", "list")
     before = clone.pip_calls()

@@ -1,4 +1,4 @@
-"""The command line: restore, serve, models, bench, train. Thin over the packages below.
+"""The command line: restore, serve, worker, models, bench, train. Thin over the packages below.
 
 No command's libraries are imported before that command runs, so `--help` is immediate.
 """
@@ -19,6 +19,8 @@ from gpen_webui.cli.serve import add_serve_parser
 from gpen_webui.cli.standard_files import prepare_standard_files
 from gpen_webui.cli.train import add_train_parser
 from gpen_webui.cli.watch import add_watch_parser
+from gpen_webui.cli.worker import add_worker_parser
+from gpen_webui.cli.workers import add_workers_parser
 from gpen_webui.errors import UserError
 from gpen_webui.folders import COMMAND
 
@@ -66,6 +68,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_restore_parser(commands)
     add_watch_parser(commands)
     add_serve_parser(commands)
+    add_worker_parser(commands)
+    add_workers_parser(commands)
     add_models_parser(commands)
     add_bench_parser(commands)
     add_train_parser(commands)

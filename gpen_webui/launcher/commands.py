@@ -13,7 +13,13 @@ from gpen_webui.launcher.environment import Environment
 
 ROOT = Path(__file__).resolve().parents[2]
 # Some commands need more than the product: what is listed in requirements-<extra>.txt.
-EXTRAS = {"test": "test", "lock": "test", "bench": "bench", "train": "train"}
+EXTRAS = {
+    "test": "test",
+    "lock": "test",
+    "bench": "bench",
+    "train": "train",
+    "worker": "cluster",
+}
 EXIT_NOT_SET_UP = 3
 
 USAGE = f"""\
@@ -23,6 +29,8 @@ GPEN WebUI restores faces in portraits, on your own machine.
   {PROGRAM} serve                    the same, for example with --port or --host
   {PROGRAM} restore PHOTO_OR_FOLDER  restore photos without a browser
   {PROGRAM} watch FOLDER -o DIR      restore what is in a folder, and what arrives later
+  {PROGRAM} worker --join URL        restore photos for a server on another machine
+  {PROGRAM} workers                  the machines that work for this one's server
   {PROGRAM} models list              the models: installed, available, their licences
   {PROGRAM} bench                    measure this machine
   {PROGRAM} train ...                prepare faces, run a training, evaluate your own model
@@ -45,7 +53,7 @@ def main(arguments: list[str]) -> int:
         base: str = sys._base_executable  # type: ignore[attr-defined]  # CPython's own
         return start(base, "-IS", ROOT / "gpen_webui" / "launcher" / "__main__.py", *arguments)
     try:
-        _prepare(environment, EXTRAS.get(command))
+        _prepare(environment, _extra_for(command, arguments))
     except SetUpError as error:
         say(str(error))
         return EXIT_NOT_SET_UP
@@ -64,6 +72,21 @@ def main(arguments: list[str]) -> int:
         # Ctrl-C waits until the program can answer it in its own words; it then takes this back.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     return start(environment.python, ROOT / "app.py", *arguments)
+
+
+def _extra_for(command: str, arguments: list[str]) -> str | None:
+    """What is needed besides the product; the server needs it for tickets alone."""
+    if command in EXTRAS:
+        return EXTRAS[command]
+    if command not in ("", "serve") and not command.startswith("-"):
+        return None
+    broker = os.environ.get("GPEN_WEBUI_CLUSTER", "")
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if argument == "--cluster":
+            broker = following
+        elif argument.startswith("--cluster="):
+            broker = argument.partition("=")[2]
+    return None if broker.strip() in ("", "none") else "cluster"
 
 
 def _prepare(environment: Environment, extra: str | None) -> None:

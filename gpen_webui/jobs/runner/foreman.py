@@ -285,7 +285,8 @@ class Foreman:
                 restored.report.sidecars += sidecars
                 restored.report.warnings += refused_words
                 restored.report.superseded += self._saver.superseded_by(claim, restored.report)
-                self._saver.keep_thumbnails(claim, restored)
+                if isinstance(restored, RestoredFile):
+                    self._saver.keep_thumbnails(claim, restored)
                 return
         raise CannotSaveError(refused)
 

@@ -45,7 +45,7 @@ VERSION_1 = (
 
 # What the third version added.
 OWN_OPTIONS = "options TEXT CHECK (options IS NULL OR json_valid(options))"
-*_SINCE_2, ITEMS_TO_REDO = schema.VERSION_3
+*_SINCE_2, ITEMS_TO_REDO = schema.PHOTO_STATEMENTS
 VERSION_2 = tuple(statement.replace(f"{OWN_OPTIONS}, ", "") for statement in _SINCE_2)
 
 COUNT_ITEMS = """
@@ -60,7 +60,7 @@ COUNT_ITEMS = """
 
 def statements_of(version: int) -> tuple[str, ...]:
     """What makes the tables of this version."""
-    return (VERSION_1, VERSION_2, schema.VERSION_3, schema.STATEMENTS)[version - 1]
+    return (VERSION_1, VERSION_2, schema.STATEMENTS)[version - 1]
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
@@ -93,9 +93,11 @@ def _from_1_to_2(connection: sqlite3.Connection) -> None:
 
 
 def _from_2_to_3(connection: sqlite3.Connection) -> None:
-    """Photos may have options of their own."""
+    """Photos may have options of their own; tables for several machines."""
     connection.execute(f"ALTER TABLE items ADD COLUMN {OWN_OPTIONS}")
     connection.execute(ITEMS_TO_REDO)
+    for statement in schema.CLUSTER_STATEMENTS:
+        connection.execute(statement)
 
 
 def _copy(connection: sqlite3.Connection, table: str) -> None:
@@ -127,14 +129,4 @@ def _converted_events(connection: sqlite3.Connection) -> Iterator[tuple]:
         )
 
 
-def _from_3_to_4(connection: sqlite3.Connection) -> None:
-    """Tables for several machines."""
-    for statement in schema.CLUSTER_STATEMENTS:
-        connection.execute(statement)
-
-
-STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (
-    _from_1_to_2,
-    _from_2_to_3,
-    _from_3_to_4,
-)
+STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_from_1_to_2, _from_2_to_3)

@@ -14,7 +14,7 @@ from gpen_webui.states import ItemState
 
 # How text is read: a damaged letter must not hide the rest.
 READ_TEXT = partial(str, encoding="utf-8", errors="replace")
-VERSION = 4
+VERSION = 3
 
 COUNTED_STATES = tuple(ItemState)
 
@@ -157,7 +157,7 @@ def _compact(statement: str) -> str:
     return " ".join(re.sub(r"--.*", "", statement).split())
 
 
-VERSION_3 = tuple(map(_compact, (JOBS, ITEMS, EVENTS, *INDEXES.split(";"))))
+PHOTO_STATEMENTS = tuple(map(_compact, (JOBS, ITEMS, EVENTS, *INDEXES.split(";"))))
 CLUSTER_STATEMENTS = tuple(map(_compact, CLUSTER.split(";")))
-STATEMENTS = VERSION_3 + CLUSTER_STATEMENTS
+STATEMENTS = PHOTO_STATEMENTS + CLUSTER_STATEMENTS
 TABLES = ("jobs", "items", "events")  # those that hold what cannot be made again
