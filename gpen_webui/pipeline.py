@@ -84,9 +84,9 @@ class ItemReport:
     is than the photo; useful_scale: how many times it may be to show all that the model makes of
     its largest face. unchanged: it is the photo's file as it was. turn: by how many degrees the
     photo must be turned clockwise for all its faces to be upright; with the option upright the
-    result is. suggestions: what `preset` has chosen and why; `options` has it too. error:
-    None or {"stage", "message"}. restored_by: {"machine", "kind"} where several machines work
-    together; machines of one kind give the same bytes.
+    result is. suggestions: what `preset` has chosen and why; `options` has it too. error: None or
+    {"stage", "message"}. restored_by: {"machine", "kind"} where several
+    machines work together; machines of one kind give the same bytes.
     """
 
     name: str
@@ -167,9 +167,19 @@ def open_restorer(settings: Settings, workers: int) -> Restorer:
     workers: how many threads will call it at once. Raises UserError where the model or the
     device cannot be used.
     """
+    from gpen_webui.models.installed import find_model, small_face_model
+
+    model = find_model(settings.model, settings.models)
+    small = small_face_model(model, settings.models) if settings.model is None else None
+    return restorer_of(model, small, settings, workers)
+
+
+def restorer_of(
+    model: InstalledModel, small: InstalledModel | None, settings: Settings, workers: int
+) -> Restorer:
+    """As `open_restorer`, with these models, whatever the settings name; small: for small faces."""
     from gpen_webui.engines.cores import cpu_cores
     from gpen_webui.engines.open import open_engine, open_tile_engine
-    from gpen_webui.models.installed import find_model, small_face_model
 
     share_one_heap()
     # Each worker also resizes and blends; together they get the cores once, not each.
@@ -185,8 +195,6 @@ def open_restorer(settings: Settings, workers: int) -> Restorer:
     def open_model(model: InstalledModel) -> Engine:
         return open_engine(model, **opening)
 
-    model = find_model(settings.model, settings.models)
-    small = small_face_model(model, settings.models) if settings.model is None else None
     engine = open_model(model)
     small_faces = SmallFaces(open_model(small), small) if small else None
     return Restorer(
