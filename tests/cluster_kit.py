@@ -25,7 +25,7 @@ from gpen_webui.cluster.version import program_version
 from gpen_webui.jobs.runner.local_pool import LocalPool
 from gpen_webui.jobs.service import JobService
 from gpen_webui.options import RestoreOptions
-from gpen_webui.web import cluster, error_answers, guard, uploads
+from gpen_webui.web import cluster, error_answers, guard, uploads, workers
 from tests.jobs_kit import JobsHarness, restored_text
 
 KEY = "a key for tests only"
@@ -79,6 +79,7 @@ class Coordinator:
         uploads.init_app(app)
         error_answers.init_app(app)
         app.extensions["jobs"] = self.service
+        app.register_blueprint(workers.blueprint)
         cluster.init_app(app, lambda: None)
         return app
 

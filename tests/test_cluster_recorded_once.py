@@ -18,6 +18,7 @@ from tests.jobs_kit import JobsHarness, check_nothing_lost, start, wait_for_stat
 from tests.waiting import wait_for
 
 PHOTOS = 4
+SLOW = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -55,7 +56,14 @@ def free_port() -> int:
         return found.getsockname()[1]
 
 
-@pytest.mark.parametrize("point", ["claimed", "placed", "recorded"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param("claimed", marks=SLOW),
+        "placed",
+        pytest.param("recorded", marks=SLOW),
+    ],
+)
 def test_a_coordinator_that_is_killed_loses_nothing_and_records_each_photo_once(
     tmp_path: Path, point: str
 ):
@@ -92,7 +100,7 @@ def work(worker: StubbornWorker) -> None:
         worker.deliver(claim, worker.restore(claim))
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=SLOW) for n in range(1, 10))])
 def test_random_faults_of_three_machines_record_every_photo_once(tmp_path: Path, seed: int):
     """Machines that die, freeze past their lease, lose answers and send rubbish."""
     here = Coordinator(JobsHarness(tmp_path / "outputs"), lease_seconds=1)

@@ -174,6 +174,7 @@ class OtherMachines:
 
     def _free_name(self, wanted: str) -> str:
         plain = "".join(letter for letter in wanted if letter.isprintable()).strip()
+        plain = plain.replace("/", "-")  # it is a part of addresses
         plain = plain[:NAME_LENGTH] or "worker"
         taken = {member.row.name for member in self._members.values()} | {self.here.name}
         names = (plain, *(f"{plain}-{number}" for number in range(2, len(taken) + 3)))
