@@ -17,9 +17,11 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import cv2
@@ -185,21 +187,23 @@ def restorer_of(
     # Each worker also resizes and blends; together they get the cores once, not each.
     cv2.setNumThreads(max(1, cpu_cores() // workers))
 
+    cache = settings.models / ".cache"
+    detector = FaceDetector(workers=workers, cache=cache)
     opening: dict[str, Any] = {
         "device": settings.device,
         "precision": settings.precision,
         "workers": workers,
-        "cache": settings.models / ".cache",
+        "cache": cache,
     }
 
     def open_model(model: InstalledModel) -> Engine:
         return open_engine(model, **opening)
 
+    with suppress(RuntimeError):  # no thread: the first photo opens it
+        Thread(target=detector.prepare, name="open-detector", daemon=True).start()
     engine = open_model(model)
     small_faces = SmallFaces(open_model(small), small) if small else None
-    return Restorer(
-        engine, FaceDetector(), model, small_faces, partial(open_tile_engine, **opening)
-    )
+    return Restorer(engine, detector, model, small_faces, partial(open_tile_engine, **opening))
 
 
 def restore_stages(

@@ -74,6 +74,8 @@ class Caller:
             self._resume: 10,
             self._cancel: 3,
             self._retry: 6,
+            self._redo: 8,
+            self._restore_rest: 4,
             self._run_again: 4,
             self._delete: 4,
             self._look: 16,
@@ -141,6 +143,14 @@ class Caller:
 
     def _retry(self) -> None:
         self._service.runner.retry(self._any())
+
+    def _redo(self) -> None:
+        job = self._any()
+        if items := self._service.store.items(job, limit=20):
+            self._service.runner.redo(job, self._random.choice(items).n, self._options())
+
+    def _restore_rest(self) -> None:
+        self._service.runner.restore_rest(self._any("done", "cancelled"))
 
     def _run_again(self) -> None:
         if len(self._service.store.jobs(MOST_JOBS)) < MOST_JOBS:

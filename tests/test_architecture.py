@@ -57,6 +57,7 @@ ORDER = [
     "face_numbers",
     "thread_network",
     "heap",
+    "control_groups",
     "settings",
     "logs",
     "shortage",

@@ -127,7 +127,7 @@ def test_one_photo_of_an_album_is_restored_again_with_its_own_faces_and_settings
     assert web.job(done["id"])["items"][0]["attempt"] == 1
     zipped = zipfile.ZipFile(io.BytesIO(web.get(f"/api/jobs/{done['id']}/download").content))
     assert zipped.read(TREE[2]) == (folder / TREE[2]).read_bytes()
-    assert "40" in zipped.read("report.html").decode().split("Wedding")[1]
+    assert ": 40" in zipped.read("report.html").decode()
 
     report = open_page((folder / "report.html").as_uri(), locale="zh-CN")
     expect(report.locator("h1")).to_have_text("Album")

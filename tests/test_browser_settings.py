@@ -246,3 +246,31 @@ def test_a_faded_print_is_evened_out_by_one_click_also_without_a_face(
     expect(page.locator("#notes")).to_contain_text("Faded levels were evened out")
     expect(even_out).to_be_hidden()
     expect(page.locator(".viewer .after")).to_be_visible()
+
+
+def test_the_part_in_view_is_shown_ahead_of_the_exact_result_and_moves_with_the_photo(
+    web: Server, open_page: OpenPage
+):
+    page = open_page(web.url)
+    restore(page, number=21)
+    before, job = face_on_screen(page), shown_job(page)
+    held = []
+    page.route("**/run-again", lambda route: held.append(route))
+    with page.expect_request("**/run-again"):
+        page.locator("#opt-contrast").evaluate(
+            "c => { c.value = 45; c.dispatchEvent(new Event('change', {bubbles: true})) }"
+        )
+    ahead = page.locator("canvas.ahead")
+    expect(ahead).to_be_visible()
+    shown = face_on_screen(page)
+    assert shown_job(page) == job
+    page.locator(".face-look").click()
+    expect(page.locator(".viewer")).to_have_attribute("data-zoomed", "yes")
+    expect(ahead).to_be_visible()  # made anew for what is in view now
+    page.locator("[data-zoom=fit]").click()
+    expect(ahead).to_be_visible()
+    held[0].continue_()
+    expect(page).not_to_have_url(re.compile(job))
+    expect(ahead).to_be_hidden()
+    exact = face_on_screen(page)
+    assert np.abs(shown - exact).mean() < 0.3 * np.abs(before - exact).mean()

@@ -52,11 +52,11 @@ def size_of(picture: Locator) -> tuple[int, int]:
     return tuple(picture.evaluate("image => [image.naturalWidth, image.naturalHeight]"))
 
 
-def blurred_and_noisy(side: int = 400) -> bytes:
+def blurred_and_noisy(side: int = 700) -> bytes:
     """A portrait that asks for a strong hand and less noise."""
     pixels = cv2.imdecode(np.frombuffer(portrait(3, side), np.uint8), cv2.IMREAD_COLOR)
     noise = np.random.default_rng(0).normal(0, 8, pixels.shape)
-    soft = cv2.GaussianBlur(pixels, (0, 0), 5).astype(float) + noise
+    soft = cv2.GaussianBlur(pixels, (0, 0), 9).astype(float) + noise
     return cv2.imencode(".png", np.clip(soft, 0, 255).astype(np.uint8))[1].tobytes()
 
 
@@ -85,7 +85,7 @@ def test_what_a_photo_asks_for_is_told_and_taken_by_one_click_or_by_itself(
     expect(page.locator("#opt-strength")).to_have_value("100")
     assert web.get(f"/api/jobs/{shown_job(page)}/items/0/after?download=1").content == taken
     job = shown_job(page)
-    page.get_by_text("Finishing touches").click()
+    page.locator("summary", has_text="Finishing touches").click()
     page.locator("#opt-denoise").fill("0")  # what somebody chooses is no longer chosen for them
     wait_for_another(page, job)
     assert report_of(web, page)["options"]["denoise"] == 0
@@ -100,8 +100,13 @@ def test_what_a_photo_asks_for_is_told_and_taken_by_one_click_or_by_itself(
     page.wait_for_url("**/jobs/*")
     album = page.url.rpartition("/")[2]
     web.wait_for(album)
-    first, second = (web.get(f"/api/jobs/{album}/items/{n}").json()["report"] for n in (0, 1))
-    assert web.get(f"/api/jobs/{album}/items/0/after?download=1").content == taken
+    number = {item["name"]: item["n"] for item in web.job(album)["items"]}
+    first, second = (
+        web.get(f"/api/jobs/{album}/items/{number[name]}").json()["report"]
+        for name in ("old.png", "good.jpg")
+    )
+    path = f"/api/jobs/{album}/items/{number['old.png']}/after?download=1"
+    assert web.get(path).content == taken
     assert first["suggestions"] != second["suggestions"]
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gpen_webui.faces.align import crop_matrix
-from gpen_webui.faces.centerface import Face
 from gpen_webui.faces.detect import FaceDetector
+from gpen_webui.faces.face import Face
 from gpen_webui.faces.mesh import FaceMesh
 from gpen_webui.faces.second_look import SecondLook
 from gpen_webui.faces.turn import box_turned, box_turned_back, common_turn
@@ -83,6 +83,17 @@ def test_all_people_of_a_group_photo_that_lies_turned_are_found(
     assert common_turn(faces) == -quarters % 4
 
 
+@pytest.mark.parametrize("degrees", [45, pytest.param(135, marks=pytest.mark.slow)])
+def test_all_people_of_a_group_photo_that_hangs_askew_are_found(
+    shared: Path, detector, degrees: float
+):
+    """Half of them cannot be seen unless the photo is straightened."""
+    pixels, _ = turned(open_photo(shared / "photos" / "group-solvay-1927.png").pixels, degrees)
+    faces = detector.detect(pixels)
+    assert len(faces) == 29
+    assert not any(face.doubt for face in faces)
+
+
 def test_people_are_found_in_a_photo_of_which_half_stands_on_its_head(detector, astronaut):
     head = cv2.resize(astronaut[:250, 100:350], (160, 160), interpolation=cv2.INTER_AREA)
     album_page = np.full((800, 1000, 3), 200, np.uint8)
@@ -110,7 +121,7 @@ class Sees(FaceDetector):
 
     def __init__(self, seen: list[Face]):
         super().__init__()
-        self._network.look_at = lambda *args, **named: seen
+        self._finder.look_at = lambda *args, **named: seen
 
 
 def test_a_face_that_a_second_look_does_not_find_is_kept_with_its_doubt(astronaut):

@@ -122,7 +122,8 @@ def check_job(service: JobService, job: Job) -> None:
         if item.state in ("done", "no_face"):
             original = service.store.original(job.id, item.n).read_bytes()
             result = service.store.result(job.id, item.n).read_bytes()
-            assert result == restored_text(original, RestoreOptions(**job.options))
+            options = RestoreOptions(**(item.options or job.options))
+            assert result == restored_text(original, options)
     check_story(service, job)
 
 

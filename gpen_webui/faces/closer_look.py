@@ -20,11 +20,11 @@ from gpen_webui.faces.centerface import (
     MAX_OVERLAP,
     MIN_SCORE,
     CenterFace,
-    Face,
     areas_of,
     is_same_face,
     merged,
 )
+from gpen_webui.faces.face import Face
 from gpen_webui.faces.second_look import (
     COARSE_SIDE,
     SIDE,

@@ -3,32 +3,41 @@
 CenterFace sees the photo at a middle size, and mostly that is enough. Where it finds no face, or
 only small ones, it also looks at a small size, which shows the largest faces. Only where these two
 show small faces, or none, may there be smaller ones still, and another look is worth four times the
-time. Faces that are not clearly seen, or large or turned, get a second look (second_look.py).
+time.
+
+These looks find faces, and are as quick as they can be. Then the faces are placed: what lies
+around each is looked at once more, exactly. Those that are not clearly seen, or large or turned,
+are looked at more closely (second_look.py).
 
 It finds turned faces too, if they are not small. The small ones that lie the same way, or those of
-a photo in which nothing was found, it finds in the photo turned by quarters.
+a photo in which nothing was found, it finds in the photo turned by quarters, or as far as a photo
+hangs askew.
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from gpen_webui.face_numbers import DrawnBox
+from gpen_webui.faces.align import warp
 from gpen_webui.faces.centerface import (
     MIN_SCORE,
     WEIGHTS,
     CenterFace,
-    DetectorError,
-    Face,
     is_same_face,
     merged,
 )
+from gpen_webui.faces.centerface_network import DetectorError
 from gpen_webui.faces.closer_look import CloserLook
+from gpen_webui.faces.face import Face
 from gpen_webui.faces.mesh import FaceMesh
-from gpen_webui.faces.second_look import SecondLook, is_sure
-from gpen_webui.faces.turn import common_turn, turns_of
+from gpen_webui.faces.second_look import SecondLook, is_sure, placed
+from gpen_webui.faces.turn import common_tilt, common_turn, turns_of
+from gpen_webui.faces.view import View
 
 __all__ = ["DetectorError", "Face", "FaceDetector"]
 
@@ -49,12 +58,21 @@ HINT_WIDTH = 24  # pixels of the look: smaller turned faces do not even give a h
 
 
 class FaceDetector:
-    """Finds faces; may be called from many threads, each of which gets its own networks."""
+    """Finds faces; may be called from many threads.
 
-    def __init__(self, weights: Path = WEIGHTS):
-        self._network = CenterFace(weights)
-        self._second = SecondLook(self._network, FaceMesh())
-        self._closer = CloserLook(self._network, self._second)
+    workers: how many will call at once. cache: folder of compiled models, or None.
+    """
+
+    def __init__(self, weights: Path = WEIGHTS, workers: int = 1, cache: Path | None = None):
+        self._finder = CenterFace(weights, workers, cache, finds=True)
+        self._exact = CenterFace(weights, workers, cache)
+        self._second = SecondLook(self._exact, FaceMesh())
+        self._closer = CloserLook(self._exact, self._second)
+
+    def prepare(self) -> None:
+        """Open the network now, instead of with the first photo. Raises DetectorError."""
+        self._finder.prepare()
+        self._exact.prepare()
 
     def detect(self, pixels: np.ndarray) -> list[Face]:
         """All faces of a photo (H,W,3) uint8 RGB, from left to right and top to bottom, also those
@@ -63,9 +81,12 @@ class FaceDetector:
         The same photo gives the same faces, whatever else is running.
         """
         faces = self._look_turned(pixels, 0)
-        turns = turns_of(faces) if _without_doubt(faces) else self._turns_by_trying(pixels)
-        for turn in turns - {0}:
-            faces = merged(faces + self._look_turned(pixels, turn))
+        if common_tilt(faces) is None:
+            turns = turns_of(faces) if _without_doubt(faces) else self._turns_by_trying(pixels)
+            for turn in turns - {0}:
+                faces = merged(faces + self._look_turned(pixels, turn))
+        if (tilt := common_tilt(faces)) is not None:
+            faces = merged(faces + self._look_straightened(pixels, tilt))
         return sorted(faces, key=lambda face: (face.box[0], face.box[1]))
 
     def find_in(self, pixels: np.ndarray, drawn: DrawnBox, found: list[Face]) -> Face:
@@ -74,45 +95,66 @@ class FaceDetector:
         return self._closer.find(pixels, drawn, found, common_turn(found))
 
     def free_memory(self) -> None:
-        """Give back what the calling thread's network keeps for the next photo."""
-        self._network.free_memory()
+        """Give back what the networks keep for the next photo."""
+        self._finder.free_memory()
+        self._exact.free_memory()
 
     def _look_turned(self, pixels: np.ndarray, turn: int) -> list[Face]:
         """What shows in the photo when it is turned by so many quarters, at all sizes."""
         longest = max(pixels.shape[:2])
-        middle, large = (
-            min(longest, float(np.clip(longest / 2, *limits)))
-            for limits in (MIDDLE_PASS, LARGE_PASS)
-        )
-        faces, hints = self._middle_look(pixels, turn, middle / longest)
+        middle, large = (_side_of(limits, longest) for limits in (MIDDLE_PASS, LARGE_PASS))
+        view = View.of(pixels, middle / longest, turn)
+        faces, hints = self._middle_look(view)
+        seen = dict.fromkeys(faces, view)  # where each face was found
         large_faces = [face for face in faces if face.width > LARGE_FACE * longest]
         checked = {face: self._second.confirm(pixels, face) for face in large_faces}
         doubtful = [face for face, found in checked.items() if found.doubt]
         largest = max((face.width for face in faces), default=0)
         if largest < SMALL_FACE * longest or doubtful:
             faces = [face for face in faces if face not in doubtful]
-            small = min(SMALL_PASS, longest) / longest
-            faces = merged(faces + self._network.look_at(pixels, small, turn=turn))
+            view = View.of(pixels, min(SMALL_PASS, longest) / longest, turn)
+            faces = merged(faces + self._found(view, seen))
         has_large_faces_only = faces and min(map(_width, faces)) >= SMALL_FACE * longest
         if large > middle and not has_large_faces_only:
-            faces = merged(faces + self._network.look_at(pixels, large / longest, turn=turn))
-        faces = [checked.get(face) or self._checked(pixels, face, turn) for face in faces]
+            faces = merged(faces + self._found(View.of(pixels, large / longest, turn), seen))
+        faces = [
+            checked.get(face) or self._placed(pixels, seen[face], face, turn) for face in faces
+        ]
         faces += [checked[face] for face in doubtful]
         return merged(faces + self._proved(pixels, hints, faces))
 
-    def _middle_look(
-        self, pixels: np.ndarray, turn: int, scale: float
-    ) -> tuple[list[Face], list[Face]]:
+    def _look_straightened(self, pixels: np.ndarray, tilt: float) -> list[Face]:
+        """What shows in the photo when a tilt in degrees is taken out of it."""
+        height, width = pixels.shape[:2]
+        scale = _side_of(LARGE_PASS, max(height, width)) / max(height, width)
+        matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), tilt, scale)
+        across, down = np.abs(matrix[:, :2]) @ (width, height)
+        size = (math.ceil(across), math.ceil(down))
+        matrix[:, 2] += (np.array(size) - (width, height)) / 2
+        straight = warp(pixels, matrix, size, beyond=cv2.BORDER_CONSTANT)
+        back = cv2.invertAffineTransform(matrix)
+        seen = merged(self._finder.look_at(View.of(straight, 1, 0)))
+        return [self._second.confirm(pixels, placed(face, back)) for face in seen]
+
+    def _middle_look(self, view: View) -> tuple[list[Face], list[Face]]:
         """Faces, and hints at others; nothing of a photo that is small anyway."""
-        if scale * max(pixels.shape[:2]) <= SMALL_PASS:
+        if max(view.pixels.shape[:2]) <= SMALL_PASS:
             return [], []
-        seen = merged(self._network.look_at(pixels, scale, HINT, turn))
+        seen = merged(self._finder.look_at(view, HINT))
         faces = [face for face in seen if face.score >= MIN_SCORE]
         others = [face for face in seen if face.score < MIN_SCORE]
-        return faces, [hint for hint in others if hint.width * scale >= HINT_WIDTH]
+        return faces, [hint for hint in others if hint.width * view.scale >= HINT_WIDTH]
 
-    def _checked(self, pixels: np.ndarray, face: Face, turn: int) -> Face:
-        return face if is_sure(face, turn) else self._second.confirm(pixels, face)
+    def _found(self, view: View, seen: dict[Face, View]) -> list[Face]:
+        """The faces of a view, which is noted in `seen`."""
+        faces = merged(self._finder.look_at(view))
+        seen |= dict.fromkeys(faces, view)
+        return faces
+
+    def _placed(self, pixels: np.ndarray, view: View, face: Face, turn: int) -> Face:
+        """A face that was found in a view, where an exact look places it."""
+        exact = self._exact.look_near(view, face) or face
+        return exact if is_sure(exact, turn) else self._second.confirm(pixels, exact)
 
     def _proved(self, pixels: np.ndarray, hints: list[Face], faces: list[Face]) -> list[Face]:
         """The hints that are faces beside those found."""
@@ -129,14 +171,20 @@ class FaceDetector:
         """The quarters by which a photo in which nothing was found must be turned to show faces."""
         scale = min(1.0, TURNED_PASS / max(pixels.shape[:2]))
         for turn in TURNS:
-            seen = merged(self._network.look_at(pixels, scale, turn=turn))
-            if turns := turns_of([self._checked(pixels, face, turn) for face in seen]):
+            view = View.of(pixels, scale, turn)
+            seen = merged(self._finder.look_at(view))
+            if turns := turns_of([self._placed(pixels, view, face, turn) for face in seen]):
                 return turns
         return set()
 
 
 def _without_doubt(faces: list[Face]) -> list[Face]:
     return [face for face in faces if face.doubt is None]
+
+
+def _side_of(limits: tuple[int, int], longest: int) -> float:
+    """Long side of a look at a photo."""
+    return min(longest, float(np.clip(longest / 2, *limits)))
 
 
 def _width(face: Face) -> float:

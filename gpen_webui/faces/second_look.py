@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 
 from gpen_webui.faces.align import crop_matrix, template, warp
-from gpen_webui.faces.centerface import MIN_SCORE, CenterFace, Face, is_same_face, merged
+from gpen_webui.faces.centerface import MIN_SCORE, CenterFace, is_same_face, merged
+from gpen_webui.faces.face import Face
 from gpen_webui.faces.mesh import FaceMesh
 
 SIDE, COARSE_SIDE = 256, 112  # pixels of a look
@@ -34,7 +35,10 @@ MISPLACED = "a second look places its eyes and mouth elsewhere"
 
 
 class SecondLook:
-    """Looks at faces that were found, and may be called from many threads."""
+    """Looks at faces that were found, and may be called from many threads.
+
+    network: one that places landmarks as well as it can.
+    """
 
     def __init__(self, network: CenterFace, mesh: FaceMesh):
         self._network = network

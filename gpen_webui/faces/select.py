@@ -14,7 +14,8 @@ from gpen_webui.face_numbers import (
     read_values,
     write_box,
 )
-from gpen_webui.faces.centerface import Face, areas_of, is_same_face
+from gpen_webui.faces.centerface import areas_of, is_same_face
+from gpen_webui.faces.face import Face
 from gpen_webui.options import RestoreOptions
 
 SAME_FACE = 0.3  # of the union of two boxes of one face, so much is common

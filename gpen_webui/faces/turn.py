@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from gpen_webui.faces.centerface import Face
+    from gpen_webui.faces.face import Face
 
 ALIKE = 30.0  # degrees: faces nearer to a quarter than this lie as it says
+# Faces of a photo that hangs askew are so far from every quarter, and no farther from one another.
+ASKEW, TOGETHER = 20.0, 25.0
 
 Box = tuple[float, float, float, float]
 
@@ -30,6 +32,18 @@ def common_turn(faces: Sequence[Face]) -> int:
     (turn,) = turns
     rolls = [face.roll for face in _known(faces)]
     return turn if all(abs((roll - 90 * turn + 180) % 360 - 180) <= ALIKE for roll in rolls) else 0
+
+
+def common_tilt(faces: Sequence[Face]) -> float | None:
+    """By how many degrees all faces are turned clockwise, two and more, in a photo that hangs
+    askew between two quarters; else None. Faces in doubt do not count."""
+    rolls = np.array([face.roll for face in faces if face.doubt is None])
+    if len(rolls) < 2:
+        return None
+    tilt = float(np.degrees(np.angle(np.exp(1j * np.radians(rolls)).sum())))
+    are_together = np.abs((rolls - tilt + 180) % 360 - 180).max() <= TOGETHER
+    is_askew = abs((tilt + 45) % 90 - 45) >= ASKEW
+    return tilt if are_together and is_askew else None
 
 
 def box_turned_back(box: Box, turn: int, shape: tuple[int, ...]) -> Box:

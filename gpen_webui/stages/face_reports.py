@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from gpen_webui.face_numbers import DrawnBox, write_box
-from gpen_webui.faces.centerface import Face
+from gpen_webui.faces.face import Face
 from gpen_webui.faces.select import FaceSelection
 from gpen_webui.options import RestoreOptions
 from gpen_webui.stages.base import FaceReport, FoundFaces

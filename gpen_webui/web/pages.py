@@ -61,6 +61,7 @@ def init_app(app: Flask) -> None:
         default_translation_directories=str(TRANSLATIONS),
         locale_selector=choose_language,
     )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True  # a tenth less to send
     app.context_processor(_for_all_templates)
 
 

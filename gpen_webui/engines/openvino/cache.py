@@ -102,6 +102,15 @@ class ModelCache:
             fresh.rename(self.entry)
         self._remove_outdated()
 
+    def try_to_save(self, model: ov.CompiledModel) -> bool:
+        """`save`; False, and a line in the log, where the folder cannot be written."""
+        try:
+            self.save(model)
+        except OSError as error:
+            log.warning("The compiled model could not be kept in %s: %s", self._folder, error)
+            return False
+        return True
+
     @contextmanager
     def _saving(self) -> Iterator[None]:
         """One process at a time writes here, so that what others have left is known as such."""

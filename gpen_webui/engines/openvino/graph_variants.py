@@ -3,7 +3,6 @@ or else built from our own network, compiled and kept there."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,8 +17,6 @@ from gpen_webui.engines.openvino.onnx_model import read_onnx_model
 
 if TYPE_CHECKING:
     from gpen_webui.models.installed import InstalledModel
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,12 +73,7 @@ class VariantOpener:
     ) -> Compiled | None:
         """None where it is in the cache now."""
         compiled = self._compile(variant, settings)
-        try:
-            entry.save(compiled)
-        except OSError as error:
-            log.warning("The compiled model could not be kept in %s: %s", self.cache, error)
-            return Compiled(compiled)
-        return None
+        return None if entry.try_to_save(compiled) else Compiled(compiled)
 
     def _compile(self, variant: GraphVariant, settings: dict) -> ov.CompiledModel:
         return self._core.compile_model(variant.build(self.model), "CPU", settings)

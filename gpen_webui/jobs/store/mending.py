@@ -30,6 +30,7 @@ def mend(files: StoreFiles, store: Path) -> None:
         reports = {job_id: (folder, report) for job_id, folder, report in written_reports(files)}
         connection.execute("BEGIN")
         _add_missing_jobs(files, connection, reports)
+        _find_folders(files, connection, reports)
         for job in connection.execute("SELECT * FROM jobs").fetchall():
             folder, report = reports.get(job["id"], (None, {"photos": []}))
             _find_originals(files, connection, job["id"])
@@ -115,6 +116,14 @@ def _add_missing_jobs(files: StoreFiles, store: sqlite3.Connection, reports: dic
                 *(time.time(), ended, ended),
             ),
         )
+
+
+def _find_folders(files: StoreFiles, store: sqlite3.Connection, reports: dict) -> None:
+    """A job whose results folder is not there has the one in which its report lies."""
+    for job_id, folder in store.execute("SELECT id, folder FROM jobs").fetchall():
+        found, _ = reports.get(job_id, (None, {}))
+        if found and not (folder and (files.outputs / folder).is_dir()):
+            store.execute("UPDATE jobs SET folder = ? WHERE id = ?", (found, job_id))
 
 
 def named_job(about: dict) -> tuple[str, str, str]:

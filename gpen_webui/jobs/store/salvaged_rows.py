@@ -29,7 +29,7 @@ def whole_job(row: dict) -> dict | None:
     if not _matches(JOB_ID, row["id"]):
         return None
     folder = row["folder"]
-    is_folder = isinstance(folder, str) and len(PurePosixPath(folder).parts) == 1
+    is_folder = _inside(folder) is not None and len(PurePosixPath(folder).parts) == 1
     found = {name: value for name, value in row.items() if name not in COUNTERS}
     deleted = -row["number"] if "total" in row else 1  # in the first version
     return found | {

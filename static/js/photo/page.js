@@ -4,7 +4,7 @@
 /** @import { FoundFile } from "../shared/types.d.ts" */
 /** @import { Restoration } from "./restoration.js" */
 
-import { find, toast } from "../shared/dom.js";
+import { find, make, toast } from "../shared/dom.js";
 import { isVisible, isWanted, PhotoIntake, refusal } from "../shared/files.js";
 import { say } from "../shared/words.js";
 import { OptionsForm } from "../widgets/options_form.js";
@@ -55,13 +55,31 @@ class PhotoPage {
   /** What shows a restoration; null, and words for the user, where the server does not answer. */
   async #load() {
     try {
-      const { Restoration } = await import("./restoration.js");
+      const [{ Restoration }] = await Promise.all([
+        import("./restoration.js"),
+        loadStyles(this.root.dataset.styles),
+      ]);
       this.#restoration ??= new Restoration(this.root, this.options);
     } catch {
       toast(say("trouble.offline"), "bad");
     }
     return this.#restoration;
   }
+}
+
+/** The styles of what shows a photo, unless the page came with them. @param {string} [href] */
+async function loadStyles(href) {
+  if (!href || document.querySelector(`link[href="${href}"]`)) return;
+  const link = make("link", { rel: "stylesheet", href });
+  const loaded = new Promise((resolve, reject) => {
+    link.addEventListener("load", resolve);
+    link.addEventListener("error", reject);
+  });
+  document.head.append(link);
+  await loaded.catch((error) => {
+    link.remove(); // so that the next photo tries again
+    throw error;
+  });
 }
 
 const root = find("#studio");

@@ -6,6 +6,7 @@
 import { attempt, get, jobPath } from "../shared/api.js";
 import { find, make } from "../shared/dom.js";
 import { say } from "../shared/words.js";
+import { inWords } from "./option_words.js";
 
 export class Suggestions {
   /** Of which photo, and which part of it, something is known. */
@@ -68,7 +69,7 @@ export class Suggestions {
     this.title.textContent = say(chosen.length ? "suggestions.chosen" : "suggestions.title");
     this.list.replaceChildren(
       ...chosen.map(({ reason, options }) =>
-        make("li", {}, reason, " ", make("b", {}, this.form.wordsFor(options))),
+        make("li", {}, reason, " ", make("b", {}, inWords(this.form.form, options))),
       ),
       ...open.map((suggestion) => this.#row(suggestion)),
     );
@@ -83,7 +84,7 @@ export class Suggestions {
 
   /** @param {Suggestion} suggestion */
   #row(suggestion) {
-    const words = this.form.wordsFor(suggestion.options);
+    const words = inWords(this.form.form, suggestion.options);
     const button = make("button", { type: "button", className: "link" }, words);
     button.addEventListener("click", () => this.#take([suggestion]));
     return make("li", {}, suggestion.reason, " ", button);

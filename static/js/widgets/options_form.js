@@ -1,8 +1,8 @@
 // The form of options: what it says, and what a preset makes of it.
 
-/** @import { Options, Preset } from "../shared/types.d.ts" */
+/** @import { Options } from "../shared/types.d.ts" */
 
-import { find, findAll, make } from "../shared/dom.js";
+import { find, findAll } from "../shared/dom.js";
 
 /** @typedef {HTMLInputElement | HTMLSelectElement} Field */
 
@@ -100,41 +100,6 @@ export class OptionsForm {
     return field.type === "checkbox" ? field.dataset.default === "true" : field.dataset.default;
   }
 
-  /** Some options with their values, as the form calls them. @param {Partial<Options>} options */
-  wordsFor(options) {
-    return Object.entries(options)
-      .map(([name, value]) => this.#wordsFor(name, value))
-      .join(", ");
-  }
-
-  /** @param {string} name @param {unknown} value */
-  #wordsFor(name, value) {
-    const field = this.form.elements.namedItem(name);
-    if (field instanceof RadioNodeList) {
-      const [chosen] = [...field].filter((radio) => "value" in radio && radio.value === value);
-      return find("b", chosen?.parentElement ?? this.form).textContent ?? "";
-    }
-    const element = /** @type {Field} */ (field);
-    const label = element.labels?.[0]?.textContent?.trim() ?? name;
-    if (element instanceof HTMLSelectElement) {
-      const option = [...element.options].find((each) => each.value === value);
-      return `${label}: ${option?.text ?? value}`;
-    }
-    return element.type === "checkbox" ? label : `${label} ${value}`;
-  }
-
-  /** Offer these presets of the user's own. @param {Preset[]} presets */
-  showOwnPresets(presets) {
-    for (const pill of findAll(".own", this.form)) pill.remove();
-    const pills = presets.map(({ id, name, options }) => {
-      const radio = make("input", { type: "radio", name: "condition", value: id });
-      radio.dataset.options = JSON.stringify(options);
-      return make("label", { className: "pill own" }, radio, make("span", {}, name));
-    });
-    find("[data-own-presets]", this.form).before(...pills);
-    this.#showPreset();
-  }
-
   /** Set some options; the others stay. Nobody is told. @param {Partial<Options>} values */
   set(values) {
     this.#put(values);
@@ -195,7 +160,7 @@ export class OptionsForm {
   #show() {
     findAll("input[type=range]", this.form, HTMLInputElement).forEach(showSlider);
     findAll("input[type=number]", this.form, HTMLInputElement).forEach(showWhetherPossible);
-    this.#showPreset();
+    this.showPreset();
     findAll("details", this.form).forEach(showWhetherChanged);
   }
 
@@ -204,7 +169,8 @@ export class OptionsForm {
     new OwnPresets(this).open();
   }
 
-  #showPreset() {
+  /** Mark the choice that means just these settings. */
+  showPreset() {
     /** @type {Record<string, unknown>} */
     const values = this.read();
     for (const radio of findAll("input[name=condition]", this.form, HTMLInputElement)) {

@@ -65,10 +65,23 @@ export class OwnPresets {
         const rows = presets.map((preset) => this.#row(preset));
         const none = make("li", { className: "muted" }, say("preset.none"));
         this.list.replaceChildren(...(rows.length ? rows : [none]));
-        this.form.showOwnPresets(presets);
+        this.#offer(presets);
       },
       ({ message }) => (this.trouble.textContent = message),
     );
+  }
+
+  /** Show them beside the presets that everybody has. @param {Preset[]} presets */
+  #offer(presets) {
+    const { form } = this.form;
+    for (const pill of findAll(".own", form)) pill.remove();
+    const pills = presets.map(({ id, name, options }) => {
+      const radio = make("input", { type: "radio", name: "condition", value: id });
+      radio.dataset.options = JSON.stringify(options);
+      return make("label", { className: "pill own" }, radio, make("span", {}, name));
+    });
+    find("[data-own-presets]", form).before(...pills);
+    this.form.showPreset();
   }
 
   /** @param {Preset} preset */

@@ -21,7 +21,7 @@ import { ViewerPointers } from "./viewer_pointers.js";
 const PREVIEW = 1600; // pixels of the long side that are shown first
 const LARGEST_FIT = 2.5; // CSS pixels per photo pixel, for small photos
 const LARGEST_ZOOM = 8; // screen pixels per photo pixel
-const LARGEST_LOOK = 4; // the same, when a face is looked at
+const LARGEST_LOOK = 3.9; // the same, when a face is looked at; from 4 on pixels become squares
 const LOOK_AROUND = 2.2; // times the face's size that are shown then
 const STEP = 1.25;
 const KEY_PAN = 60;

@@ -1,0 +1,111 @@
+"""A small network that sees pictures of any size, on the CPU with OpenVINO.
+
+It is compiled once and shared by all threads, and what was compiled is kept on disk, as that of
+the networks that restore is.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import openvino as ov
+from openvino.preprocess import PrePostProcessor
+
+from gpen_webui.engines.cores import cpu_cores
+from gpen_webui.engines.openvino.cache import Compiled, ModelCache
+from gpen_webui.engines.openvino.eight_bits import to_eight_bits
+from gpen_webui.engines.openvino.engine import settings_for
+from gpen_webui.engines.openvino.fast import has_flags
+from gpen_webui.models.records import hash_file
+
+# Raise the numbers whenever another graph is made of the file.
+FLOAT32, EIGHT_BITS = "pictures-float32-1", "pictures-int8-1"
+EIGHT_BIT_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
+# For each size of picture OpenVINO keeps 1 to 3 MB, and makes them anew in some 15 ms.
+KEPT_SIZES = 16
+
+
+class PictureNetwork:
+    """An ONNX network with one picture as its input; may be called from many threads.
+
+    ranges: a file with the ranges of its values, by which it is computed in 8 bits where the
+    processor multiplies those faster; None: in float32. workers: how many will call at once.
+    cache: folder of compiled models, or None. Raises OSError, RuntimeError, ValueError or KeyError
+    where a file cannot be used.
+    """
+
+    def __init__(
+        self,
+        weights: Path,
+        ranges: Path | None = None,
+        *,
+        workers: int = 1,
+        cache: Path | None = None,
+    ):
+        cores = cpu_cores()
+        streams = max(1, min(workers, cores))
+        settings = {**settings_for(streams, cores), "INFERENCE_PRECISION_HINT": "f32"}
+        if not has_flags(EIGHT_BIT_FLAGS):
+            ranges = None
+        self._compiled = _open(weights, ranges, cache, settings)
+        self._idle: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
+        for _ in range(streams):
+            self._idle.put(self._compiled.model.create_infer_request())
+        self._noting = Lock()
+        self._sizes: set[tuple[int, ...]] = set()
+
+    def run(self, pixels: np.ndarray) -> list[np.ndarray]:
+        """What it says of a picture (H,W,3) uint8 RGB: all its outputs, float32.
+
+        The same picture gives the same bytes, whatever else is running.
+        """
+        self._note(pixels.shape)
+        request = self._idle.get()
+        try:
+            request.infer([np.ascontiguousarray(pixels)[None]], share_inputs=True)
+            return [tensor.data.copy() for tensor in request.output_tensors]
+        finally:
+            self._idle.put(request)
+
+    def free_memory(self) -> None:
+        """Give back what is kept for the next picture; waits for those in progress."""
+        self._compiled.model.release_memory()
+
+    def _note(self, size: tuple[int, ...]) -> None:
+        """An album of photos of all sizes must not fill the memory."""
+        with self._noting:
+            self._sizes.add(size)
+            if len(self._sizes) <= KEPT_SIZES:
+                return
+            self._sizes.clear()
+        self.free_memory()
+
+
+def _open(weights: Path, ranges: Path | None, cache: Path | None, settings: dict) -> Compiled:
+    core = ov.Core()
+    if cache is None:
+        return Compiled(core.compile_model(_graph(core, weights, ranges), "CPU", settings))
+    variants = (FLOAT32, EIGHT_BITS)
+    variant = EIGHT_BITS if ranges else FLOAT32
+    entry = ModelCache(cache, core, hash_file(weights), variant, variants)
+    if kept := entry.load(settings):
+        return kept
+    compiled = core.compile_model(_graph(core, weights, ranges), "CPU", settings)
+    entry.try_to_save(compiled)
+    return Compiled(compiled)
+
+
+def _graph(core: ov.Core, weights: Path, ranges: Path | None) -> ov.Model:
+    """The network for pictures of any size, which takes their bytes as they lie in memory."""
+    model = core.read_model(weights)
+    model.reshape([1, 3, -1, -1])
+    if ranges:
+        to_eight_bits(model, json.loads(ranges.read_text(encoding="utf-8")))
+    steps = PrePostProcessor(model)
+    steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    steps.input().model().set_layout(ov.Layout("NCHW"))
+    return steps.build()
