@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from threading import Thread
 from unittest import mock
@@ -38,6 +39,11 @@ class IdlePool(LocalPool):
         return None
 
 
+def idle_pool(pool: type[LocalPool] = IdlePool) -> AbstractContextManager:
+    """Services that are made meanwhile have such a pool of their own."""
+    return mock.patch("gpen_webui.jobs.service.LocalPool", pool)
+
+
 class Coordinator:
     """A service with other machines, behind a server on a free port.
 
@@ -50,8 +56,7 @@ class Coordinator:
         self.harness = harness
         defaults = {"cluster": "none", "cluster_key": KEY, "lease_seconds": 20}
         harness.settings = replace(harness.settings, **(defaults | settings))
-        pool = LocalPool if works_itself else IdlePool
-        with mock.patch("gpen_webui.jobs.service.LocalPool", pool):
+        with idle_pool(LocalPool if works_itself else IdlePool):
             self.service: JobService = harness.open()
         app = self._app()
         self.coordinator = app.extensions["coordinator"]
