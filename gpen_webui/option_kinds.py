@@ -5,18 +5,23 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 import struct
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, SupportsFloat
 
 from gpen_webui.errors import UserError
 from gpen_webui.face_numbers import (
+    LEAST_DRAWN,
     read_box,
+    read_drawn_boxes,
     read_numbers,
     read_values,
     write_box,
+    write_drawn_boxes,
     write_numbers,
     write_values,
 )
@@ -24,6 +29,7 @@ from gpen_webui.states import Stage
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MOST_MASK_BYTES = 2_000_000  # in black and white; more is no mask that somebody painted
+PIXELS = re.compile(r"[0-9]{1,6}")
 YES, NO = ("1", "true", "on", "yes"), ("0", "false", "off", "no", "")
 
 
@@ -204,6 +210,68 @@ class FaceBoxes(Option):
 
     def json_schema(self) -> dict[str, object]:
         return {"type": "string"}
+
+
+@dataclass(frozen=True)
+class CropBox(Option):
+    """A part of the photo; kept as text, which is empty for the whole of it."""
+
+    def parse(self, name: str, value: object) -> str:
+        parts = value.split(",") if isinstance(value, str) else value
+        if value == "" or parts == []:
+            return ""
+        try:
+            if not isinstance(parts, Sequence) or isinstance(parts, bytes):
+                raise ValueError
+            left, top, width, height = (_pixels(part) for part in parts)
+            if not width or not height:
+                raise ValueError
+        except ValueError:
+            raise OptionError(
+                f"{name} is “{value}”, but must be left, top, width and height in whole pixels, "
+                "like 120,80,600,400."
+            ) from None
+        return f"{left},{top},{width},{height}"
+
+    def values(self) -> str:
+        return "left, top, width, height in pixels"
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "string"}
+
+
+@dataclass(frozen=True)
+class DrawnBoxes(Option):
+    """Boxes that the user drew around faces which were missed; kept as text, in their order."""
+
+    def parse(self, name: str, value: object) -> str:
+        try:
+            return write_drawn_boxes(read_drawn_boxes(value))
+        except (ValueError, OverflowError):
+            raise OptionError(
+                f"{name} is “{value}”, but must give left, top, width and height of boxes in "
+                f"pixels of the photo, like 10,20,100,130, at least {LEAST_DRAWN} wide and high."
+            ) from None
+
+    def values(self) -> str:
+        return "left, top, width, height in pixels, as 10,20,100,130"
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "string"}
+
+
+def read_crop(text: str) -> tuple[int, int, int, int]:
+    """Left, top, width and height of the text that CropBox keeps, in pixels."""
+    left, top, width, height = map(int, text.split(","))
+    return left, top, width, height
+
+
+def _pixels(value: object) -> int:
+    """A whole number of pixels, of a text or of JSON. Raises ValueError."""
+    text = str(value).strip()
+    if isinstance(value, bool) or not PIXELS.fullmatch(text):
+        raise ValueError
+    return int(text)
 
 
 @dataclass(frozen=True)

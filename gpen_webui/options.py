@@ -13,6 +13,8 @@ from typing import Any
 from gpen_webui.option_kinds import (
     N_,
     Choice,
+    CropBox,
+    DrawnBoxes,
     FaceBoxes,
     FaceList,
     FaceValues,
@@ -27,7 +29,7 @@ from gpen_webui.states import Stage
 
 MODES = ("natural", "strong", "detail")
 # What repairing changes, everything after it works on.
-ON_REPAIRED = (Stage.REPAIR, Stage.ENLARGE, Stage.NETWORK)
+ON_REPAIRED = (Stage.REPAIR, Stage.DETECT, Stage.ENLARGE, Stage.NETWORK)
 
 
 def _option(default: Any, descriptor: Option) -> Any:
@@ -38,6 +40,17 @@ def _option(default: Any, descriptor: Option) -> Any:
 class RestoreOptions:
     """How a photo is restored: a value for each option."""
 
+    preset: str = _option(
+        "off",
+        Choice(
+            "auto chooses by what each photo shows the strength, the mode, what is repaired, its "
+            "noise and light, and how far a small one is enlarged, as far as these options are "
+            "left at their defaults; the report says what and why",
+            Group.LOOK,
+            in_presets=False,
+            choices=("off", "auto"),
+        ),
+    )
     strength: int = _option(
         70,
         WholeNumber(
@@ -175,6 +188,25 @@ class RestoreOptions:
             unit="pixels",
         ),
     )
+    rotate: str = _option(
+        "0",
+        Choice(
+            "turns the photo clockwise by so many degrees before anything else is done to it",
+            Group.FILE,
+            in_presets=False,
+            kept_for=ON_REPAIRED,
+            choices=("0", "90", "180", "270"),
+        ),
+    )
+    crop: str = _option(
+        "",
+        CropBox(
+            "keeps only this part of the photo, seen upright and turned as rotate says",
+            Group.FILE,
+            in_presets=False,
+            kept_for=ON_REPAIRED,
+        ),
+    )
     upright: bool = _option(
         False,
         Switch(
@@ -274,6 +306,16 @@ class RestoreOptions:
         ),
     )
 
+    add_face: str = _option(
+        "",
+        DrawnBoxes(
+            "a face that was missed, in this box of the photo as it is opened; may be given more "
+            "than once, and its number follows those of the faces that were found",
+            Group.FACES,
+            in_presets=False,
+        ),
+    )
+
     @classmethod
     def parse(cls, values: Mapping[str, object]) -> RestoreOptions:
         """Options from a form, JSON or the command line; what is not given keeps its default.
@@ -292,6 +334,11 @@ class RestoreOptions:
     def without_mask(self) -> dict[str, Any]:
         """The same for reports and lists, in which a picture has no place."""
         return {**asdict(self), "mask": ""}
+
+    @property
+    def is_framed(self) -> bool:
+        """Whether the photo is turned or cropped before it is restored."""
+        return self.rotate != "0" or bool(self.crop)
 
     @property
     def names_faces(self) -> bool:

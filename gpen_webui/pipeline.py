@@ -3,7 +3,7 @@
 Workers call `restore_stages` or `restore_file` from their threads, on one shared `Restorer`.
 Each worker carries one photo through all its stages:
 
-    open -> repair -> detect -> align -> enlarge -> network -> blend -> adjust -> save
+    open -> frame -> repair -> detect -> align -> enlarge -> network -> blend -> adjust -> save
 
 so that memory is bounded by the workers, not by the album, and while one worker decodes
 or encodes, another's faces are in the network. No result depends on who else is at work.
@@ -32,6 +32,7 @@ from gpen_webui.models.installed import InstalledModel
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.encode import encode_photo, is_lossy, losses
 from gpen_webui.photo.formats import suffix_for
+from gpen_webui.photo.framing import framed, framing_notes
 from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.photo.turning import turned
 from gpen_webui.settings import Settings
@@ -77,12 +78,14 @@ class ItemReport:
 
     state: done, no_face, failed or cancelled. model, model_sha256: None where the photo was
     never begun. result: the saved file, relative to the results folder, with slashes; None
-    until it is saved. sidecars: the XMP files beside it, likewise. seconds: per stage. warnings,
+    until it is saved. sidecars: the XMP files beside it, likewise. superseded: files of a version
+    with other options that lay elsewhere and is gone. seconds: per stage. warnings,
     notes: sentences, of what is wrong and of what was done. scale: how many times larger the result
     is than the photo; useful_scale: how many times it may be to show all that the model makes of
     its largest face. unchanged: it is the photo's file as it was. turn: by how many degrees the
     photo must be turned clockwise for all its faces to be upright; with the option upright the
-    result is. error: None or {"stage", "message"}. restored_by: {"machine", "kind"} where several
+    result is. suggestions: what `preset` has chosen and why; `options` has it too. error: None or
+    {"stage", "message"}. restored_by: {"machine", "kind"} where several
     machines work together; machines of one kind give the same bytes.
     """
 
@@ -93,6 +96,7 @@ class ItemReport:
     model_sha256: str | None = None
     result: str | None = None
     sidecars: list[str] = field(default_factory=list)
+    superseded: list[str] = field(default_factory=list)
     faces: list[dict] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -101,6 +105,7 @@ class ItemReport:
     useful_scale: int = 1
     unchanged: bool = False
     turn: int = 0
+    suggestions: list[dict] = field(default_factory=list)
     error: dict[str, str | None] | None = None
     restored_by: dict[str, str] | None = None
 
@@ -222,6 +227,8 @@ def restore_stages(
         started = time.perf_counter()
         with hold_open(source, name) as path:  # what is decoded is what is passed on
             photo = open_photo(path, name=name, max_megapixels=options.max_megapixels)
+            photo = framed(photo, options.rotate, options.crop)
+            framing = framing_notes(photo, options.rotate, options.crop)
             opened = time.perf_counter()
             stages = restorer.restore_stages(photo, options, reuse=reuse, keep_faces=keep_faces)
             restoration = None
@@ -253,17 +260,18 @@ def restore_stages(
     report = ItemReport(
         name=name,
         state=restoration.state,
-        options=options.without_mask(),
+        options=restoration.options.without_mask(),
         model=restorer.model.name,
         model_sha256=restorer.model.sha256,
         faces=[face.as_dict() for face in restoration.faces],
         seconds={stage: round(value, 4) for stage, value in seconds.items()},
         warnings=warnings + lost,
-        notes=[*restoration.notes, *notes],
+        notes=[*framing, *restoration.notes, *notes],
         scale=restoration.scale,
         useful_scale=restoration.useful_scale,
         unchanged=_is_passed_on(restoration, options),
         turn=-restoration.turn % 4 * 90,
+        suggestions=[each.as_dict() for each in restoration.suggestions],
     )
     return RestoredFile(data, suffix, report, photo, restoration, modified_ns)
 

@@ -1,6 +1,7 @@
 """What every test may use: where the project lies, and ground truth that only developers have."""
 
 import os
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,10 @@ import numpy as np
 import pytest
 
 import gpen_webui  # noqa: F401 - first: it keeps OpenVINO, which tests import, from reporting
+
+# A shell that starts the tests in its background has them ignore Ctrl-C, and what they start too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROJECT = Path(__file__).resolve().parent.parent
 FIGURES: Counter[str] = Counter()

@@ -13,10 +13,13 @@ from pathlib import Path, PurePath
 from threading import Event, Lock
 from types import SimpleNamespace
 
+import numpy as np
+
 from gpen_webui.files.originals import hold_open
 from gpen_webui.jobs.records import Job
 from gpen_webui.jobs.service import JobService
 from gpen_webui.options import RestoreOptions
+from gpen_webui.photo.photo import Photo
 from gpen_webui.pipeline import ItemReport, StageError
 from gpen_webui.settings import Settings
 from gpen_webui.stages.base import Intermediates, Progress
@@ -56,6 +59,9 @@ class Gate:
     def pass_through(self) -> None:
         self.reached.set()
         assert self._open.wait(PATIENCE), "the gate stayed closed"
+
+
+PICTURE = Photo(pixels=np.full((4, 6, 3), 90, np.uint8), name="played", format="jpeg")
 
 
 class PlayedRestoration:
@@ -120,7 +126,14 @@ class PlayedRestoration:
         )
         if reuse:
             reuse.put(options.key_for(Stage.NETWORK), "the faces", 9)
-        return SimpleNamespace(data=data, suffix=suffix, report=report, modified_ns=None)
+        return SimpleNamespace(
+            data=data,
+            suffix=suffix,
+            report=report,
+            modified_ns=None,
+            photo=PICTURE,
+            restoration=SimpleNamespace(pixels=PICTURE.pixels),
+        )
 
 
 def restored_text(original: bytes, options: RestoreOptions) -> bytes:
@@ -228,7 +241,8 @@ def check_nothing_lost(service: JobService, job: Job) -> None:
     assert all(item.state in ("done", "no_face", "failed", "cancelled") for item in items)
     results = [item.result for item in finished]
     assert len({result.casefold() for result in results}) == len(results)
-    assert files_in(job.folder) == {*results, "report.json"}
+    reports = {"report.json", "report.html"} if job.kind == "album" else {"report.json"}
+    assert files_in(job.folder) == {*results, *reports}
     options = RestoreOptions(**job.options)
     for item in finished:
         result = service.store.result(job.id, item.n).read_bytes()

@@ -13,7 +13,17 @@ BEGIN, END = (
     "<!-- end of options -->\n",
 )
 # What the page offers outside its form: beside each face, and by a brush.
-BESIDE_FORM = ("mask", "not_faces", "face_strength", "face_boxes")
+BESIDE_FORM = (
+    "preset",
+    "rotate",
+    "crop",
+    "mask",
+    "not_faces",
+    "face_strength",
+    "face_mode",
+    "face_boxes",
+    "add_face",
+)
 
 
 def command_line_table() -> str:

@@ -53,6 +53,7 @@ ORDER = [
     "files",
     "options",
     "option_kinds",
+    "sentences",
     "face_numbers",
     "thread_network",
     "heap",

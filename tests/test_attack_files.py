@@ -124,6 +124,7 @@ def test_upload_names_stay_inside_results_and_zip(server: Server, home: Path):
     assert {path for path in new if not own & set(path.parts)} == {
         *results,
         folder / "report.json",
+        folder / "report.html",
     }
     assert (home / "canary.txt").read_bytes() == SECRET
 

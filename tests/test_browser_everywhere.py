@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import DESKTOP, PHONE, OpenPage, landscape, portrait, serious_findings, upload
+from tests.browser import DESKTOP, PHONE, OpenPage, all_findings, landscape, portrait, upload
 from tests.server import Server
 
 pytest_plugins = ["tests.browser_fixtures"]
@@ -67,15 +67,13 @@ def test_the_pages_can_be_installed(web: Server, open_page: OpenPage):
 
 
 @pytest.mark.parametrize("name", NAMES.split("|"))
-def test_axe_finds_nothing_serious(
-    web: Server, open_page: OpenPage, places: dict[str, str], name: str
-):
+def test_axe_finds_nothing(web: Server, open_page: OpenPage, places: dict[str, str], name: str):
     page = open_page(web.url + places[name])
     for scheme, viewport in (("light", DESKTOP), ("dark", PHONE)):
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size(viewport)
         settle(page)
-        assert serious_findings(page) == []
+        assert all_findings(page) == []
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, "the page is wider than the window"
 
@@ -86,7 +84,7 @@ def test_a_browser_on_another_machine_is_let_in_by_typing_the_password_once(
     with Server(tmp_path / "far", "--host", "0.0.0.0", "--token", "an-old-oak-door") as far:
         page = open_page(f"http://127.0.0.1:{far.port}/batch", viewport=PHONE)
         settle(page)
-        assert serious_findings(page) == []
+        assert all_findings(page) == []
         page.get_by_label("Password").fill("a-pine-door")
         page.get_by_role("button", name="Open").click()
         expect(page.get_by_role("alert")).to_have_text("That was not the password.")
@@ -280,6 +278,6 @@ def test_a_model_that_cannot_be_loaded_is_told_on_every_page(open_page: OpenPage
         page = open_page(server.url)
         banner = page.locator("#engine")
         expect(banner).to_contain_text("The model could not be loaded")
-        assert serious_findings(page) == []
+        assert all_findings(page) == []
         banner.get_by_role("link", name="Choose another model").click()
         expect(page.locator("h1")).to_have_text("Models and settings")

@@ -72,6 +72,9 @@ def restore(project: Path, tmp_path: Path):
     return run
 
 
+REPORTS = ("report.json", "report.html")
+
+
 def write_photo(path: Path, number: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(small_photo(number, side=160))
@@ -125,7 +128,7 @@ def test_an_album_restored_into_itself_keeps_its_originals_and_is_not_restored_t
     assert restore(album, "-o", album).returncode == 0
     done = restore(album, "-o", album, "--skip-existing")
     assert done.returncode == 0, done.stderr
-    assert files_in(album) == {*originals, "a (2).jpg", "t/b (2).jpg", "report.json"}
+    assert files_in(album) == {*originals, "a (2).jpg", "t/b (2).jpg", *REPORTS}
     assert results_of(album) == {"a.jpg": "a (2).jpg", "t/b.jpg": "t/b (2).jpg"}
     assert {name: (album / name).read_bytes() for name in originals} == originals
 
@@ -182,7 +185,7 @@ def test_a_share_without_hard_links_and_shared_memory_takes_results(restore, tmp
     for more in ((), ("--skip-existing",)):
         done = restore(album, "-o", out, *more, **share)
         assert done.returncode == 0, done.stderr
-        assert files_in(out) == {*photos, "report.json"}
+        assert files_in(out) == {*photos, *REPORTS}
         assert results_of(out) == {name: name for name in photos}
 
 
@@ -208,7 +211,7 @@ def test_a_death_while_a_result_is_saved_removes_no_original(
     done = restore(album, "-o", album, *more, **share)
     assert done.returncode == 0, done.stderr
     assert (album / "tree.jpg").read_bytes() == original
-    assert files_in(album) == {"tree.jpg", "tree (2).jpg", "report.json"}
+    assert files_in(album) == {"tree.jpg", "tree (2).jpg", *REPORTS}
 
 
 def test_a_run_that_ends_while_the_next_begins_is_known_to_it(restore, tmp_path, monkeypatch):
@@ -288,7 +291,7 @@ def test_a_photo_that_takes_too_long_is_given_up_and_the_others_are_restored(res
     assert done.returncode == 1, done.stderr
     assert "endless.jpg took longer than 8 seconds" in done.stderr
     assert results_of(out) == {"a.jpg": "a.jpg", "b.jpg": "b.jpg", "endless.jpg": None}
-    assert files_in(out) == {"a.jpg", "b.jpg", "report.json"}
+    assert files_in(out) == {"a.jpg", "b.jpg", *REPORTS}
 
 
 def test_a_disk_that_takes_nothing_more_stops_the_run_with_the_command_that_goes_on(

@@ -118,7 +118,7 @@ def restore_in(
 def test_closed_standard_files_do_no_harm(project: Path, tmp_path: Path, closed: str):
     done = restore_in(project, tmp_path, names=["a.jpg"], shell=f"--json {closed}")
     assert done.returncode == 0, done.stderr
-    assert sorted(os.listdir(tmp_path / "out")) == ["a.jpg", "report.json"]
+    assert sorted(os.listdir(tmp_path / "out")) == ["a.jpg", "report.html", "report.json"]
     json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
 
 
@@ -133,7 +133,7 @@ def test_a_locale_that_cannot_write_a_name_gives_the_result_a_plain_one(
 ):
     done = restore_in(project, tmp_path, names=["Käthe.jpg"], **OLD_LOCALE)
     assert done.returncode == 0, done.stderr
-    assert sorted(os.listdir(tmp_path / "out")) == ["Kathe.jpg", "report.json"]
+    assert sorted(os.listdir(tmp_path / "out")) == ["Kathe.jpg", "report.html", "report.json"]
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert report["photos"][0]["name"] == "Käthe.jpg"
     assert "called Kathe.jpg" in report["photos"][0]["warnings"][0]

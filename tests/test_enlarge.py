@@ -192,6 +192,9 @@ def test_auto_enlarges_until_the_largest_face_has_the_models_pixels(
     assert restorer().restore(small_portrait, auto).scale == 2
     large = restorer().restore(astronaut, auto)
     assert (large.scale, large.useful_scale) == (1, 1)
+    assert large.notes == [
+        "Its largest face has as many pixels as the model makes, so its size stays."
+    ]
     assert restorer().restore(small_portrait, RestoreOptions()).useful_scale == 2
 
 
@@ -228,7 +231,19 @@ def test_a_file_is_as_large_as_its_metadata_say_and_keeps_alpha_and_greyness(tmp
         assert (image.size, image.mode) == ((240, 160), "LA")
         assert set(np.unique(np.asarray(image))) == {90, 128}
     assert (done.report.state, done.report.scale, done.report.unchanged) == ("no_face", 4, False)
-    assert done.report.notes == ["Enlarged 4 times, to 240 x 160 pixels."]
+    assert done.report.notes == [
+        "Enlarged 4 times, to 240 x 160 pixels.",
+        "The background was restored.",
+    ]
+
+
+def test_a_photo_that_is_only_cleaned_or_not_enlarged_says_so():
+    sky = Photo(np.full((40, 50, 3), 150, np.uint8), "sky.png", "png")
+    done = restorer().restore(sky, RestoreOptions(enlarge="auto", background="clean"))
+    assert done.notes == [
+        "There is no face that says how far to enlarge the photo, so its size stays.",
+        "The background was cleaned.",
+    ]
 
 
 def test_other_settings_of_later_stages_enlarge_no_second_time(small_portrait: Photo):

@@ -53,7 +53,7 @@ def test_every_name_gets_a_result_of_its_own_inside_the_results_folder(project, 
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     results = [photo["result"] for photo in report["photos"]]
     assert len({result.casefold() for result in results}) == len(results) == len(given)
-    expected = {out / result for result in results} | {out / "report.json"}
+    expected = {out / result for result in results} | {out / "report.json", out / "report.html"}
     assert files_in(tmp_path) == given | expected
     assert all(is_picture(out / result) for result in results)
     assert not [name for name in results if re.search(r'[\x00-\x1f\x7f:*?"<>|\\]', name)]
@@ -101,4 +101,4 @@ def check_album(project: Path, folder: Path, files: list[HostileFile]) -> None:
         else:
             assert (out / said["result"]).read_bytes() == file.data  # no face: as it was
     written = {out / said["result"] for said in reports.values() if said["result"]}
-    assert files_in(out) == written | {out / "report.json"}
+    assert files_in(out) == written | {out / "report.json", out / "report.html"}

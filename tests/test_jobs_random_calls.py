@@ -116,7 +116,8 @@ def check_job(service: JobService, job: Job) -> None:
     results = [item.result for item in items if item.state in ("done", "no_face")]
     assert len({result.casefold() for result in results}) == len(results)
     if job.folder is not None and (results or job.state == "done"):
-        assert files_in(job.folder) == {*results, "report.json"}
+        reports = {"report.json", "report.html"} if job.kind == "album" else {"report.json"}
+        assert files_in(job.folder) == {*results, *reports}
     for item in items:
         if item.state in ("done", "no_face"):
             original = service.store.original(job.id, item.n).read_bytes()

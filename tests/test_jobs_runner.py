@@ -58,7 +58,7 @@ def test_a_result_that_comes_too_late_is_removed(harness, placed: Gate, monkeypa
     getattr(service.runner, ask)(job.id)
     placed.open()
     wait_for(lambda: service.pool.status()["busy"] == 0)
-    assert files_in(job.folder) <= {"report.json"}
+    assert files_in(job.folder) <= {"report.json", "report.html"}
     check_nothing_lost(service, wait_for_state(service, start(service, ["c.jpg"]), "done"))
 
 

@@ -40,6 +40,8 @@ def test_faces_are_named_alike_in_text_and_in_json():
     text = {"faces": " 3, 1", "face_strength": "5=100,2=40", "face_boxes": "1=0,0,9.5,9"}
     json = {"faces": [1, 3, 3], "face_strength": {"2": 40, "5": 100}}
     json["face_boxes"] = {"1": [0, 0, 9.5, 9]}
+    text["add_face"] = "10,20,30.4,40; -5,1,9,9;10,20,30,40"
+    json["add_face"] = [[10, 20, 30, 40], "-5,1,9,9"]
     assert RestoreOptions.parse(text) == RestoreOptions.parse(json)
     assert RestoreOptions.parse(text).face_strength == "2=40,5=100"
     assert RestoreOptions.parse({"faces": []}) == RestoreOptions()
@@ -90,6 +92,12 @@ def test_both_ends_of_a_range_are_allowed_and_one_beyond_is_not(name: str):
         ("face_boxes", {"1": [None, 0, 1, 1]}),
         ("face_boxes", {"1": [[0], 0, 1, 1]}),
         ("face_strength", "1=40,1=30"),
+        ("add_face", "10,20,30"),
+        ("add_face", "10,20,30,0"),
+        ("add_face", [10, 20, 30, 40]),
+        ("add_face", "nan,0,9,9"),
+        ("add_face", "inf,0,9,9"),
+        ("add_face", [[0, 0, None, 9]]),
     ],
 )
 def test_a_wrong_value_is_one_sentence_that_names_the_option(name: str, value):
@@ -122,6 +130,8 @@ def test_every_option_can_be_given_on_the_command_line():
     options = chosen_options(parser.parse_args(given))
     assert options == RestoreOptions(strength=5, mode="detail", protect_skin=False, aligned=True)
     assert chosen_options(parser.parse_args([])) == RestoreOptions()
+    twice = ["--add-face", "1,2,30,40", "--add-face", "50,2,30,40"]
+    assert chosen_options(parser.parse_args(twice)).add_face == "1,2,30,40;50,2,30,40"
 
 
 def test_a_choice_that_is_a_number_may_be_given_as_one():

@@ -13,10 +13,11 @@ from gpen_webui.errors import UserError
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.options import OptionError, RestoreOptions
 from gpen_webui.photo.photo import Photo
-from gpen_webui.repairing.fade import even_out, looks_faded
+from gpen_webui.repairing.fade import even_out, looks_faded, measure
 from gpen_webui.repairing.fill import fill, without_wide
 from gpen_webui.repairing.mask import mask_of_file, mask_text, read_mask
 from gpen_webui.repairing.scratches import ScratchDetector, ScratchDetectorError
+from gpen_webui.stages.base import Progress
 from gpen_webui.stages.restorer import Restorer, last
 from gpen_webui.states import ItemState
 from tests.test_restore import OneLineEngine
@@ -141,11 +142,17 @@ def test_filling_gives_the_grain_of_what_lies_around(sky):
     assert 0.6 < after.std() / before.std() < 1.3
 
 
-def test_a_large_photo_can_be_stopped_between_parts_of_the_work():
-    photo = np.full((1300, 1300, 3), 120, np.uint8)
-    photo[::40, :] = 250
-    assert sum(1 for _ in ScratchDetector().find(photo)) >= 4
-    assert sum(1 for _ in fill(photo, photo[..., 0] == 250, 4)) >= 4
+def test_a_large_photo_can_be_stopped_between_parts_of_the_work_and_tells_how_far_it_is():
+    pixels = np.full((1300, 1300, 3), 120, np.uint8)
+    pixels[::40, :] = 250
+    stages = restorer().restore_stages(
+        Photo(pixels, "print.png", "png"), RestoreOptions(repair="auto")
+    )
+    told = [stage.percent for stage in stages if isinstance(stage, Progress)]
+    finding, filling = ([p for p in told if (p < 80) is is_first] for is_first in (True, False))
+    assert len(finding) >= 4
+    assert len(filling) >= 4
+    assert told == sorted(told)
 
 
 def test_a_hole_over_everything_is_wide():
@@ -154,9 +161,9 @@ def test_a_hole_over_everything_is_wide():
 
 def test_fading_is_seen_and_evened_out_gently_and_a_good_photo_stays(sky, project: Path):
     good = cv2.imread(str(project / "tests" / "data" / "astronaut.jpg"))[..., ::-1].copy()
-    assert not looks_faded(good)
+    assert not looks_faded(measure(good))
     faded = (0.45 * good + np.array((115, 105, 80))).astype(np.uint8)
-    assert looks_faded(faded)
+    assert looks_faded(measure(faded))
     better = even_out(faded)
     assert np.ptp(better) > 1.4 * np.ptp(faded)
     assert psnr(better, good) > psnr(faded, good) + 3
@@ -169,7 +176,7 @@ def test_fading_is_seen_and_evened_out_gently_and_a_good_photo_stays(sky, projec
 def test_a_dull_photo_in_colours_is_not_faded(sky):
     dull = cv2.subtract(sky, np.full_like(sky, 50))
     dull[::2, :, 0] += 40
-    assert looks_faded(dull) is False  # the answer goes out as JSON
+    assert looks_faded(measure(dull)) is False  # the answer goes out as JSON
 
 
 def test_grey_stays_grey_and_sepia_sepia(sky):

@@ -83,10 +83,17 @@ def test_only_the_face_changes_and_there_it_is_the_networks(astronaut: Photo):
 def test_a_photo_without_a_face_comes_back_as_it_was():
     sky = Photo(np.full((200, 300, 3), 150, np.uint8), "sky.png", "png")
     engine = restorer(lambda crops: crops)
-    done = engine.restore(sky, RestoreOptions(sharpen=100, brightness=30))
-    assert (done.state, done.faces) == ("no_face", [])
+    done = engine.restore(sky, RestoreOptions(strength=100, mode="strong"))
+    assert (done.state, done.faces, done.is_new) == ("no_face", [], False)
     assert np.array_equal(done.pixels, sky.pixels)
     assert engine.face_network.engine.batches == []
+
+
+def test_finishing_touches_are_put_on_a_photo_without_a_face_too():
+    sky = Photo(np.full((200, 300, 3), 150, np.uint8), "sky.png", "png")
+    done = restorer(lambda crops: crops).restore(sky, RestoreOptions(brightness=25))
+    assert (done.state, done.is_new) == ("no_face", True)
+    assert np.array_equal(done.pixels, sky.pixels + 32)
 
 
 def test_faces_below_the_smallest_size_are_left_alone_and_said_so(astronaut: Photo):
@@ -95,7 +102,7 @@ def test_faces_below_the_smallest_size_are_left_alone_and_said_so(astronaut: Pho
     assert done.state == "no_face"
     assert np.array_equal(done.pixels, astronaut.pixels)
     assert "less than the smallest of 400 px" in done.faces[0].reason
-    assert done.warnings == ["1 face is too small and left alone."]
+    assert done.warnings == ["1 face is narrower than 400 px (min_face) and left alone."]
 
 
 def pair_of(astronaut: Photo) -> Photo:
@@ -232,6 +239,10 @@ def test_aligned_is_resize_run_and_nothing_else(astronaut: Photo, side: int):
         crop, RestoreOptions(aligned=True, strength=0, sharpen=100, brightness=50)
     )
     assert done.pixels.shape == (SIZE, SIZE, 3)
+    assert done.warnings == [
+        "“aligned” runs the network and does nothing else, so this was left out: strength, "
+        "sharpen, brightness."
+    ]
     if side == SIZE:
         assert np.array_equal(done.pixels, 255 - crop.pixels)
 

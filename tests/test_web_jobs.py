@@ -55,7 +55,7 @@ def test_the_documented_client_restores_an_album(server: Server, tmp_path: Path)
     assert sum("done" in line for line in ends.values()) == 3
     assert "notes.jpg is not a photo" in ends["notes."]
     names = zipfile.ZipFile(tmp_path / "Grandma & friends.zip").namelist()
-    assert names == ["1950/0.jpg", "1950/1.jpg", "1950/2.jpg", "report.json"]
+    assert names == ["1950/0.jpg", "1950/1.jpg", "1950/2.jpg", "report.json", "report.html"]
 
 
 def test_an_album_with_a_broken_photo_is_done_and_says_which(album: dict):
@@ -71,7 +71,7 @@ def test_an_album_with_a_broken_photo_is_done_and_says_which(album: dict):
 def test_results_keep_names_and_tree_beside_the_report(album: dict):
     folder = Path(album["folder"])
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert files == {f"Summer/day {n}.jpg" for n in range(3)} | {"report.json"}
+    assert files == {f"Summer/day {n}.jpg" for n in range(3)} | {"report.json", "report.html"}
 
 
 def test_the_zip_equals_the_results_folder(server: Server, album: dict):
@@ -395,3 +395,32 @@ def test_what_a_print_suffers_from_is_told_with_a_mask_to_start_from(server: Ser
     assert mask.shape == photo.shape[:2]
     assert set(np.unique(mask)) <= {0, 255}
     assert (mask > 0).mean() == pytest.approx(condition["damaged"], abs=1e-5)
+
+
+def test_what_is_seen_of_a_photo_is_shown_ahead_turned_as_it_is(server: Server):
+    lying = np.ascontiguousarray(np.rot90(decoded(small_photo(9, side=320))))
+    files = {"photo": ("aunt.png", cv2.imencode(".png", lying)[1].tobytes())}
+    first = {"upright": "1", "strength": "0"}
+    answer = server.session.post(f"{server.url}/enhance?wait=1", files=files, data=first)
+    job = answer.headers["X-Job"]
+    wanted = {"options": {"upright": True, "strength": 0, "contrast": 40}}
+    seen = {"box": [0.25, 0.125, 0.75, 0.5], "width": 160}
+
+    def ahead(**changed):
+        body = {**wanted, **seen, **changed}
+        return server.post(f"/api/jobs/{job}/items/0/preview", json=body)
+
+    answer = ahead()
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/jpeg")
+    again = server.post(f"/api/jobs/{job}/run-again", json=wanted).json()["id"]
+    server.wait_for(again)
+    exact = decoded(server.get(f"/api/jobs/{again}/items/0/after?download=1").content)
+    shown = decoded(answer.content)
+    assert shown.shape == (120, 160, 3)
+    assert np.abs(shown.astype(int) - exact[40:160, 80:240]).mean() < 4
+
+    assert ahead(options={"strength": 0, "contrast": 40}).status_code == 204  # not turned
+    for wrong in ({"box": [0, 0, 0, 1]}, {"box": [0, 0, 1]}, {"box": "all"}, {"width": 0}):
+        refused = ahead(**wrong)
+        assert refused.status_code == 400, wrong
+        assert next(iter(wrong)) in refused.json()["error"]["message"]

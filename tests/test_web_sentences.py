@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from babel.messages.mofile import read_mo
 
-from gpen_webui.web.sentences import TRANSLATIONS, answer_in_language, in_language
+from gpen_webui.sentences import TRANSLATIONS, answer_in_language, in_language
 from tests.browser import portrait
 from tests.sentences import sentences
 from tests.server import Server

@@ -12,11 +12,11 @@ from pathlib import Path, PurePath
 from gpen_webui.cli.progress import WAS_THERE, Progress
 from gpen_webui.cli.sidecars import Sidecars
 from gpen_webui.errors import UserError
-from gpen_webui.files.atomic import write_report
 from gpen_webui.files.find_photos import FoundPhoto
 from gpen_webui.files.originals import Original
 from gpen_webui.jobs.folder_record import FolderRecord
 from gpen_webui.jobs.folder_service import FolderService
+from gpen_webui.jobs.html_report import write_reports
 from gpen_webui.jobs.naming import plan_results
 from gpen_webui.jobs.records import Job, JobConflictError
 from gpen_webui.jobs.runner.local_pool import RestoreStages, Stages
@@ -67,7 +67,8 @@ class Album:
         to_do = self._to_do(photos)
         files = self._record.begin(left_out)
         if not to_do:
-            write_report(self._record.folder, self._record.complete(self._empty_report()))
+            report = self._record.complete(self._empty_report())
+            write_reports(self._record.folder, report, files)
             return False
         with closing(
             FolderService(
@@ -136,6 +137,8 @@ class Album:
                     service.runner.cancel(job.id)
             if event is None:
                 said = self._say_what_is_wrong(service, said)
+            elif event["type"] == "stage":
+                self._progress.stage(event["name"], event["stage"], event["percent"])
             elif event["type"] == "item" and event["state"] in PROCESSED_ITEMS:
                 report = service.store.item(job.id, event["item"]).report
                 if report is not None:  # every item that a worker has ended has one
@@ -175,6 +178,7 @@ class Album:
     def _empty_report(self) -> dict:
         model = self._restorer.model
         return {
+            "name": self._record.folder.name,
             "state": JobState.DONE,
             "model": model.name,
             "model_sha256": model.sha256,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from gpen_webui.option_kinds import (
     Choice,
+    CropBox,
+    DrawnBoxes,
     FaceBoxes,
     FaceList,
     FaceValues,
@@ -34,6 +36,14 @@ def add_option_arguments(parser: argparse.ArgumentParser) -> None:
             case FaceList() | FaceValues() | FaceBoxes():
                 groups[option.group].add_argument(
                     flag, metavar="FACES", help=f"{said}; {option.values()}"
+                )
+            case CropBox():
+                said = f"{said}; {option.values()}"
+                groups[option.group].add_argument(flag, metavar="X,Y,W,H", help=said)
+            case DrawnBoxes():
+                said = f"{said}; {option.values()}"
+                groups[option.group].add_argument(
+                    flag, action="append", metavar="X,Y,W,H", help=said
                 )
             case Mask():
                 said = f"{said}; {option.values()}"

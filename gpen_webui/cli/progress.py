@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from gpen_webui.files.find_photos import LeftOut, Why
 from gpen_webui.files.names import printable
+from gpen_webui.pipeline import COMPRESSED, STAGE_WORDS
 from gpen_webui.states import ItemState
 
 LEFT_OUT_WORDS = {
@@ -32,6 +33,8 @@ class Progress:
         self._as_json = as_json
         self._taken_for_results = 0
         self._unchanged = 0
+        self._is_alone = total == 1
+        self._says_compressed = True
         self._bar = tqdm(total=total, unit="photo", disable=as_json or not sys.stderr.isatty())
 
     def say(self, sentence: str) -> None:
@@ -56,8 +59,25 @@ class Progress:
             print(json.dumps(report), flush=True)
         elif report["state"] == ItemState.FAILED:
             self.say(report["error"]["message"])
-        elif self._bar.disable:
+        elif self._bar.disable or self._is_alone:
             self.say(f"{report['name']}: {_outcome(report)}")
+            for sentence in [*report["warnings"], *self._worth_saying(report["notes"])]:
+                self.say(f"  {sentence}")
+        else:  # a bar has no room for more than what is wrong
+            for warning in report["warnings"]:
+                self.say(f"{report['name']}: {warning}")
+
+    def stage(self, name: str, stage: str, percent: int | None) -> None:
+        """Show beside the bar what is being done to a photo that is in work."""
+        if not self._bar.disable:
+            share = "" if percent is None else f" {percent} %"
+            self._bar.set_postfix_str(printable(f"{name}: {STAGE_WORDS[stage]}{share}"))
+
+    def _worth_saying(self, notes: list[str]) -> list[str]:
+        """What holds for most photos is said once."""
+        worth = [note for note in notes if note != COMPRESSED or self._says_compressed]
+        self._says_compressed &= COMPRESSED not in notes
+        return worth
 
     def skipped(self, report: dict) -> None:
         """Count a photo whose result, or a file of that name, was there already."""
@@ -78,7 +98,7 @@ class Progress:
         parts = [f"{counts['done']} restored"]
         if counts["no_face"]:
             unchanged = ", saved unchanged" if self._unchanged == counts["no_face"] else ""
-            parts.append(f"{counts['no_face']} without a face{unchanged}")
+            parts.append(f"{counts['no_face']} without a restored face{unchanged}")
         if counts["failed"]:
             parts.append(f"{counts['failed']} failed")
         self.say(f"{', '.join(parts)}. Results: {folder}")

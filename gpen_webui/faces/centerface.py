@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from gpen_webui.errors import UserError
-from gpen_webui.face_numbers import Box
+from gpen_webui.face_numbers import Box, DrawnBox
 from gpen_webui.faces.turn import box_turned_back, points_turned_back
 from gpen_webui.folders import BUNDLED
 from gpen_webui.thread_network import ThreadNetwork
@@ -41,13 +41,16 @@ class Face:
     box: left, top, right, bottom in photo pixels, which may lie outside the photo.
     landmarks: (5,2) float32 photo pixels: left eye, right eye, nose, left and right corner of
     the mouth, left and right as seen with the face upright. score: 0-1. doubt: why it is better
-    left alone; None for a face that may be restored.
+    left alone; None for a face that may be restored. drawn: the box that the user drew around it.
+    is_guess: nothing was recognised in that, so the landmarks only say that a face fills it.
     """
 
     box: tuple[float, float, float, float]
     landmarks: np.ndarray
     score: float
     doubt: str | None = None
+    drawn: DrawnBox | None = None
+    is_guess: bool = False
 
     @property
     def width(self) -> float:

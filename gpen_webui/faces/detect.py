@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gpen_webui.face_numbers import DrawnBox
 from gpen_webui.faces.centerface import (
     MIN_SCORE,
     WEIGHTS,
@@ -24,9 +25,10 @@ from gpen_webui.faces.centerface import (
     is_same_face,
     merged,
 )
+from gpen_webui.faces.closer_look import CloserLook
 from gpen_webui.faces.mesh import FaceMesh
 from gpen_webui.faces.second_look import SecondLook, is_sure
-from gpen_webui.faces.turn import turns_of
+from gpen_webui.faces.turn import common_turn, turns_of
 
 __all__ = ["DetectorError", "Face", "FaceDetector"]
 
@@ -52,6 +54,7 @@ class FaceDetector:
     def __init__(self, weights: Path = WEIGHTS):
         self._network = CenterFace(weights)
         self._second = SecondLook(self._network, FaceMesh())
+        self._closer = CloserLook(self._network, self._second)
 
     def detect(self, pixels: np.ndarray) -> list[Face]:
         """All faces of a photo (H,W,3) uint8 RGB, from left to right and top to bottom, also those
@@ -64,6 +67,11 @@ class FaceDetector:
         for turn in turns - {0}:
             faces = merged(faces + self._look_turned(pixels, turn))
         return sorted(faces, key=lambda face: (face.box[0], face.box[1]))
+
+    def find_in(self, pixels: np.ndarray, drawn: DrawnBox, found: list[Face]) -> Face:
+        """The face in a box that the user drew in a photo (H,W,3) uint8 RGB: one of those found,
+        or one that was missed, or where nothing is recognised, the box itself."""
+        return self._closer.find(pixels, drawn, found, common_turn(found))
 
     def free_memory(self) -> None:
         """Give back what the calling thread's network keeps for the next photo."""

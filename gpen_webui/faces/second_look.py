@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from gpen_webui.faces.align import crop_matrix, template, warp
-from gpen_webui.faces.centerface import CenterFace, Face, is_same_face, merged
+from gpen_webui.faces.centerface import MIN_SCORE, CenterFace, Face, is_same_face, merged
 from gpen_webui.faces.mesh import FaceMesh
 
 SIDE, COARSE_SIDE = 256, 112  # pixels of a look
@@ -42,20 +42,20 @@ class SecondLook:
 
     def confirm(self, pixels: np.ndarray, face: Face) -> Face:
         """The face with better landmarks, or with its `doubt`."""
-        seen = self._settle(pixels, face, face.roll)
-        if seen and self._is_upright(pixels, seen):
+        seen = self.settle(pixels, face, face.roll)
+        if seen and self.is_upright(pixels, seen):
             return seen
         # The mesh does not know faces that are very blurred or seen from the side: there two looks
         # that agree have to do, of which the coarse one sees through noise.
-        agreeing = seen if seen and _agree(seen, face) else None
+        agreeing = seen if seen and agree(seen, face) else None
         if agreeing is None:
-            coarse = self._settle(pixels, face, face.roll, COARSE_SIDE)
-            agreeing = coarse if coarse and _agree(coarse, face) else None
-        if agreeing and _lies_well(face):
+            coarse = self.settle(pixels, face, face.roll, COARSE_SIDE)
+            agreeing = coarse if coarse and agree(coarse, face) else None
+        if agreeing and lies_well(face):
             return agreeing
         for way in OTHER_WAYS:
-            other = self._settle(pixels, face, face.roll + way)
-            if other and self._is_upright(pixels, other):
+            other = self.settle(pixels, face, face.roll + way)
+            if other and self.is_upright(pixels, other):
                 return other
             seen = seen or other
         return agreeing or replace(face, doubt=MISPLACED if seen else NO_FACE)
@@ -65,63 +65,79 @@ class SecondLook:
 
         One way round has to do: there are many more hints than faces.
         """
-        settled = self._settle(pixels, hint, hint.roll)
-        if settled and is_same_face(settled, hint) and self._is_upright(pixels, settled):
+        settled = self.settle(pixels, hint, hint.roll)
+        if settled and is_same_face(settled, hint) and self.is_upright(pixels, settled):
             return settled
         return None
 
-    def _is_upright(self, pixels: np.ndarray, settled: Face) -> bool:
+    def is_upright(self, pixels: np.ndarray, settled: Face) -> bool:
+        """Whether the mesh knows an upright face by these landmarks."""
         return self._mesh.presence(pixels, settled.landmarks) >= MIN_PRESENCE
 
-    def _settle(self, pixels: np.ndarray, face: Face, roll: float, side: int = SIDE) -> Face | None:
-        """Look until the face is upright in what is looked at."""
+    def settle(
+        self,
+        pixels: np.ndarray,
+        face: Face,
+        roll: float,
+        side: int = SIDE,
+        least: float = MIN_SCORE,
+    ) -> Face | None:
+        """Look until the face is upright in what is looked at; None where none shows.
+
+        roll: by how many degrees it seems to be turned clockwise. side: pixels of a look. least:
+        the score from which on it counts.
+        """
         for _ in range(MOST_LOOKS):
-            matrix = _upright(face, roll, side)
-            seen = self._nearest(warp(pixels, matrix, (side, side)))
+            matrix = upright_matrix(face, roll, side)
+            seen = self._nearest(warp(pixels, matrix, (side, side)), least)
             if seen is None:
                 return None
             turned, grown = abs(seen.roll), abs(math.log(_length(seen) / (SHARE * side)))
-            face = _placed(seen, cv2.invertAffineTransform(matrix))
+            face = placed(seen, cv2.invertAffineTransform(matrix))
             if turned < UPRIGHT and grown < SIZED:
                 break
             roll = face.roll
         return face
 
-    def _nearest(self, seen: np.ndarray) -> Face | None:
+    def _nearest(self, seen: np.ndarray, least: float) -> Face | None:
         """The face in the middle of a look."""
         side = seen.shape[0]
-        best, least = None, MIDDLE * side
-        for face in merged(self._network.look(seen)):
-            away = math.dist(_centre(face), (side / 2, side / 2))
-            if away < least:
-                best, least = face, away
+        best, nearest = None, MIDDLE * side
+        for face in merged(self._network.look(seen, least)):
+            away = math.dist(centre(face), (side / 2, side / 2))
+            if away < nearest:
+                best, nearest = face, away
         return best
 
 
 def is_sure(face: Face, turn: int = 0) -> bool:
     """Whether one look at a face, with the photo turned counterclockwise by so many quarters, has
     placed it well: it is clearly seen, upright, and its landmarks lie as those of faces do."""
-    return face.score >= SURE_SCORE and _lies_well(face, turn)
+    return face.score >= SURE_SCORE and lies_well(face, turn)
 
 
-def _lies_well(face: Face, turn: int = 0) -> bool:
+def lies_well(face: Face, turn: int = 0) -> bool:
+    """Whether a face is upright, with the photo turned counterclockwise by so many quarters, and
+    its landmarks lie as those of faces do."""
     roll = (face.roll - 90 * turn + 180) % 360 - 180
-    return abs(roll) <= SURE_ROLL and _misshape(face) <= SURE_SHAPE
+    return abs(roll) <= SURE_ROLL and misshape(face) <= SURE_SHAPE
 
 
-def _agree(second: Face, first: Face) -> bool:
+def agree(second: Face, first: Face) -> bool:
+    """Whether two looks have found one face in the same place."""
     apart = np.linalg.norm(second.landmarks - first.landmarks, axis=1).mean()
     return bool(apart <= AGREEMENT * first.width)
 
 
-def _misshape(face: Face) -> float:
+def misshape(face: Face) -> float:
     """How far the landmarks lie from the template that fits them best, in parts of the crop."""
     matrix = crop_matrix(face.landmarks, 1)
     fitted = face.landmarks @ matrix[:, :2].T + matrix[:, 2]
     return float(np.linalg.norm(fitted - template(1), axis=1).mean())
 
 
-def _centre(face: Face) -> tuple[float, float]:
+def centre(face: Face) -> tuple[float, float]:
+    """The middle of its box."""
     return (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
 
 
@@ -129,18 +145,18 @@ def _length(face: Face) -> float:
     return max(face.box[2] - face.box[0], face.box[3] - face.box[1])
 
 
-def _upright(face: Face, roll: float, side: int) -> np.ndarray:
+def upright_matrix(face: Face, roll: float, side: int) -> np.ndarray:
     """From the photo to a look at the face, turned back by its roll: (2,3)."""
     scale, angle = SHARE * side / max(1.0, _length(face)), math.radians(-roll)
     cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
     linear = np.array(((cosine, -sine), (sine, cosine)))
-    return np.column_stack((linear, side / 2 - linear @ _centre(face)))
+    return np.column_stack((linear, side / 2 - linear @ centre(face)))
 
 
-def _placed(seen: Face, back: np.ndarray) -> Face:
+def placed(seen: Face, back: np.ndarray) -> Face:
     """A face of a look in the photo. Its box holds the ellipse that fills the box in the look."""
     landmarks = seen.landmarks @ back[:, :2].T + back[:, 2]
-    x, y = back[:, :2] @ _centre(seen) + back[:, 2]
+    x, y = back[:, :2] @ centre(seen) + back[:, 2]
     half = np.array((seen.box[2] - seen.box[0], seen.box[3] - seen.box[1])) / 2
     across, down = np.linalg.norm(back[:, :2] * half, axis=1)
     box = (float(x - across), float(y - down), float(x + across), float(y + down))

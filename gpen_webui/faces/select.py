@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gpen_webui.errors import UserError
-from gpen_webui.face_numbers import Box, read_box, read_numbers, read_values
-from gpen_webui.faces.centerface import Face, areas_of
+from gpen_webui.face_numbers import (
+    Box,
+    DrawnBox,
+    read_box,
+    read_numbers,
+    read_values,
+    write_box,
+)
+from gpen_webui.faces.centerface import Face, areas_of, is_same_face
 from gpen_webui.options import RestoreOptions
 
 SAME_FACE = 0.3  # of the union of two boxes of one face, so much is common
@@ -20,12 +27,13 @@ class FaceChoiceError(UserError):
 class FaceSelection:
     """What the options say of each face of a photo.
 
-    Faces have numbers from 1 on, in the detector's order. Raises FaceChoiceError where a number
-    has no face, or its face is not where the options say.
+    Faces have numbers from 1 on, in the detector's order; those in drawn boxes follow. Raises
+    FaceChoiceError where a number has no face, or its face is not where the options say.
     """
 
     def __init__(self, faces: Sequence[Face], options: RestoreOptions):
         self._options = options
+        self._drawn = {number for number, face in enumerate(faces, 1) if face.drawn}
         self._only = set(read_numbers(options.faces))
         self._without = set(read_numbers(options.not_faces))
         self._strengths = read_values(options.face_strength, lambda text: int(str(text)))
@@ -41,8 +49,8 @@ class FaceSelection:
 
     def is_named(self, number: int) -> bool:
         """Whether the user wants this very face, however small it is."""
-        is_named = number in self._only or number in self._strengths or number in self._modes
-        return is_named and self.is_wanted(number)
+        named = (self._only, self._strengths, self._modes, self._drawn)
+        return any(number in numbers for numbers in named) and self.is_wanted(number)
 
     def options_of(self, number: int) -> RestoreOptions:
         """How a face is restored."""
@@ -51,6 +59,44 @@ class FaceSelection:
             strength=self._strengths.get(number, self._options.strength),
             mode=self._modes.get(number, self._options.mode),
         )
+
+
+def add_drawn_faces(
+    found: Sequence[Face], look: Callable[[DrawnBox], Face], boxes: Sequence[DrawnBox]
+) -> tuple[list[Face], dict[DrawnBox, int]]:
+    """The faces that were found, and behind them those in boxes that the user drew.
+
+    look: finds the face in a box. Also returned: the boxes around faces that were there already,
+    and the numbers of these, which are marked as `drawn`.
+    """
+    faces, known = list(found), {}
+    for box in boxes:
+        face = look(box)
+        place = next((i for i, each in enumerate(faces) if _is_known(face, each)), None)
+        if place is None:
+            faces.append(face)
+        else:
+            faces[place] = replace(faces[place], drawn=faces[place].drawn or box)
+            known[box] = place + 1
+    return faces, known
+
+
+def check_drawn_boxes(boxes: Sequence[DrawnBox], shape: tuple[int, ...]) -> None:
+    """Raise FaceChoiceError where a box lies outside the photo of this shape."""
+    height, width = shape[:2]
+    for box in boxes:
+        left, top, wide, high = box
+        if left >= width or top >= height or left + wide <= 0 or top + high <= 0:
+            raise FaceChoiceError(
+                f"The box {write_box(box)} lies outside the photo, which has {width} x {height} "
+                "pixels; draw it around a face."
+            )
+
+
+def _is_known(face: Face, other: Face) -> bool:
+    return face.landmarks is other.landmarks or (
+        other.drawn is not None and is_same_face(face, other)
+    )
 
 
 def _check_numbers(named: set[int], count: int) -> None:

@@ -17,18 +17,18 @@ Box = tuple[float, float, float, float]
 
 def turns_of(faces: Sequence[Face]) -> set[int]:
     """By how many quarters the photo must be turned counterclockwise, 0 to 3, for one or another
-    of its faces to be upright. Faces in doubt do not count."""
-    return {_quarters(face) for face in faces if face.doubt is None}
+    of its faces to be upright. Faces in doubt do not count, nor do guesses."""
+    return {_quarters(face) for face in _known(faces)}
 
 
 def common_turn(faces: Sequence[Face]) -> int:
     """By how many quarters the photo must be turned counterclockwise for all of its faces to be
-    upright; 0 where they are, or where they do not all lie alike. Faces in doubt do not count."""
+    upright; 0 where they are, or where they do not all lie alike. The same faces count."""
     turns = turns_of(faces)
     if len(turns) != 1:
         return 0
     (turn,) = turns
-    rolls = [face.roll for face in faces if face.doubt is None]
+    rolls = [face.roll for face in _known(faces)]
     return turn if all(abs((roll - 90 * turn + 180) % 360 - 180) <= ALIKE for roll in rolls) else 0
 
 
@@ -53,6 +53,10 @@ def box_turned(box: Box, turn: int, shape: tuple[int, ...]) -> Box:
     height, width = shape[:2]
     turned_shape = (width, height) if turn % 2 else (height, width)
     return box_turned_back(box, -turn % 4, turned_shape)
+
+
+def _known(faces: Sequence[Face]) -> list[Face]:
+    return [face for face in faces if face.doubt is None and not face.is_guess]
 
 
 def _quarters(face: Face) -> int:

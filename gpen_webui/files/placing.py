@@ -106,6 +106,37 @@ def place(staged: Path, folder: Path, name: PurePosixPath) -> None:
         raise NameRefusedError(error.errno, error.strerror, str(target)) from error
 
 
+def replace(staged: Path, target: Path, aside: Path) -> None:
+    """Put a staged file in the place of one that is ours, which is kept at `aside`.
+
+    The place has one of the two at any moment. Raises as `place` for a file.
+    """
+    try:
+        if not aside.exists():
+            _link_or_copy(target, aside)
+        new = target.with_name(temporary_name())
+        try:
+            _link_or_copy(staged, new)
+            os.replace(new, target)
+        finally:
+            new.unlink(missing_ok=True)
+        flush_folder(target.parent)
+    except OSError as error:
+        if error.errno in NOT_THE_NAME or not target.parent.is_dir():
+            raise
+        raise NameRefusedError(error.errno, error.strerror, str(target)) from error
+
+
+def put_back(aside: Path, target: Path) -> None:
+    """Undo `replace`. Raises OSError."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(aside, target)  # does nothing where both are one file
+    aside.unlink(missing_ok=True)
+    for new in target.parent.glob(f"{TEMPORARY}*.part"):
+        new.unlink(missing_ok=True)
+    flush_folder(target.parent)
+
+
 def place_beside(data: bytes, staging: Path, folder: Path, wanted: PurePosixPath) -> PurePosixPath:
     """Write a file unless it is there; one of this name with another content keeps its name.
 
@@ -177,15 +208,35 @@ def _copy_exclusively(staged: Path, target: Path) -> None:
     create_file(target).close()
     copy = target.with_name(temporary_name())
     try:
-        with open(staged, "rb") as source, create_file(copy) as file:
-            shutil.copyfileobj(source, file)
-            flush_file(file)
-        with suppress(OSError):  # its date
-            modified_ns = staged.stat().st_mtime_ns
-            os.utime(copy, ns=(modified_ns, modified_ns))
+        _copy(staged, copy)
         os.replace(copy, target)
     except BaseException:
         copy.unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno in NOT_THE_NAME - {errno.EIO} or not source.exists():
+            raise
+        _copy(source, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A file with the same content and date; none is left where that fails."""
+    try:
+        with open(source, "rb") as content, create_file(target) as file:
+            shutil.copyfileobj(content, file)
+            flush_file(file)
+        with suppress(OSError):
+            modified_ns = source.stat().st_mtime_ns
+            os.utime(target, ns=(modified_ns, modified_ns))
+    except BaseException:
         target.unlink(missing_ok=True)
         raise
 

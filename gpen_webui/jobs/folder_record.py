@@ -18,6 +18,7 @@ from pathlib import Path
 from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import REPORT, remove_temporaries, write_atomically
 from gpen_webui.files.lock import FileLock, LockHeldError, LocksNotSupportedError
+from gpen_webui.jobs.html_report import html_report_in
 from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.store.claims import MAX_CRASHES, ClaimQueue
 from gpen_webui.jobs.store.database import Database
@@ -86,7 +87,9 @@ class FolderRecord:
 
     def is_own_file(self, path: Path) -> bool:
         """Whether it is where the record itself is kept."""
-        own = (self._hidden, self.folder / REPORT)
+        own = [self._hidden, self.folder / REPORT]
+        if name := html_report_in(self.folder):
+            own.append(self.folder / name)
         return any(path.name == some.name and path.samefile(some) for some in own if some.exists())
 
     def is_left_out(self, name: str) -> bool:

@@ -35,7 +35,8 @@ class Item:
     one. name: as the user called it, with the tree; it may hold anything, so escape it.
     stage: the last one entered. attempt: how often it was begun. size: of the original,
     bytes. seconds: all stages together. result: relative to the job's folder.
-    error: None or {"stage", "message"}. report: as it stands in report.json, or None.
+    error: None or {"stage", "message"}. report: as it stands in report.json, or None. options:
+    its own, without a mask; None where it has the job's.
     """
 
     n: int
@@ -52,6 +53,7 @@ class Item:
     error: dict | None
     warnings: list[str]
     report: dict | None = None
+    options: dict | None = None
 
     def as_dict(self) -> dict:
         """For JSON."""
@@ -93,3 +95,24 @@ class Job:
     def as_dict(self) -> dict:
         """For JSON."""
         return asdict(self) | {"folder": str(self.folder) if self.folder else None}
+
+
+@dataclass(frozen=True)
+class Version:
+    """One of several results of the same photo.
+
+    job: in which it was made. state: done or no_face. options: how. model: with which; None where
+    that is not known. turn: by how many degrees it is turned clockwise against the photo. created:
+    seconds since 1970.
+    """
+
+    job: str
+    state: str
+    options: dict
+    model: str | None
+    turn: int
+    created: float
+
+    def as_dict(self) -> dict:
+        """For JSON."""
+        return asdict(self)

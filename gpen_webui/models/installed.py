@@ -19,7 +19,7 @@ from gpen_webui.gpen.weight_files import crop_size, read_contents
 from gpen_webui.models import published
 from gpen_webui.models.acceptance import accept, recall, verify
 from gpen_webui.models.folder import SUFFIXES, InstalledModel, ModelError, name_of, weight_files
-from gpen_webui.models.published import EMBEDDED, PublishedModel, published_model
+from gpen_webui.models.published import ASK_MAKER, EMBEDDED, PublishedModel, published_model
 from gpen_webui.models.records import remembered
 
 log = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ def _state_of_own(path: Path, models: Path) -> ModelState:
         name=path.stem,
         size=crop,
         purpose="Added by you",
-        licence="Ask whoever made it",
+        licence=ASK_MAKER,
         megabytes=_megabytes(path),
         downloadable=False,
         installed=path,

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 AUTHORS_PAGE = "https://github.com/yangxy/GPEN"
 NO_LICENCE = (
-    "The GPEN authors state no licence for this model; ask them before any use beyond "
-    f"trying it out: {AUTHORS_PAGE}"
+    "The GPEN authors state no licence for their models. Until March 2026 their README said "
+    "“academic and non-commercial use only”; since then it says nothing. Ask them before any use "
+    f"beyond trying it out: {AUTHORS_PAGE}"
 )
+OWN_LICENCE = "Apache-2.0, trained by this project on public-domain portraits"
+ASK_MAKER = "Ask whoever made it"
 OSS = "https://public-vigen-video.oss-cn-shanghai.aliyuncs.com/robin/models"
 MODELSCOPE = (
     "https://modelscope.cn/models/damo/cv_gpen_image-portrait-enhancement-hires/resolve/master"
@@ -47,7 +50,7 @@ CATALOG = (
         "Small and quick; comes with this program",
         16,
         (),
-        "Apache-2.0, trained by this project on public-domain portraits",
+        OWN_LICENCE,
         sha256="8db3bcb4956155d20513ddc4f3365e52e4e039e8acc82a0dbcccf83e5d7f701b",
     ),
     PublishedModel(

@@ -11,8 +11,32 @@ from xml.etree.ElementTree import Element
 REGIONS = "http://www.metadataworkinggroup.com/schemas/regions/"
 AREA = "{http://ns.adobe.com/xmp/sType/Area#}"
 SIZE = "{http://ns.adobe.com/xap/1.0/sType/Dimensions#}"
+ITEM = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}li"
 UPRIGHT = 1
 SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
+
+Crop = tuple[int, int, int, int]  # left, top, width, height, in pixels of the upright picture
+
+
+def move(
+    regions: Element, orientation: int, size: tuple[int, int], crop: Crop | None = None
+) -> bool:
+    """Turn all places within an element, and count them on what is left of the picture.
+
+    crop: that part of the upright picture; None for all of it. Otherwise as `turn`. Places whose
+    middle is cut off are taken out.
+    """
+    if orientation != UPRIGHT and not turn(regions, orientation, size):
+        return False
+    if crop is None:
+        return True
+    upright = size[::-1] if orientation in SIDEWAYS else size
+    return _crop(regions, upright, crop)
+
+
+def has_any(regions: Element) -> bool:
+    """Whether there is a place within an element."""
+    return next(regions.iter(f"{{{REGIONS}}}Area"), None) is not None
 
 
 def turn(regions: Element, orientation: int, size: tuple[int, int]) -> bool:
@@ -66,6 +90,50 @@ def _turn_area(area: Element, orientation: int) -> bool:
         width, height = _value(area, AREA + "w"), _value(area, AREA + "h")
         _set(area, AREA + "w", height)
         _set(area, AREA + "h", width)
+    return True
+
+
+def _crop(regions: Element, size: tuple[int, int], crop: Crop) -> bool:
+    """The same for a crop alone. size: of the upright picture."""
+    for parent in list(regions.iter()):
+        for item in [child for child in parent if child.tag == ITEM]:
+            area = next(item.iter(f"{{{REGIONS}}}Area"), None)
+            if area is None:
+                continue
+            if _value(area, AREA + "unit") not in (None, "normalized"):
+                return False
+            try:
+                is_inside = _crop_area(area, size, crop)
+            except ValueError:
+                return False
+            if not is_inside:
+                parent.remove(item)
+    for part in regions.iter(f"{{{REGIONS}}}AppliedToDimensions"):
+        _set(part, SIZE + "w", str(crop[2]))
+        _set(part, SIZE + "h", str(crop[3]))
+    return True
+
+
+def _crop_area(area: Element, size: tuple[int, int], crop: Crop) -> bool:
+    """Whether an area's middle is in the crop; then it is the part of it that is.
+
+    Raises ValueError where it has no numbers.
+    """
+    sides = []
+    for axis, (place, extent) in enumerate((("x", "w"), ("y", "h"))):
+        middle = float(_value(area, AREA + place) or "")
+        half = float(_value(area, AREA + extent) or 0) / 2  # a point has no sides
+        start, length = crop[axis], crop[axis + 2]
+        low, high, centre = (
+            ((middle + offset) * size[axis] - start) / length for offset in (-half, half, 0)
+        )
+        if not 0 <= centre <= 1:
+            return False
+        sides.append((place, extent, max(low, 0), min(high, 1)))
+    for place, extent, low, high in sides:
+        _set(area, AREA + place, f"{(low + high) / 2:.6g}")
+        if _value(area, AREA + extent) is not None:
+            _set(area, AREA + extent, f"{high - low:.6g}")
     return True
 
 

@@ -62,13 +62,16 @@ for _prefix, _namespace in PREFIXES.items():
 
 
 def describing(
-    block: bytes, orientation: int = 1, size: tuple[int, int] = (0, 0)
+    block: bytes,
+    orientation: int = 1,
+    size: tuple[int, int] = (0, 0),
+    crop: regions.Crop | None = None,
 ) -> tuple[bytes | None, bool]:
     """The XMP block (UTF-8) of what describes the picture, None where nothing does; and whether
     marked faces had to be left out.
 
     orientation: the picture's in the file, as of EXIF, where the result will be upright. size:
-    its in the file, width and height.
+    its in the file, width and height. crop: the part of the upright picture that is left.
     Raises ValueError, ElementTree.ParseError and others for a broken block.
     """
     packet, block = _parsed(block.rstrip(b"\0"))
@@ -78,20 +81,21 @@ def describing(
     rdf = next(packet.iter(f"{{{RDF}}}RDF"), None)  # not always within an xmpmeta
     if rdf is None:
         raise ValueError("no RDF")
-    turned = orientation != regions.UPRIGHT
+    moved = orientation != regions.UPRIGHT or crop is not None
     faces, lost_faces = False, False
     for found in rdf.findall(description):
         kept.attrib |= {
-            name: value for name, value in found.attrib.items() if _describes(name, turned)
+            name: value for name, value in found.attrib.items() if _describes(name, moved)
         }
         for part in found:
-            if turned and part.tag.startswith(f"{{{regions.REGIONS}}}"):
-                if regions.turn(part, orientation, size):
-                    kept.append(part)
-                    faces = True
-                else:
+            if moved and part.tag.startswith(f"{{{regions.REGIONS}}}"):
+                if not regions.move(part, orientation, size, crop):
                     lost_faces = True
-            elif _describes(part.tag, turned):
+                    continue
+                faces = True
+                if regions.has_any(part):
+                    kept.append(part)
+            elif _describes(part.tag, moved):
                 kept.append(part)
             elif part.tag.startswith(f"{{{PEOPLE[1]}}}"):
                 lost_faces = True
@@ -103,7 +107,7 @@ def describing(
     return PACKET % ElementTree.tostring(result, "utf-8"), lost_faces
 
 
-def _describes(name: str, turned: bool) -> bool:
+def _describes(name: str, moved: bool) -> bool:
     """Whether a property, as "{namespace}name", tells of the picture rather than of the file."""
     namespace = name.partition("}")[0][1:]
     if not name.startswith("{") or namespace == RDF or name in PROPERTIES_OF_THE_FILE:
@@ -111,7 +115,7 @@ def _describes(name: str, turned: bool) -> bool:
     if namespace == PREFIXES["tiff"]:
         return name.lower() in OF_TIFF_KEPT
     if namespace in (*PEOPLE, PANORAMA):
-        return not turned
+        return not moved
     return not namespace.startswith(OF_THE_FILE)
 
 

@@ -52,9 +52,8 @@ def measure(pixels: np.ndarray) -> Levels:
     return Levels(dark, light, (float(black), float(white)), _is_single_tone(small, grey))
 
 
-def looks_faded(pixels: np.ndarray) -> bool:
-    """Whether a photo (H,W,3) uint8 RGB would gain by `even_out`."""
-    levels = measure(pixels)
+def looks_faded(levels: Levels) -> bool:
+    """Whether a photo of these levels would gain by `even_out`."""
     black, white = levels.of_all
     has_lost_range = black >= FADED_BLACK and white - black <= FADED_RANGE
     return has_lost_range or _has_yellowed(levels)
@@ -66,8 +65,12 @@ def even_out(pixels: np.ndarray) -> np.ndarray:
 
     Equal values in the three colours stay equal.
     """
-    levels = measure(pixels)
-    if not _has_faded(levels):
+    return evened(pixels, measure(pixels))
+
+
+def evened(pixels: np.ndarray, levels: Levels) -> np.ndarray:
+    """The same of a part of a photo that has these levels."""
+    if not has_faded(levels):
         return pixels
     shared = _curve(*levels.of_all)
     if levels.is_single_tone:
@@ -80,7 +83,8 @@ def even_out(pixels: np.ndarray) -> np.ndarray:
     return cv2.LUT(pixels, table.reshape(1, 256, 3))
 
 
-def _has_faded(levels: Levels) -> bool:
+def has_faded(levels: Levels) -> bool:
+    """Whether `even_out` changes a photo that has these levels."""
     black, white = levels.of_all
     is_pale = levels.is_single_tone and white <= NO_WHITE
     return black >= LIGHT_BLACK or is_pale or _has_yellowed(levels)

@@ -52,17 +52,18 @@ def without_wide(mask: np.ndarray, widest: float) -> Holes:
 
 def fill(
     pixels: np.ndarray, mask: np.ndarray, widest: float, scale: float = 1.0
-) -> Generator[None, None, np.ndarray]:
+) -> Generator[float, None, np.ndarray]:
     """The photo (H,W,3) uint8 RGB with the pixels of a mask (H,W) bool filled in; a new array.
 
     widest: no hole is wider, in pixels. scale: pixels of the photo in one of about a megapixel,
-    1 and more, by which grain is measured. Yields before each block; what is not in the mask is
-    left as it is, to the bit.
+    1 and more, by which grain is measured. Yields before each block which share of them is done,
+    0-1; what is not in the mask is left as it is, to the bit.
     """
     result = pixels.copy()
     margin = int(np.clip(widest, LEAST_MARGIN, MOST_MARGIN))
-    for rows, columns in _blocks(mask):
-        yield
+    blocks = list(_blocks(mask))
+    for number, (rows, columns) in enumerate(blocks):
+        yield number / len(blocks)
         seen = tuple(
             slice(max(0, part.start - margin), min(side, part.stop + margin))
             for part, side in zip((rows, columns), mask.shape, strict=True)

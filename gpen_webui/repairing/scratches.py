@@ -46,27 +46,26 @@ class ScratchDetector:
             "anew.",
         )
 
-    def find(self, pixels: np.ndarray, rim: int = RIM) -> Generator[None, None, np.ndarray]:
-        """Where a photo (H,W,3) uint8 RGB is damaged, (H,W) bool. Yields before each part.
+    def find(self, pixels: np.ndarray, rim: int = RIM) -> Generator[float, None, np.ndarray]:
+        """Where a photo (H,W,3) uint8 RGB is damaged, (H,W) bool. Yields before each part which
+        share of them is done, 0-1.
 
         rim: how many pixels, of those that the network sees, are taken in around the damage.
         The same photo gives the same mask, whatever else is running. Raises
         ScratchDetectorError.
         """
-        grey = working_grey(pixels)
-        found = np.zeros(grey.shape, bool)
-        limit = PROBABILITY
-        while True:
+        sizes = list(_sizes(working_grey(pixels)))
+        total, done = sum(grey.size for grey, _ in sizes), 0
+        found = np.zeros(sizes[0][0].shape, bool)
+        for grey, limit in sizes:
             here = np.zeros(grey.shape, np.uint8)
             for rows, columns in _parts(grey.shape):
-                yield
-                here[rows, columns] = self._probability(grey, rows, columns) > limit
+                yield done / total
+                part = self._probability(grey, rows, columns) > limit
+                here[rows, columns] = part
+                done += part.size
             found |= enlarged(cv2.dilate(here, disc(rim)) > 0, found.shape)
-            if grey.size < 4 * LEAST_PIXELS:
-                return enlarged(found, pixels.shape[:2])
-            half = (max(1, grey.shape[1] // 2), max(1, grey.shape[0] // 2))
-            grey = cv2.resize(grey, half, interpolation=cv2.INTER_AREA)
-            limit = COARSE_PROBABILITY
+        return enlarged(found, pixels.shape[:2])
 
     def _probability(self, grey: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
         seen = tuple(
@@ -83,6 +82,15 @@ class ScratchDetector:
         damage = network.forward()[0, 0, :height, :width]
         top, left = rows.start - seen[0].start, columns.start - seen[1].start
         return damage[top:, left:][: rows.stop - rows.start, : columns.stop - columns.start]
+
+
+def _sizes(grey: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
+    """The sizes at which the network looks at a photo, and from which probability on it counts."""
+    yield grey, PROBABILITY
+    while grey.size >= 4 * LEAST_PIXELS:
+        half = (max(1, grey.shape[1] // 2), max(1, grey.shape[0] // 2))
+        grey = cv2.resize(grey, half, interpolation=cv2.INTER_AREA)
+        yield grey, COARSE_PROBABILITY
 
 
 def working_grey(pixels: np.ndarray) -> np.ndarray:

@@ -156,20 +156,26 @@ def _brightness(pixels: np.ndarray) -> np.ndarray:
 
 
 class Adjust:
-    """The finishing touches, on the whole of a photo that is a new one anyway."""
+    """The finishing touches, on the whole photo, whether or not there is a face in it."""
 
     def applies(self, options: RestoreOptions, photo: Photo) -> bool:
         return not options.aligned
 
     def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
-        if not working.is_new:
+        if not working.is_new and not _is_touched(options):
             return
+        working.is_new = True
         yield Stage.ADJUST
         with working.clock.stage(Stage.ADJUST):
             if options.denoise:
                 denoised = yield from _denoised(working)
                 working.pixels = blended(working.pixels, denoised, options.denoise)
             working.pixels = finish(working.pixels, options)
+
+
+def _is_touched(options: RestoreOptions) -> bool:
+    amounts = (options.denoise, options.sharpen, options.contrast, options.brightness)
+    return any(amounts) or options.enhance_detail
 
 
 def _denoised(working: WorkingPhoto) -> Generator[str, None, np.ndarray]:
@@ -190,15 +196,28 @@ def _denoised(working: WorkingPhoto) -> Generator[str, None, np.ndarray]:
     return denoised
 
 
-def finish(pixels: np.ndarray, options: RestoreOptions) -> np.ndarray:
-    """Sharpen and set the tones of the whole photo, (H,W,3) uint8."""
+def finish(
+    pixels: np.ndarray, options: RestoreOptions, side: int | None = None, scale: float = 1.0
+) -> np.ndarray:
+    """Sharpen and set the tones of the whole photo, (H,W,3) uint8.
+
+    side: the photo's shorter one, where `pixels` are a part of it alone; scale: at which that is
+    seen.
+    """
     if options.enhance_detail:
-        pixels = _unsharp(pixels, radius=max(2.0, min(pixels.shape[:2]) / 100), amount=0.35)
+        radius = scale * detail_radius(side or min(pixels.shape[:2]))
+        pixels = _unsharp(pixels, radius, amount=0.35)
     if options.sharpen:
-        pixels = _unsharp(pixels, radius=1.2, amount=options.sharpen / 100 * 1.5)
+        pixels = _unsharp(pixels, radius=1.2 * scale, amount=options.sharpen / 100 * 1.5)
     if options.contrast or options.brightness:
         pixels = set_tones(pixels, options.contrast, options.brightness)
     return pixels
+
+
+def detail_radius(side: int) -> float:
+    """Standard deviation of the blur, in pixels, by which the detail of a photo is known whose
+    shorter side is `side`."""
+    return max(2.0, side / 100)
 
 
 def set_tones(pixels: np.ndarray, contrast: int, brightness: int) -> np.ndarray:

@@ -6,23 +6,29 @@ import time
 from collections.abc import Generator, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
+from gpen_webui.face_numbers import DrawnBox
 from gpen_webui.faces.detect import Face
 from gpen_webui.faces.select import FaceSelection
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.states import Stage
 
+if TYPE_CHECKING:
+    from gpen_webui.stages.photo_measures import PhotoMeasures
+    from gpen_webui.stages.suggestions import Suggestion
+
 Stages = Generator[str, None, None]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, eq=False)
 class FoundFaces:
-    """faces: all in the photo. kept: indices of those to restore. matrices: (2,3), of these, from
-    the photo's own pixels to the crop."""
+    """faces: all in the photo, those in drawn boxes last. kept: indices of those to restore.
+    matrices: (2,3), of these, from the photo's own pixels to the crop."""
 
     faces: list[Face]
     kept: list[int]
@@ -46,6 +52,13 @@ class NetworkResult:
     crops: list[np.ndarray]
     restored: list[np.ndarray]
 
+    def by_crop(self) -> dict[bytes, tuple[np.ndarray, np.ndarray]]:
+        """Each face's two crops, by the matrix that cuts it out."""
+        pairs = zip(self.crops, self.restored, strict=True)
+        return {
+            matrix.tobytes(): pair for matrix, pair in zip(self.found.matrices, pairs, strict=True)
+        }
+
     def only(self, places: list[int]) -> NetworkResult:
         """Of the restored faces the ones at these places of `found.kept`."""
         return NetworkResult(
@@ -64,7 +77,9 @@ class FaceReport:
     """One face of the report. number: by which options name it. box: in pixels of the photo as it
     was. reason: why it was left alone. model: the name of the one that restored it; strength and
     mode: how; None where it was left alone. upright_box: the box in the turned photo; None where it
-    is not turned."""
+    is not turned. added: the box (left, top, width, height) that the user drew around it. found_by:
+    detector, closer look (only in that box), or box (nothing is recognised in it). blur: before and
+    after, as face_blur.py measures it; None where it was not restored."""
 
     number: int
     box: tuple[float, float, float, float]
@@ -75,6 +90,9 @@ class FaceReport:
     strength: int | None = None
     mode: str | None = None
     upright_box: tuple[float, float, float, float] | None = None
+    added: DrawnBox | None = None
+    found_by: str = "detector"
+    blur: tuple[float, float] | None = None
 
     def as_dict(self) -> dict:
         return {
@@ -87,6 +105,9 @@ class FaceReport:
             "strength": self.strength,
             "mode": self.mode,
             "upright_box": self.upright_box and _rounded(self.upright_box),
+            "added": self.added and list(self.added),
+            "found_by": self.found_by,
+            "blur": self.blur and dict(zip(("before", "after"), self.blur, strict=True)),
         }
 
 
@@ -156,7 +177,9 @@ class WorkingPhoto:
     it is. has_colours: a grey photo was given some. warnings, notes: sentences for the report, of
     what is wrong and of what was done.
     turn: by how many quarters it must be turned counterclockwise for all its faces to be upright.
-    is_turned: and it is. keep_faces: all faces are wanted afterwards, however many there are.
+    is_turned: and it is. options: as they are by now, where stages choose some of them;
+    suggestions: what these have chosen, by its measures and scratches, (h,w) bool, where they were
+    looked for. keep_faces: all faces are wanted afterwards, however many there are.
     """
 
     photo: Photo
@@ -177,16 +200,26 @@ class WorkingPhoto:
     clock: StageClock = field(default_factory=StageClock)
     intermediates: Intermediates = field(default_factory=NothingKept)
     keep_faces: bool = False
+    options: RestoreOptions = field(default_factory=RestoreOptions)
+    suggestions: list[Suggestion] = field(default_factory=list)
+    measures: PhotoMeasures | None = None
+    scratches: np.ndarray | None = None
 
     @classmethod
     def of(
-        cls, photo: Photo, intermediates: Intermediates | None, keep_faces: bool
+        cls,
+        photo: Photo,
+        options: RestoreOptions,
+        intermediates: Intermediates | None,
+        keep_faces: bool,
     ) -> WorkingPhoto:
-        """The photo at its start."""
+        """The photo at its start, turned and cropped already as the options say."""
         return cls(
             photo,
             photo.pixels,
             photo.pixels,
+            options=options,
+            is_new=options.is_framed,
             warnings=list(photo.warnings),
             intermediates=intermediates or NothingKept(),
             keep_faces=keep_faces,
@@ -206,9 +239,19 @@ class PhotoStage(Protocol):
 
     def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
         """Do it. Yields the name of a step (`states.Stage`) before each part of the work, and at
-        every point where the photo may be stopped; the same name again as a `Progress`."""
+        every point where the photo may be stopped; the same name again as a `Progress`. Options
+        that it chooses itself go into `working.options`, for the stages after it."""
 
 
 def key_for(stage: Stage, options: RestoreOptions, *others: Hashable) -> Hashable:
     """The key under which a stage keeps its result."""
     return (stage, options.key_for(stage), *others)
+
+
+def last(stages: Generator[object, None, Value]) -> Value:
+    """Go through all stages; what the generator returns."""
+    while True:
+        try:
+            next(stages)
+        except StopIteration as end:
+            return end.value

@@ -47,14 +47,16 @@ Places = tuple[tuple[int, int], ...]
 Noise = list[np.ndarray]  # of luma and, unless grey, two colours: (64,) float32 each
 
 
-def without_noise(pixels: np.ndarray) -> Generator[float, None, np.ndarray]:
+def without_noise(
+    pixels: np.ndarray, noise: Noise | None = None
+) -> Generator[float, None, np.ndarray]:
     """The photo (H,W,3) uint8 RGB without its noise; yields, where it may be stopped, which share
     of the work is done, 0-1.
 
-    Grey stays grey. The same photo gives the same pixels on any number of threads.
+    noise: of the whole, where `pixels` are a part. Grey stays grey. The same photo gives the same
+    pixels on any number of threads.
     """
-    is_grey = bool((pixels[:, :, :1] == pixels[:, :, 1:]).all())
-    noise = measure_noise(pixels, is_grey)
+    noise = noise or noise_of(pixels)
     if not any(plane.any() for plane in noise):
         return pixels
     result = np.empty_like(pixels)
@@ -73,6 +75,11 @@ def without_noise(pixels: np.ndarray) -> Generator[float, None, np.ndarray]:
 def blended(pixels: np.ndarray, denoised: np.ndarray, amount: int) -> np.ndarray:
     """amount: 0-100, how much of the noise is gone."""
     return cv2.addWeighted(denoised, amount / 100, pixels, 1 - amount / 100, 0)
+
+
+def noise_of(pixels: np.ndarray) -> Noise:
+    """How strong the noise of a photo (H,W,3) uint8 is; of one plane where it is grey."""
+    return measure_noise(pixels, bool((pixels[:, :, :1] == pixels[:, :, 1:]).all()))
 
 
 def measure_noise(pixels: np.ndarray, is_grey: bool) -> Noise:

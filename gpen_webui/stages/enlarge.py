@@ -37,6 +37,10 @@ ENOUGH = 0.7
 # The network that each choice of the background takes; what is enlarged twice is clean by then.
 CLEAN, RESTORE = "enlarge-clean", "enlarge-restore"
 NETWORKS = {"clean": (CLEAN, CLEAN), "restore": (RESTORE, CLEAN)}
+DONE_TO_BACKGROUND = {
+    "clean": "The background was cleaned.",
+    "restore": "The background was restored.",
+}
 
 
 class TileEngines:
@@ -75,10 +79,12 @@ class Enlarge:
 
     def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
         working.useful_scale = useful_scale(working)
-        wanted = working.useful_scale if options.enlarge == "auto" else int(options.enlarge)
+        wanted = wanted_scale(working, options)
         scale = largest_scale(working, options, wanted)
         if scale < wanted:
             working.warnings.append(_less_than(wanted, scale, working, options))
+        elif options.enlarge == "auto" and scale == 1:
+            working.notes.append(_why_not_enlarged(working))
         if scale == 1 and options.background == "off":
             return
         key = key_for(Stage.ENLARGE, options, scale)
@@ -86,16 +92,21 @@ class Enlarge:
         if pixels is None:
             yield Stage.ENLARGE
             with working.clock.stage(Stage.ENLARGE):
-                pixels = yield from self._enlarged(working.pixels, scale, options.background)
+                pixels = yield from self.enlarged(working.pixels, scale, options.background)
             working.intermediates.put(key, pixels, pixels.nbytes)
         working.pixels, working.scale, working.is_new = pixels, scale, True
         if scale > 1:
             height, width = pixels.shape[:2]
             working.notes.append(f"Enlarged {scale} times, to {width} x {height} pixels.")
+        if options.background != "off":
+            working.notes.append(DONE_TO_BACKGROUND[options.background])
 
-    def _enlarged(
+    def enlarged(
         self, pixels: np.ndarray, scale: int, background: str
     ) -> Generator[str, None, np.ndarray]:
+        """Pixels (H,W,3) uint8, `scale` times larger, with what becomes of the background."""
+        if background == "off" and scale == 1:
+            return pixels
         if background == "off":
             return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
         name, next_name = NETWORKS[background]
@@ -106,6 +117,11 @@ class Enlarge:
             return (yield from _through(first, pixels, (0, 100)))
         twice = yield from _through(first, pixels, (0, 20))  # the second step has 4 times the tiles
         return (yield from _through(self._engines.of(next_name), twice, (20, 100)))
+
+
+def wanted_scale(working: WorkingPhoto, options: RestoreOptions) -> int:
+    """How many times the photo is to be enlarged, if the limits allow."""
+    return useful_scale(working) if options.enlarge == "auto" else int(options.enlarge)
 
 
 def useful_scale(working: WorkingPhoto) -> int:
@@ -130,6 +146,12 @@ def largest_scale(working: WorkingPhoto, options: RestoreOptions, wanted: int) -
         )
 
     return max((scale for scale in SCALES if scale <= wanted and fits(scale)), default=1)
+
+
+def _why_not_enlarged(working: WorkingPhoto) -> str:
+    if working.found and working.found.matrices:
+        return "Its largest face has as many pixels as the model makes, so its size stays."
+    return "There is no face that says how far to enlarge the photo, so its size stays."
 
 
 def _less_than(wanted: int, scale: int, working: WorkingPhoto, options: RestoreOptions) -> str:

@@ -26,10 +26,12 @@ HOLE_EDGE, HOLE_FEATHER = 1 / 256, 1 / 128
 class FacePurpose(ABC):
     """Crops are (S,S,3) uint8 RGB; restored ones float32, 0-255.
 
-    colours: whether a grey photo's result has colours.
+    colours: whether a grey photo's result has colours. sharpens: whether a face becomes less
+    blurred.
     """
 
     colours = False
+    sharpens = False
 
     def shown(self, crop: np.ndarray) -> np.ndarray:
         """What the network is shown of a crop, of the same kind."""
@@ -62,6 +64,8 @@ class FacePurpose(ABC):
 
 class Restore(FacePurpose):
     """The network's face; light, colours and texture as the options say."""
+
+    sharpens = True
 
     def taken(self, crop: np.ndarray, restored: np.ndarray) -> np.ndarray:
         return restored

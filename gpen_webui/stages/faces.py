@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
+from gpen_webui.face_numbers import DrawnBox, read_drawn_boxes
 from gpen_webui.faces.align import crop_matrix
 from gpen_webui.faces.blend import Patch, blend_band, plan_bands
 from gpen_webui.faces.detect import Face, FaceDetector
-from gpen_webui.faces.select import FaceSelection
-from gpen_webui.options import RestoreOptions
+from gpen_webui.faces.select import FaceSelection, add_drawn_faces, check_drawn_boxes
+from gpen_webui.options import DEFAULTS, RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.stages.base import (
-    FaceReport,
     FoundFaces,
     NetworkResult,
     Stages,
     WorkingPhoto,
     key_for,
 )
+from gpen_webui.stages.face_blur import blur_in, sharp_face
 from gpen_webui.stages.face_network import FaceNetwork
+from gpen_webui.stages.face_reports import (
+    report_faces,
+    tell_known,
+    warn_of_guesses,
+    warn_of_left,
+)
 from gpen_webui.states import Stage
 
-NOT_CHOSEN = "switched off"
+FACE_BYTES = 1000  # that a face which was found takes while it is kept
+# The options that mean something to a photo that is a crop already.
+WITH_ALIGNED = ("aligned", "rotate", "crop", "format", "quality", "copy_date", "max_megapixels")
 
 
 class FindFaces:
@@ -39,32 +49,48 @@ class FindFaces:
 
     def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
         """Raises FaceChoiceError."""
-        network = working.intermediates.get(key_for(Stage.NETWORK, options))
-        faces = network.found.faces if network else (yield from self._detect(working, options))
+        boxes = read_drawn_boxes(options.add_face)
+        check_drawn_boxes(boxes, working.unscaled.shape)
+        detected = yield from self._detect(working, options)
+        faces, known = add_drawn_faces(
+            detected, lambda box: self._face_in(working, options, box, detected), boxes
+        )
         selection = FaceSelection(faces, options)
-        kept = [
-            i
-            for i, face in enumerate(faces)
-            if selection.is_named(i + 1) or (face.width >= options.min_face and face.doubt is None)
-        ]
-        if network and set(kept) <= set(network.found.kept):
-            working.network = network.only([network.found.kept.index(i) for i in kept])
-            found = working.network.found
-        else:
-            found = yield from self._align(working, faces, kept)
+        kept = kept_faces(faces, selection, options)
+        found = yield from self._align(working, faces, kept)
         working.found, working.selection = found, selection
-        working.faces = _report(found, selection, options, self._network.model_of)
-        working.warnings += _warn_of_left(found, working.faces)
+        working.faces = report_faces(
+            found, len(detected), selection, options, self._network.model_of
+        )
+        working.warnings += warn_of_left(found, working.faces, options.min_face)
+        working.warnings += warn_of_guesses(faces)
+        working.notes += tell_known(known)
 
     def _detect(
         self, working: WorkingPhoto, options: RestoreOptions
     ) -> Generator[str, None, list[Face]]:
-        yield Stage.DETECT
-        with working.clock.stage(Stage.DETECT):
-            faces = self.detector.detect(working.unscaled)
-            if options.enlarge != "1":
-                self.detector.free_memory()  # what the photo soon needs itself
+        key = key_for(Stage.DETECT, options)
+        faces = working.intermediates.get(key)
+        if faces is None or options.add_face:
+            yield Stage.DETECT
+        if faces is None:
+            with working.clock.stage(Stage.DETECT):
+                faces = self.detector.detect(working.unscaled)
+                if options.enlarge != "1":
+                    self.detector.free_memory()  # what the photo soon needs itself
+            working.intermediates.put(key, faces, FACE_BYTES * len(faces))
         return faces
+
+    def _face_in(
+        self, working: WorkingPhoto, options: RestoreOptions, box: DrawnBox, found: list[Face]
+    ) -> Face:
+        key = key_for(Stage.DETECT, options, box)
+        face = working.intermediates.get(key)
+        if face is None:
+            with working.clock.stage(Stage.DETECT):
+                face = self.detector.find_in(working.unscaled, box, found)
+            working.intermediates.put(key, face, FACE_BYTES)
+        return face
 
     def _align(
         self, working: WorkingPhoto, faces: list[Face], kept: list[int]
@@ -74,6 +100,15 @@ class FindFaces:
             size = self._network.engine.size
             matrices = [crop_matrix(faces[i].landmarks, size) for i in kept]
         return FoundFaces(faces, kept, matrices)
+
+
+def kept_faces(faces: list[Face], selection: FaceSelection, options: RestoreOptions) -> list[int]:
+    """Indices of the faces that are neither too small nor in doubt, or are named."""
+    return [
+        i
+        for i, face in enumerate(faces)
+        if selection.is_named(i + 1) or (face.width >= options.min_face and face.doubt is None)
+    ]
 
 
 class RestoreFaces:
@@ -89,11 +124,8 @@ class RestoreFaces:
         found, selection = working.found, working.selection
         assert found is not None  # FindFaces stands before
         assert selection is not None
-        fits = len(found.kept) <= self._network.most_held()
-        if working.network is None and (working.keep_faces or fits):
-            result = yield from self._restore_all(working, found)
-            working.network = result
-            working.intermediates.put(key_for(Stage.NETWORK, options), result, result.nbytes)
+        if working.keep_faces or len(found.kept) <= self._network.most_held():
+            working.network = yield from self._restore_all(working, found, options)
         wanted = [place for place, i in enumerate(found.kept) if selection.is_wanted(i + 1)]
         if not wanted:
             return
@@ -105,16 +137,25 @@ class RestoreFaces:
             working.warnings.append(warning)
 
     def _restore_all(
-        self, working: WorkingPhoto, found: FoundFaces
+        self, working: WorkingPhoto, found: FoundFaces, options: RestoreOptions
     ) -> Generator[str, None, NetworkResult]:
-        with working.clock.stage(Stage.ALIGN):
-            crops = self._network.crops(working.unscaled, found.matrices)
-        restored: list[np.ndarray] = []
-        if crops:
+        """What the network makes of all kept faces; only those that are new go through it."""
+        key = key_for(Stage.NETWORK, options)
+        earlier = working.intermediates.get(key)
+        known = earlier.by_crop() if earlier else {}
+        new = [matrix for matrix in found.matrices if matrix.tobytes() not in known]
+        if new:
+            with working.clock.stage(Stage.ALIGN):
+                crops = self._network.crops(working.unscaled, new)
             yield Stage.NETWORK
             with working.clock.stage(Stage.NETWORK):
-                restored = self._network.restore(crops, working.photo.name, found.matrices)
-        return NetworkResult(found, crops, restored)
+                restored = self._network.restore(crops, working.photo.name, new)
+            known |= NetworkResult(FoundFaces([], [], new), crops, restored).by_crop()
+        pairs = [known[matrix.tobytes()] for matrix in found.matrices]
+        result = NetworkResult(found, [crop for crop, _ in pairs], [face for _, face in pairs])
+        if new:
+            working.intermediates.put(key, result, result.nbytes)
+        return result
 
     def _blend(
         self, working: WorkingPhoto, selection: FaceSelection, wanted: list[int]
@@ -132,6 +173,7 @@ class RestoreFaces:
         most = None if network else self._network.most_held()
         bands = plan_bands(result.shape, places, self._network.engine.size, most)
         patches: dict[int, Patch] = {}
+        sharp: dict[int, np.ndarray] = {}
         if network:
             yield Stage.BLEND
         for band in bands:
@@ -151,10 +193,27 @@ class RestoreFaces:
                     crops = self._network.crops(working.pixels, [places[i] for i in missing])
                 for i, crop, face in zip(missing, crops, restored, strict=True):
                     patches[i] = self._patch(crop, face, places[i], how[i])
+                    sharp[i] = sharp_face(face)
                 blend_band(working.pixels, result, [patches[i] for i in band.faces], band)
                 for i in band.is_last_of:
                     del patches[i]
+                    self._tell_blur(working, found.kept[i], found.matrices[i], result, sharp.pop(i))
         return result
+
+    def _tell_blur(
+        self,
+        working: WorkingPhoto,
+        place: int,
+        matrix: np.ndarray,
+        result: np.ndarray,
+        sharp: np.ndarray,
+    ) -> None:
+        """Into the report of a face that has been blended in, by its place."""
+        if self._network.purpose.sharpens:
+            size = self._network.engine.size
+            before = blur_in(working.unscaled, matrix, size, sharp)
+            after = blur_in(result, _scaled(matrix, working.scale), size, sharp)
+            working.faces[place] = replace(working.faces[place], blur=(before, after))
 
     def _patch(
         self, crop: np.ndarray, restored: np.ndarray, matrix: np.ndarray, options: RestoreOptions
@@ -184,6 +243,7 @@ class RestoreAligned:
             result = NetworkResult(FoundFaces([], [], []), crops, restored)
             working.intermediates.put(key, result, result.nbytes)
         working.network = result
+        working.warnings += _warn_of_ignored(options)
         working.pixels = np.clip(np.rint(result.restored[0]), 0, 255).astype(np.uint8)
         working.is_new = True
 
@@ -200,54 +260,17 @@ def _scaled(matrix: np.ndarray, scale: int) -> np.ndarray:
     return np.column_stack((linear, matrix[:, 2] + shift))
 
 
-def _report(
-    found: FoundFaces,
-    selection: FaceSelection,
-    options: RestoreOptions,
-    model_of: Callable[[np.ndarray], str],
-) -> list[FaceReport]:
-    models = {i: model_of(matrix) for i, matrix in zip(found.kept, found.matrices, strict=True)}
-    reports = []
-    for i, face in enumerate(found.faces):
-        if not selection.is_wanted(i + 1):
-            report = FaceReport(i + 1, face.box, face.score, False, reason=NOT_CHOSEN)
-        elif i not in models:
-            why = face.doubt or _too_small(face, options)
-            report = FaceReport(i + 1, face.box, face.score, False, reason=why)
-        else:
-            how = selection.options_of(i + 1)
-            report = FaceReport(
-                i + 1, face.box, face.score, True, None, models[i], how.strength, how.mode
-            )
-        reports.append(report)
-    return reports
-
-
-def _too_small(face: Face, options: RestoreOptions) -> str:
-    return f"only {face.width:.0f} px wide, less than the smallest of {options.min_face} px"
-
-
-def _warn_of_left(found: FoundFaces, reports: list[FaceReport]) -> list[str]:
-    """How many faces are left alone that the user has not switched off, and why."""
-    left = [
-        face
-        for face, report in zip(found.faces, reports, strict=True)
-        if not report.restored and report.reason != NOT_CHOSEN
+def _warn_of_ignored(options: RestoreOptions) -> list[str]:
+    """Which options were set for a photo of which nothing but the network's answer is wanted."""
+    ignored = [
+        name
+        for name, default in DEFAULTS.items()
+        if name not in WITH_ALIGNED and getattr(options, name) != default
     ]
-    doubtful = sum(face.doubt is not None for face in left)
-    small = len(left) - doubtful
-    warnings = []
-    if small == 1:
-        warnings.append("1 face is too small and left alone.")
-    elif small:
-        warnings.append(f"{small} faces are too small and left alone.")
-    if doubtful == 1:
-        warnings.append("1 possible face is left alone, as a second look contradicts the first.")
-    elif doubtful:
-        warnings.append(
-            f"{doubtful} possible faces are left alone, as a second look contradicts the first."
-        )
-    return warnings
+    if not ignored:
+        return []
+    names = ", ".join(ignored)
+    return [f"“aligned” runs the network and does nothing else, so this was left out: {names}."]
 
 
 def _fit(pixels: np.ndarray, size: int) -> np.ndarray:

@@ -12,12 +12,13 @@ from gpen_webui.repairing.fade import even_out
 from gpen_webui.repairing.fill import Holes, fill, without_wide
 from gpen_webui.repairing.mask import read_mask
 from gpen_webui.repairing.scratches import WORKING_PIXELS, ScratchDetector
-from gpen_webui.stages.base import Stages, WorkingPhoto, key_for
+from gpen_webui.stages.base import Progress, Stages, WorkingPhoto, key_for
 from gpen_webui.states import Stage
 
 # Parts of the photo's longer side, and pixels at least: what is wider is left, as what was there is
 # anybody's guess. Somebody who painted a mask has looked.
 WIDEST_FOUND, WIDEST_PAINTED, WIDEST_AT_LEAST = 0.025, 0.06, 12.0
+FOUND_PERCENT = 80  # of the stage, done once damage is found; filling it is quicker
 
 
 class RepairPrint:
@@ -55,7 +56,8 @@ class RepairPrint:
             share = float(holes.to_fill.mean())
             if share:
                 share_of_side = WIDEST_PAINTED if options.mask else WIDEST_FOUND
-                pixels = yield from self._filled(working, holes.to_fill, share_of_side)
+                before = 0 if options.repair == "off" else FOUND_PERCENT
+                pixels = yield from _filled(working, holes.to_fill, share_of_side, before)
                 notes.append(f"Damage was filled in on {_percent(share)} of the photo.")
             elif not holes.wide and options.repair != "off":
                 notes.append("No scratches were found.")
@@ -78,38 +80,46 @@ class RepairPrint:
         if options.mask:
             with working.clock.stage(Stage.REPAIR):
                 painted = read_mask(options.mask, working.pixels.shape, working.photo.name)
-                holes = without_wide(painted, _widest(WIDEST_PAINTED, longer))
+                holes = without_wide(painted, widest(WIDEST_PAINTED, longer))
         if options.repair != "off":
-            mask = yield from _timed(working, self._detector.find(working.pixels))
+            mask = working.scratches
+            if mask is None:
+                parts = self._detector.find(working.pixels)
+                mask = yield from _timed(working, parts, (0, FOUND_PERCENT))
             with working.clock.stage(Stage.REPAIR):
-                found = without_wide(mask, _widest(WIDEST_FOUND, longer))
+                found = without_wide(mask, widest(WIDEST_FOUND, longer))
                 holes = Holes(holes.to_fill | found.to_fill, holes.wide + found.wide)
         return holes
 
-    def _filled(
-        self, working: WorkingPhoto, to_fill: np.ndarray, widest_share: float
-    ) -> Generator[str, None, np.ndarray]:
-        scale = max(1.0, (to_fill.size / WORKING_PIXELS) ** 0.5)
-        widest = _widest(widest_share, max(to_fill.shape))
-        parts = fill(working.pixels, to_fill, widest, scale)
-        return (yield from _timed(working, parts))
+
+def _filled(
+    working: WorkingPhoto, to_fill: np.ndarray, widest_share: float, before: int
+) -> Generator[str, None, np.ndarray]:
+    """before: percent of the stage that are done."""
+    scale = max(1.0, (to_fill.size / WORKING_PIXELS) ** 0.5)
+    parts = fill(working.pixels, to_fill, widest(widest_share, max(to_fill.shape)), scale)
+    return (yield from _timed(working, parts, (before, 100)))
 
 
 def _timed(
-    working: WorkingPhoto, parts: Generator[None, None, np.ndarray]
+    working: WorkingPhoto, parts: Generator[float, None, np.ndarray], percent: tuple[int, int]
 ) -> Generator[str, None, np.ndarray]:
-    """Go through the parts of some work; the photo may be stopped before each."""
+    """Go through the parts of some work; the photo may be stopped before each.
+
+    percent: of the stage, done before and after.
+    """
+    before, after = percent
     while True:
         with working.clock.stage(Stage.REPAIR):
             try:
-                next(parts)
+                share = next(parts)
             except StopIteration as end:
                 return end.value
-        yield Stage.REPAIR
+        yield Progress(Stage.REPAIR, round(before + share * (after - before)))
 
 
-def _widest(share: float, longer: int) -> float:
-    """In pixels of a photo with that longer side."""
+def widest(share: float, longer: int) -> float:
+    """What is not too wide to be filled, in pixels of a photo with that longer side."""
     return max(WIDEST_AT_LEAST, share * longer)
 
 

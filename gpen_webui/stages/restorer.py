@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,12 +24,16 @@ from gpen_webui.stages.base import (
     NetworkResult,
     PhotoStage,
     WorkingPhoto,
+    last,
 )
+from gpen_webui.stages.choose_settings import ChooseForFaces, ChooseForPhoto
 from gpen_webui.stages.enlarge import Enlarge, OpenTileEngine, TileEngines
 from gpen_webui.stages.face_network import FaceNetwork
 from gpen_webui.stages.faces import FindFaces, RestoreAligned, RestoreFaces
+from gpen_webui.stages.preview import PartPreview
 from gpen_webui.stages.repair import RepairPrint
 from gpen_webui.stages.small_faces import SmallFaces
+from gpen_webui.stages.suggestions import Suggestion
 from gpen_webui.stages.turn import TurnUpright
 from gpen_webui.states import ItemState
 
@@ -37,15 +41,13 @@ if TYPE_CHECKING:
     from gpen_webui.engines.base import Engine
     from gpen_webui.models.installed import InstalledModel
 
-Value = TypeVar("Value")
-
 
 @dataclass
 class Restoration:
     """state: done or no_face. pixels: (H,W,3) uint8 RGB. is_new: False where the photo is to be
     passed on as it is. timings: seconds per stage. scale, useful_scale: how many times larger than
     the photo it is, and may be to show all that was restored. has_colours: a grey photo was given
-    some. turn, is_turned: as in WorkingPhoto.
+    some. turn, is_turned, suggestions: as in WorkingPhoto. options: with which it was made.
 
     network: None where there were too many faces to hold.
     """
@@ -63,6 +65,8 @@ class Restoration:
     has_colours: bool = False
     turn: int = 0
     is_turned: bool = False
+    options: RestoreOptions = field(default_factory=RestoreOptions)
+    suggestions: list[Suggestion] = field(default_factory=list)
 
 
 class Restorer:
@@ -82,10 +86,15 @@ class Restorer:
     ):
         self._tile_engines = TileEngines(open_tile_engine)
         self.face_network = FaceNetwork(engine, model, small_faces)
+        scratches = ScratchDetector()
+        enlarge = Enlarge(self._tile_engines, engine.size)
+        self.preview = PartPreview(enlarge, self.face_network)
         self.stages: list[PhotoStage] = [
-            RepairPrint(ScratchDetector()),
+            ChooseForPhoto(scratches),
+            RepairPrint(scratches),
             FindFaces(detector, self.face_network),
-            Enlarge(self._tile_engines, self.face_network.engine.size),
+            ChooseForFaces(self.face_network),
+            enlarge,
             RestoreFaces(self.face_network),
             RestoreAligned(self.face_network),
             Adjust(),
@@ -116,24 +125,25 @@ class Restorer:
         reuse: Intermediates | None = None,
         keep_faces: bool = False,
     ) -> Generator[str, None, Restoration]:
-        """Take a photo through all stages that apply; yields the name of each step as it is about
-        to begin, and again where the photo may be stopped in between. Steps that are not needed
-        are left out; in a crowd, network and blend take turns.
+        """Take a photo, turned and cropped as the options say, through all stages that apply;
+        yields the name of each step as it is about to begin, and again where the photo may be
+        stopped in between. Steps that are not needed are left out; in a crowd, network and blend
+        take turns.
 
         reuse: what an earlier run of the same photo and model has kept; then only what depends on
         changed options is done. keep_faces: return all faces, however many there are.
 
         Raises NetworkError where a network's answer is no picture.
         """
-        working = WorkingPhoto.of(photo, reuse, keep_faces)
+        working = WorkingPhoto.of(photo, options, reuse, keep_faces)
         working.has_colours = photo.grey and self.face_network.purpose.colours
         if working.has_colours and photo.icc:
             working.warnings.append(
                 "Its profile for grey pictures is left out, as it has colours now."
             )
         for stage in self.stages:
-            if stage.applies(options, photo):
-                yield from stage.run(working, options)
+            if stage.applies(working.options, photo):
+                yield from stage.run(working, working.options)
         has_face = options.aligned or any(face.restored for face in working.faces)
         return Restoration(
             ItemState.DONE if has_face else ItemState.NO_FACE,
@@ -149,18 +159,11 @@ class Restorer:
             has_colours=working.has_colours and has_face,
             turn=working.turn,
             is_turned=working.is_turned,
+            options=working.options,
+            suggestions=working.suggestions,
         )
 
     def close(self) -> None:
         """Free the engines."""
         self.face_network.close()
         self._tile_engines.close()
-
-
-def last(stages: Generator[object, None, Value]) -> Value:
-    """Go through all stages; what the generator returns."""
-    while True:
-        try:
-            next(stages)
-        except StopIteration as end:
-            return end.value

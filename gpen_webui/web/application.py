@@ -20,6 +20,9 @@ from gpen_webui.web import (
     models,
     openapi,
     pages,
+    presets,
+    previews,
+    share,
     uploads,
     workers,
 )
@@ -48,12 +51,15 @@ def build_app(settings: Settings) -> Flask:
     metrics.init_app(app)
     error_answers.init_app(app)
     pages.init_app(app)
-    for noun in (pages, enhance, jobs, items, events, models, workers, health, metrics, openapi):
+    for noun in (pages, share, enhance, jobs, items, events, models, presets):
+        app.register_blueprint(noun.blueprint)
+    for noun in (previews, workers, health, metrics, openapi):
         app.register_blueprint(noun.blueprint)
     app.register_blueprint(events.sockets)
     chosen = ChosenModel(settings)
     service = open_jobs(settings, chosen, settings.max_file_mb * uploads.MB, measure_kind_of)
     app.extensions["jobs"] = service
+    app.extensions["presets"] = presets.OwnPresets(settings.outputs)
     app.extensions["models"] = ModelManager(settings, service, chosen)
     if service.others:
         from gpen_webui.web import cluster

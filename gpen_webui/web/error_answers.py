@@ -9,9 +9,9 @@ from flask import Flask, Response, jsonify, make_response, render_template, requ
 from werkzeug.exceptions import HTTPException
 
 from gpen_webui.errors import UserError
+from gpen_webui.sentences import in_language
 from gpen_webui.web.errors import TooManyGuessesError, status_of
 from gpen_webui.web.language import choose_language
-from gpen_webui.web.sentences import in_language
 
 log = logging.getLogger(__name__)
 

@@ -51,6 +51,14 @@ class UnknownModelError(ModelError):
     """No model of that name."""
 
 
+class UnknownPresetError(UserError):
+    """No preset of that id."""
+
+
+class NoFileManagerError(UserError):
+    """A folder cannot be shown, as the machine has no desktop."""
+
+
 class MissingPictureError(UserError):
     """An item has no such picture, or no longer."""
 
@@ -99,10 +107,12 @@ STATUS: tuple[tuple[type[UserError], int, str], ...] = (
     (UnknownMachineError, 404, "not_found"),
     (UnknownJobError, 404, "not_found"),
     (UnknownModelError, 404, "not_found"),
+    (UnknownPresetError, 404, "not_found"),
     (MissingPictureError, 404, "not_found"),
     (MissingOriginalError, 404, "not_found"),
     (NotStartedError, 404, "not_found"),
     (JobConflictError, 409, "conflict"),
+    (NoFileManagerError, 409, "conflict"),
     (ClaimGoneError, 409, "claim_gone"),
     (OtherVersionError, 409, "version"),
     (OtherPrecisionError, 409, "precision"),

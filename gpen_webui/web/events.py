@@ -10,10 +10,10 @@ from flask import Blueprint, Flask, Response, g, jsonify, request
 from flask_sock import Sock
 from simple_websocket import Server
 
+from gpen_webui.sentences import answer_in_language
 from gpen_webui.web.context import job_service, model_manager, web_sockets, whole_number
 from gpen_webui.web.errors import BadRequestError
 from gpen_webui.web.language import choose_language
-from gpen_webui.web.sentences import answer_in_language
 from gpen_webui.web.websockets import OPTIONS, WebSocketRegistry
 
 HEARTBEAT = 3.0  # seconds between looks whether a silent client is still there

@@ -7,6 +7,7 @@ host name of its own can be made to point there (DNS rebinding). So:
 * Origin: what changes something, and every WebSocket, must come from our own pages or from
   a program; browsers say where a request comes from, programs say nothing. `null` is refused.
   Our own are those at the host that was asked for, and at the public address behind a proxy.
+  What a phone's share sheet sends comes from the browser itself, which says so (`none`).
 * Token: whoever is not on this machine must know it (access.py). Workers have tokens of their
   own (cluster.py), which are good for nothing else.
 * Headers: nothing of ours runs in a frame or in a foreign page, no foreign script runs here.
@@ -27,6 +28,7 @@ from gpen_webui.web.errors import ForbiddenError
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 OWN_SITES = ("same-origin", "none")  # Sec-Fetch-Site; none: the user typed the address
+SHARED = "/share"  # where a share sheet sends photos
 PUBLIC = "/static/"  # the program's own files, which are no secret
 WORKERS = "/cluster/v1/"
 
@@ -108,6 +110,11 @@ def _check_host() -> None:
         )
 
 
+def is_this_machine() -> bool:
+    """Whether the browser runs on the machine that answers."""
+    return is_loopback(request.remote_addr or "") and is_loopback(host_name())
+
+
 def host_name() -> str:
     """The host that was asked for, without its port; empty where there is none."""
     try:
@@ -126,6 +133,8 @@ def _check_origin(public_origin: tuple[str, str, int] | None) -> None:
     if site is not None and site not in OWN_SITES:
         raise ForbiddenError("The request comes from another web page and was refused.")
     if origin is None or _origin_of(origin) == public_origin is not None:
+        return
+    if request.path == SHARED and (origin, site) == ("null", "none"):
         return
     if not _is_at_our_host(origin):
         raise ForbiddenError(_words_for_foreign(origin))

@@ -16,21 +16,33 @@ from flask import Blueprint, Response, jsonify, request, send_file
 
 from gpen_webui.files.originals import hold_open
 from gpen_webui.jobs.records import Item
+from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.encode import encode_photo
 from gpen_webui.photo.formats import mime_type
+from gpen_webui.photo.framing import framed, shrunk
 from gpen_webui.photo.photo import Photo, open_photo, thumbnail
 from gpen_webui.photo.turning import turned
-from gpen_webui.repairing.fade import looks_faded
 from gpen_webui.repairing.mask import mask_png
-from gpen_webui.repairing.scratches import ScratchDetector
-from gpen_webui.stages.restorer import last
-from gpen_webui.web.context import job_service, request_key, settings, whole_number
+from gpen_webui.stages.photo_measures import measure_largest_face, measure_photo
+from gpen_webui.stages.preview import KnownPhoto
+from gpen_webui.stages.suggestions import suggest_for_faces, suggest_for_photo
+from gpen_webui.web.context import (
+    job_json,
+    job_service,
+    json_body,
+    parse_options,
+    request_key,
+    settings,
+    whole_number,
+)
 from gpen_webui.web.errors import MissingPictureError
+from gpen_webui.web.known_photos import known_photos
 from gpen_webui.web.uploads import uploaded, uploaded_sidecars
 
 THUMBNAIL_SIDE = 320
 QUALITY = 92
-scratch_detector = ScratchDetector()
+Frame = tuple[str, str]  # the options rotate and crop
+NO_FRAME: Frame = ("0", "")
 AT_ONCE = BoundedSemaphore(2)  # pictures in memory, which may be very large
 
 blueprint = Blueprint("items", __name__, url_prefix="/api/jobs/<job_id>/items")
@@ -50,6 +62,21 @@ def add_item(job_id: str) -> tuple[Response, int]:
     return jsonify(item_json(item)), 201
 
 
+@blueprint.delete("/<int:n>")
+def remove_item(job_id: str, n: int) -> Response:
+    """Take a photo out of a job that is not started yet."""
+    job_service().store.remove_item(job_id, n)
+    return jsonify(job_json(job_service().store.job(job_id)))
+
+
+@blueprint.post("/<int:n>/redo")
+def redo(job_id: str, n: int) -> tuple[Response, int]:
+    """One photo of a started job again, with options of its own."""
+    options = parse_options(json_body().get("options") or {})
+    job_service().runner.redo(job_id, n, options)
+    return jsonify(item_json(job_service().store.item(job_id, n))), 202
+
+
 @blueprint.get("/<int:n>")
 def show_item(job_id: str, n: int) -> Response:
     """One item with its report: faces, seconds per stage, warnings."""
@@ -58,14 +85,17 @@ def show_item(job_id: str, n: int) -> Response:
 
 @blueprint.get("/<int:n>/before")
 def before(job_id: str, n: int) -> Response:
-    """The original as it looks, turned as the result is; `?max=` limits its longer side.
+    """The original as it looks, turned and cropped as the result is; `?max=` limits its longer
+    side.
 
-    With `?turned=0` as it was, as a mask has to be.
+    With `?turned=0` not turned upright, as a mask has to be; with `?whole=1` as it is in its file.
     """
     item = job_service().store.item(job_id, n)
-    turn = 0 if request.args.get("turned") == "0" else _turn_of(item)
     with _original(job_id, item) as path:
-        return _shown(path, item, turn=turn)
+        if request.args.get("whole", "0") != "0":
+            return _shown(path, item)
+        turn = 0 if request.args.get("turned") == "0" else turn_of(item)
+        return _shown(path, item, frame=frame_of(job_id, item), turn=turn)
 
 
 @blueprint.get("/<int:n>/after")
@@ -80,20 +110,39 @@ def after(job_id: str, n: int) -> Response:
 
 @blueprint.get("/<int:n>/condition")
 def condition(job_id: str, n: int) -> Response:
-    """What the original, as a print, suffers from: whether it looks faded, how much is damaged."""
+    """What the original asks for by what it shows: the settings that can be suggested."""
+    item = job_service().store.item(job_id, n)
+    report = item.report or {}
     with AT_ONCE:
-        pixels = _pixels_of(job_id, n)
-        damaged = float(last(scratch_detector.find(pixels)).mean())
-        faded = looks_faded(pixels)
-    height, width = pixels.shape[:2]
-    return jsonify(faded=faded, damaged=round(damaged, 6), width=width, height=height)
+        known = known_photo(job_id, item)
+        pixels = known.photo.pixels
+        whole = pixels if frame_of(job_id, item) == NO_FRAME else _photo_of(job_id, item).pixels
+        boxes = [face["box"] for face in report.get("faces", ()) if face["restored"]]
+        damaged = float(known.damage.mean())
+        measures = measure_photo(pixels)
+        face = measure_largest_face(pixels, boxes, measures.noise)
+    nothing_chosen = RestoreOptions()
+    quarters = -report.get("turn", 0) // 90 % 4
+    suggestions = [
+        *suggest_for_photo(measures, damaged, nothing_chosen),
+        *suggest_for_faces(measures, face, report.get("useful_scale", 1), quarters, nothing_chosen),
+    ]
+    width, height = measures.size
+    return jsonify(
+        faded=measures.is_faded,
+        damaged=round(damaged, 6),
+        width=width,
+        height=height,
+        whole={"width": whole.shape[1], "height": whole.shape[0]},
+        suggestions=[each.as_dict() for each in suggestions],
+    )
 
 
 @blueprint.get("/<int:n>/damage")
 def damage(job_id: str, n: int) -> Response:
     """Where the original seems to be damaged: a PNG of its size, white on black."""
     with AT_ONCE:
-        mask = last(scratch_detector.find(_pixels_of(job_id, n)))
+        mask = known_photo(job_id, job_service().store.item(job_id, n)).damage
     return Response(mask_png(mask.astype(np.uint8) * 255), mimetype="image/png")
 
 
@@ -104,7 +153,7 @@ def small(job_id: str, n: int) -> Response:
     if request.args.get("of") == "after":
         return _shown(result_path(job_id, n), item, THUMBNAIL_SIDE)
     with _original(job_id, item) as path:
-        return _shown(path, item, THUMBNAIL_SIDE, _turn_of(item))
+        return _shown(path, item, THUMBNAIL_SIDE, frame_of(job_id, item), turn_of(item))
 
 
 def item_json(item: Item) -> dict:
@@ -118,11 +167,26 @@ def attachment(path: Path, name: str | None = None) -> Response:
     return send_file(path, kind, as_attachment=True, download_name=name or path.name, max_age=0)
 
 
-def _pixels_of(job_id: str, n: int) -> np.ndarray:
-    """An original, decoded, (H,W,3) uint8 RGB."""
-    item = job_service().store.item(job_id, n)
+def known_photo(job_id: str, item: Item) -> KnownPhoto:
+    """An original, open, turned and cropped as it is to be restored.
+
+    Raises MissingPictureError, OriginalError, PhotoError.
+    """
+    frame = frame_of(job_id, item)
+    key = (item.sha256 or (job_id, item.n), frame)
+    return known_photos.of(key, lambda: framed(_photo_of(job_id, item), *frame))
+
+
+def _photo_of(job_id: str, item: Item) -> Photo:
+    """An original, as it is in its file."""
     with _original(job_id, item) as path:
-        return open_photo(path, name=item.name, max_megapixels=settings().max_megapixels).pixels
+        return open_photo(path, name=item.name, max_megapixels=settings().max_megapixels)
+
+
+def frame_of(job_id: str, item: Item) -> Frame:
+    """How an item's photo is turned and cropped before it is restored."""
+    options = (item.report or {}).get("options") or job_service().store.job(job_id).options
+    return options.get("rotate", NO_FRAME[0]), options.get("crop", NO_FRAME[1])
 
 
 @contextmanager
@@ -144,40 +208,45 @@ def result_path(job_id: str, n: int) -> Path:
     return path
 
 
-def _turn_of(item: Item) -> int:
+def turn_of(item: Item) -> int:
     """By how many quarters the result is turned counterclockwise against the original."""
     report = item.report or {}
     is_turned = report.get("options", {}).get("upright")
     return -report.get("turn", 0) // 90 % 4 if is_turned else 0
 
 
-def _shown(path: Path, item: Item, side: int | None = None, turn: int = 0) -> Response:
+def _shown(
+    path: Path, item: Item, side: int | None = None, frame: Frame = NO_FRAME, turn: int = 0
+) -> Response:
     """A picture of the file, unless the browser has the same already."""
     side = side or whole_number("max")
     found = path.stat()
     response = Response()
-    etag = f"{found.st_mtime_ns:x}-{found.st_size:x}-{side or 0}-{turn}"
+    version = f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
+    etag = f"{version}-{side or 0}-{'-'.join(frame)}-{turn}"
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, no-cache"  # ask each time whether it has changed
     if etag in request.if_none_match:
         response.status_code = 304
         return response
     with AT_ONCE:
-        response.data, response.mimetype = _encoded(path, item.name, side, turn)
+        response.data, response.mimetype = _encoded(path, item.name, side, frame, turn)
     return response
 
 
-def _encoded(path: Path, name: str, side: int | None, turn: int) -> tuple[bytes, str]:
+def _encoded(path: Path, name: str, side: int | None, frame: Frame, turn: int) -> tuple[bytes, str]:
     limit = settings().max_megapixels
-    if side:
+    if side and frame == NO_FRAME:
         return thumbnail(path, side, name=name, max_megapixels=limit, turn=turn), "image/jpeg"
-    photo = _picture_alone(open_photo(path, name=name, max_megapixels=limit))
-    photo = turned(photo, turn)
+    photo = picture_alone(open_photo(path, name=name, max_megapixels=limit))
+    photo = turned(framed(photo, *frame), turn)
+    if side:
+        photo = shrunk(photo, side)
     form = "jpeg" if photo.alpha is None else "png"
     return encode_photo(photo, photo.pixels, form, QUALITY)[0], f"image/{form}"
 
 
-def _picture_alone(photo: Photo) -> Photo:
+def picture_alone(photo: Photo) -> Photo:
     """What is seen of a photo; comments, texts and other metadata could hold anything."""
     return Photo(
         pixels=photo.pixels,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
+from gpen_webui.files.atomic import REPORT
+from gpen_webui.jobs.html_report import html_report_in
 from gpen_webui.jobs.records import KINDS, Job
 from gpen_webui.web.album_zip import stream_zip
 from gpen_webui.web.context import (
@@ -16,7 +18,9 @@ from gpen_webui.web.context import (
     text_of,
     whole_number,
 )
-from gpen_webui.web.errors import BadRequestError, NotStartedError
+from gpen_webui.web.errors import BadRequestError, ForbiddenError, NotStartedError
+from gpen_webui.web.folder_opener import show_folder
+from gpen_webui.web.guard import is_this_machine
 from gpen_webui.web.items import item_json
 from gpen_webui.web.uploads import disk_free
 
@@ -79,6 +83,12 @@ def change_job(job_id: str, action: str) -> Response:
     return jsonify(job_json(getattr(job_service().runner, action)(job_id)))
 
 
+@blueprint.post("/<job_id>/restore-rest")
+def restore_rest(job_id: str) -> Response:
+    """Restore the photos that were given up when the job was cancelled."""
+    return jsonify(job_json(job_service().runner.restore_rest(job_id)))
+
+
 @blueprint.post("/<job_id>/run-again")
 def run_again(job_id: str) -> Answer:
     """The same photos with other options, as a new job."""
@@ -99,6 +109,13 @@ def show_job(job_id: str) -> Response:
     return jsonify(job_json(job) | {"items": items, "machines": store.machines(job_id)})
 
 
+@blueprint.get("/<job_id>/versions")
+def list_versions(job_id: str) -> Response:
+    """The results of a single photo with other options and models, the newest first."""
+    versions = job_service().store.versions(job_id)
+    return jsonify(versions=[version.as_dict() for version in versions])
+
+
 @blueprint.delete("/<job_id>")
 def delete_job(job_id: str) -> Response:
     """Remove our copies of the photos and their results."""
@@ -107,11 +124,24 @@ def delete_job(job_id: str) -> Response:
     return jsonify(freed=freed)
 
 
+@blueprint.post("/<job_id>/open-folder")
+def open_folder(job_id: str) -> Response:
+    """Show the results folder in the file manager of this machine, to whoever sits at it."""
+    job = job_service().store.job(job_id)
+    if not is_this_machine():
+        raise ForbiddenError("A folder can be opened only from the machine on which it lies.")
+    if job.folder is None or not job.folder.is_dir():
+        raise NotStartedError(f"“{job.name}” has no results folder; start it first.")
+    show_folder(job.folder)
+    return jsonify(opened=str(job.folder))
+
+
 @blueprint.get("/<job_id>/download")
 def download(job_id: str) -> Response:
-    """The results folder as a zip."""
+    """The results folder as a zip, with its reports."""
     store = job_service().store
     job = store.job(job_id)
     if job.folder is None:
         raise NotStartedError(f"“{job.name}” has no results yet; start it first.")
-    return stream_zip(job.folder, [*store.saved_files(job_id), "report.json"])
+    reports = [REPORT, html_report_in(job.folder)]
+    return stream_zip(job.folder, [*store.saved_files(job_id), *filter(None, reports)])

@@ -7,7 +7,7 @@ from typing import Any
 from flask import has_request_context, request
 from flask.json.provider import DefaultJSONProvider
 
-from gpen_webui.web.sentences import answer_in_language
+from gpen_webui.sentences import answer_in_language
 
 LANGUAGES = {"en": "English", "zh_Hans": "简体中文"}
 

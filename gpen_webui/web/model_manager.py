@@ -23,7 +23,7 @@ from gpen_webui.models.installed import (
     installed_file,
     list_models,
 )
-from gpen_webui.models.published import published_model
+from gpen_webui.models.published import ASK_MAKER, published_model
 from gpen_webui.settings import Settings
 from gpen_webui.states import ItemState
 from gpen_webui.web.errors import UnknownModelError
@@ -212,7 +212,7 @@ class ModelManager:
                     name=named.stem,
                     size=None,
                     purpose="Named when the server was started",
-                    licence="Ask whoever made it",
+                    licence=ASK_MAKER,
                     megabytes=round(named.stat().st_size / 1e6),
                     downloadable=False,
                     installed=named,

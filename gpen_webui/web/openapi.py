@@ -58,6 +58,7 @@ def json_of(schema: Schema) -> dict[str, Schema]:
 
 
 JOB, ITEM, MODELS = named("Job"), named("Item"), named("ModelState")
+VERSION = named("Version")
 STARTED = object_of({"job": TEXT, "item": COUNT, "progress": TEXT})
 ALBUM_STARTED = object_of(
     {
@@ -88,6 +89,16 @@ PATHS = object_of(
     optional=("args", "name", "key"),
 )
 CHANGES = object_of({"name": TEXT, "options": named("Options")}, optional=("name", "options"))
+REDO = object_of({"options": named("Options")}, optional=("options",))
+SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+PREVIEW = object_of(
+    {
+        "options": named("Options"),
+        "box": {**array_of(SHARE, at_least=4), "maxItems": 4},
+        "width": {"type": "integer", "minimum": 1, "maximum": 4096},
+    },
+    optional=("options",),
+)
 AGAIN = object_of({"options": named("Options"), "key": TEXT}, optional=("options", "key"))
 
 OPERATIONS: dict[str, Operation] = {
@@ -121,18 +132,35 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "jobs.create_job": Operation({201: json_of(JOB)}, body=json_of(NEW_JOB)),
     "jobs.show_job": Operation({200: json_of(named("JobWithItems"))}),
+    "jobs.list_versions": Operation({200: json_of(object_of({"versions": array_of(VERSION)}))}),
     "jobs.delete_job": Operation({200: json_of(object_of({"freed": COUNT}))}),
     "jobs.start_job": Operation({202: json_of(JOB)}, body=json_of(CHANGES), is_body_needed=False),
     "jobs.change_job": Operation({200: json_of(JOB)}),
+    "jobs.restore_rest": Operation({200: json_of(JOB)}),
     "jobs.run_again": Operation({202: json_of(JOB)}, body=json_of(AGAIN)),
+    "jobs.open_folder": Operation({200: json_of(object_of({"opened": TEXT}))}),
+    "presets.list_presets": Operation(
+        {200: json_of(object_of({"presets": array_of(named("Preset"))}))}
+    ),
+    "presets.save_preset": Operation(
+        {201: json_of(named("Preset"))},
+        body=json_of(object_of({"name": TEXT, "options": named("Options")})),
+    ),
+    "presets.rename_preset": Operation(
+        {200: json_of(named("Preset"))}, body=json_of(object_of({"name": TEXT}))
+    ),
+    "presets.delete_preset": Operation({200: json_of(object_of({"deleted": TEXT}))}),
     "jobs.download": Operation({200: {"application/zip": BINARY}}),
     "items.add_item": Operation(
         {201: json_of(ITEM)},
         body=multipart({"photo": BINARY}, {"name": TEXT, "key": TEXT, "xmp": array_of(BINARY)}),
     ),
+    "items.remove_item": Operation({200: json_of(JOB)}),
+    "items.redo": Operation({202: json_of(ITEM)}, body=json_of(REDO)),
     "items.show_item": Operation({200: json_of(named("ItemWithReport"))}),
     "items.before": Operation(
-        {200: dict.fromkeys(PICTURES, BINARY), 304: {}}, query={"max": COUNT, "turned": SWITCH}
+        {200: dict.fromkeys(PICTURES, BINARY), 304: {}},
+        query={"max": COUNT, "turned": SWITCH, "whole": SWITCH},
     ),
     "items.after": Operation(
         {200: dict.fromkeys(FILES, BINARY), 304: {}}, query={"max": COUNT, "download": SWITCH}
@@ -146,12 +174,15 @@ OPERATIONS: dict[str, Operation] = {
                         "damaged": {"type": "number"},
                         "width": COUNT,
                         "height": COUNT,
+                        "whole": object_of({"width": COUNT, "height": COUNT}),
+                        "suggestions": array_of(named("Suggestion")),
                     }
                 )
             )
         }
     ),
     "items.damage": Operation({200: {"image/png": BINARY}}),
+    "previews.preview": Operation({200: {"image/jpeg": BINARY}, 204: {}}, body=json_of(PREVIEW)),
     "items.small": Operation(
         {200: {"image/jpeg": BINARY}, 304: {}}, query={"of": {"enum": ["before", "after"]}}
     ),

@@ -7,7 +7,7 @@ from typing import Any
 
 from gpen_webui.jobs.records import KINDS
 from gpen_webui.options import DEFAULTS, OPTIONS
-from gpen_webui.states import ItemState, JobState, Stage
+from gpen_webui.states import RESTORED_ITEMS, ItemState, JobState, Stage
 
 Schema = dict[str, Any]
 
@@ -105,6 +105,15 @@ _ITEM = {
     "result": or_null(STRING),
     "error": or_null(FAILURE),
     "warnings": array_of(STRING),
+    "options": or_null(ANYTHING),
+}
+_VERSION = {
+    "job": STRING,
+    "state": {"enum": list(RESTORED_ITEMS)},
+    "options": ANYTHING,
+    "model": or_null(STRING),
+    "turn": INTEGER,
+    "created": NUMBER,
 }
 _EVENT = {
     "seq": INTEGER,
@@ -203,6 +212,11 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Item": object_of(_ITEM),
     "ItemWithReport": object_of({**_ITEM, "report": or_null(ANYTHING)}),
+    "Preset": object_of({"id": STRING, "name": STRING, "options": ANYTHING}, more=False),
+    "Suggestion": object_of(
+        {"options": ANYTHING, "reason": STRING, "is_automatic": BOOLEAN}, more=False
+    ),
+    "Version": object_of(_VERSION, more=False),
     "Event": object_of(_EVENT, more=False),
     "LeftOut": object_of({"path": STRING, "why": STRING, "detail": STRING}),
     "Model": object_of(_MODEL, more=False),

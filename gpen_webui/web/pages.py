@@ -23,11 +23,13 @@ from gpen_webui.folders import COMMAND
 from gpen_webui.jobs.records import Job
 from gpen_webui.options import DEFAULTS, OPTIONS, Group, RestoreOptions
 from gpen_webui.photo.formats import MEDIA_TYPE_OF
+from gpen_webui.sentences import TRANSLATIONS
+from gpen_webui.stages.suggestions import CHOSEN_BY_PHOTO
 from gpen_webui.states import JobState
 from gpen_webui.web.context import settings
-from gpen_webui.web.guard import host_name, is_loopback
+from gpen_webui.web.folder_opener import opener
+from gpen_webui.web.guard import SHARED, is_this_machine
 from gpen_webui.web.language import LANGUAGES, choose_language
-from gpen_webui.web.sentences import TRANSLATIONS
 
 THEMES = ("light", "dark")
 ICONS = (
@@ -121,6 +123,12 @@ def manifest() -> Response:
         start_url=url_for("pages.photo"),
         scope=url_for("pages.photo"),
         display="standalone",
+        share_target={
+            "action": request.script_root + SHARED,
+            "method": "POST",
+            "enctype": "multipart/form-data",
+            "params": {"files": [{"name": "photos", "accept": photo_types().split(",")}]},
+        },
         background_color="#f4f4f2",
         theme_color="#0b6e66",
         icons=[
@@ -146,7 +154,14 @@ def remember_choices(response: Response) -> Response:
 def preset_options(name: str) -> dict[str, object]:
     """Every option on which a preset decides."""
     values = RestoreOptions.parse(PRESETS[name]).as_dict()
-    return {key: value for key, value in values.items() if OPTIONS[key].in_presets}
+    return {"preset": "off"} | {
+        key: value for key, value in values.items() if OPTIONS[key].in_presets
+    }
+
+
+def automatic_options() -> dict[str, object]:
+    """What the page sets where each photo's settings are to be chosen by what it shows."""
+    return {"preset": "auto"} | {name: DEFAULTS[name] for name in CHOSEN_BY_PHOTO}
 
 
 def photo_types() -> str:
@@ -167,7 +182,10 @@ def _for_all_templates() -> dict[str, object]:
         "touches": [name for name in OPTIONS if _is_touch(name)],
         "max_file_mb": settings().max_file_mb,
         "photo_types": photo_types(),
-        "is_this_machine": is_loopback(request.remote_addr or "") and is_loopback(host_name()),
+        "is_this_machine": is_this_machine(),
+        "can_open_folder": is_this_machine() and opener() is not None,
+        "automatic": automatic_options(),
+        "own_presets": current_app.extensions["presets"].all,
         "command": COMMAND,
         "has_workers": bool(settings().cluster),
     }

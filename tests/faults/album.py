@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from tests.server import ASTRONAUT
 
@@ -28,9 +29,29 @@ def portrait(number: int, side: int = 128) -> bytes:
     return cv2.imencode(".jpg", pixels)[1].tobytes()
 
 
-def write_album(folder: Path, count: int) -> None:
-    """The same as files."""
-    for name, content in album(count).items():
+@cache
+def old_prints(count: int) -> dict[str, bytes]:
+    """As many portraits of 200 x 200 pixels, faded, grainy and scratched; one in ten shows no
+    face."""
+    return {f"{1931 + n % 4}/{n}.jpg": _old_print(n) for n in range(count)}
+
+
+def _old_print(number: int, side: int = 200) -> bytes:
+    rng = np.random.default_rng(number)
+    pixels = cv2.imread(str(ASTRONAUT))[FACE]
+    pixels = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
+    if number % 10 == 9:
+        pixels = cv2.GaussianBlur(pixels, (0, 0), 25)
+    levels = 70 + 0.55 * pixels + rng.normal(0, 5, (side, side, 1))
+    for _ in range(3):
+        ends = rng.integers(0, side, (2, 2)).tolist()
+        cv2.line(levels, *ends, (240, 240, 240), 2, cv2.LINE_AA)
+    return cv2.imencode(".jpg", np.clip(levels, 0, 255).astype(np.uint8))[1].tobytes()
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    """Files by their names, with folders."""
+    for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)

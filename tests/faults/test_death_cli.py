@@ -15,20 +15,30 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.album import PHOTOS, album, contents_of, write_album
+from gpen_webui.states import RESTORED_ITEMS
+from tests.faults.album import PHOTOS, album, contents_of, old_prints, write_files
+from tests.faults.conftest import results_in_peace
+
+EVERYTHING = (
+    "--repair auto --fade auto --enlarge 2 --background clean --denoise 40 --sharpen 20 "
+    "--contrast 10 --brightness 5 --enhance-detail --upright"
+).split()
 
 
 class KilledRun:
     """A folder of photos, restored by a command that dies."""
 
-    def __init__(self, folder: Path, project: Path, count: int, seed: int):
+    def __init__(
+        self, folder: Path, project: Path, files: dict[str, bytes], seed: int, *options: str
+    ):
         self.photos, self.results = folder / "photos", folder / "results"
-        self.names = list(album(count))
+        self.files, self.names = files, list(files)
+        self.options = options
         self.random = random.Random(seed)
         self.told: set[str] = set()
         self._project = project
         self._outputs = folder / "outputs"
-        write_album(self.photos, count)
+        write_files(self.photos, files)
 
     def kill_after(self, seconds: float) -> None:
         """Kill it after this time."""
@@ -52,7 +62,7 @@ class KilledRun:
 
     def finish(self) -> None:
         """Let it work in peace."""
-        told, errors = self._start().communicate(timeout=240)
+        told, errors = self._start().communicate(timeout=900)
         lines = [json.loads(line) for line in told.splitlines()]
         photos = {photo["name"]: photo for photo in lines[:-1]}
         assert photos.keys() == set(self.names), errors
@@ -62,14 +72,16 @@ class KilledRun:
                 assert "crashed the restorer 3 times" in photo["error"]["message"]
                 self._restore_again(name)
             else:
-                assert photo["state"] == "done"
+                assert photo["state"] in RESTORED_ITEMS
 
     def _restore_again(self, name: str) -> None:
         """As somebody does whose photo was left out: name it alone."""
         folder = self.results / Path(name).parent
         command = [sys.executable, "app.py", "restore", self.photos / name, "-o", folder]
+        command += self.options
         subprocess.run(command, cwd=self._project, env=self._environment, check=True)
-        (folder / "report.json").unlink()
+        for report in ("report.json", "report.html"):
+            (folder / report).unlink()
 
     @property
     def _environment(self) -> dict[str, str]:
@@ -78,7 +90,7 @@ class KilledRun:
     def _start(self) -> subprocess.Popen:
         return subprocess.Popen(
             [sys.executable, "app.py", "restore", self.photos, "-o", self.results, "--json",
-             "--skip-existing"],
+             "--skip-existing", *self.options],
             cwd=self._project,
             env=self._environment,
             stdout=subprocess.PIPE,
@@ -103,14 +115,16 @@ def check(run: KilledRun, undisturbed: dict[str, bytes]) -> None:
     run.finish()
     results = contents_of(run.results)
     report = json.loads(results.pop("report.json"))
+    assert results.pop("report.html")
     assert results == {name: undisturbed[name] for name in run.names}
     assert {photo["name"] for photo in report["photos"]} == set(run.names)
-    assert report["counts"]["done"] + report["counts"]["failed"] == len(run.names)
-    assert contents_of(run.photos) == album(len(run.names))
+    ended = ("done", "no_face", "failed")
+    assert sum(report["counts"][state] for state in ended) == len(run.names)
+    assert contents_of(run.photos) == run.files
 
 
 def test_three_deaths_of_the_command_lose_nothing(tmp_path, project, undisturbed, figures):
-    run = KilledRun(tmp_path, project, 16, seed=1)
+    run = KilledRun(tmp_path, project, album(16), 1)
     run.kill_after(0.3)
     run.kill_when_told(1)
     run.kill_when_told(5)
@@ -124,7 +138,7 @@ def test_three_deaths_of_the_command_lose_nothing(tmp_path, project, undisturbed
 def test_a_hundred_deaths_of_the_command_lose_nothing(
     tmp_path, project, undisturbed, figures, seed: int
 ):
-    run = KilledRun(tmp_path, project, PHOTOS, seed)
+    run = KilledRun(tmp_path, project, album(PHOTOS), seed)
     for kill in range(10):
         if kill % 3 == 0:
             run.kill_after(run.random.uniform(0.2, 3))
@@ -132,3 +146,18 @@ def test_a_hundred_deaths_of_the_command_lose_nothing(
             run.kill_when_told(run.random.randint(1, 5))
     check(run, undisturbed)
     figures["deaths of the command survived"] += 10
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_hundred_old_prints_with_everything_on_survive_deaths(tmp_path, project, figures):
+    files = old_prints(100)
+    undisturbed = results_in_peace(project, tmp_path / "peace", files, *EVERYTHING)
+    run = KilledRun(tmp_path, project, files, 5, *EVERYTHING)
+    for kill in range(8):
+        if kill % 2:
+            run.kill_after(run.random.uniform(1, 8))  # in the middle of any stage
+        else:
+            run.kill_when_told(run.random.randint(1, 20))
+    check(run, undisturbed)
+    figures["deaths of the command survived"] += 8

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.album import album, contents_of, write_album
+from tests.faults.album import album, contents_of, write_files
 
 PHOTOS = 8
 
@@ -60,7 +60,7 @@ class DyingRun:
         self.random = random.Random(seed)
         self._project = project
         self._outputs = folder / "outputs"
-        write_album(self.photos, PHOTOS)
+        write_files(self.photos, album(PHOTOS))
         self.before = album(PHOTOS)
         if not into_album:
             self.before = strangers(PHOTOS)
@@ -115,7 +115,7 @@ def check(run: DyingRun, undisturbed: dict[str, bytes]) -> None:
         assert there[report["result"]] == undisturbed[name]
     results = set(undisturbed.values())
     new = {name: data for name, data in there.items() if name not in run.before}
-    del new["report.json"]
+    del new["report.json"], new["report.html"]
     assert {name for name, data in new.items() if data not in results} == set()
 
 
@@ -146,7 +146,7 @@ def test_a_hundred_deaths_change_no_file_of_the_user(
 
 def test_a_photo_that_kills_the_command_is_left_out_after_the_third_time(tmp_path, project):
     photos, results = tmp_path / "photos", tmp_path / "results"
-    write_album(photos, 4)
+    write_files(photos, album(4))
     (photos / "crash.jpg").write_bytes(album(5)["1931/4.jpg"])
 
     def run(*more: str) -> subprocess.CompletedProcess:
@@ -168,5 +168,5 @@ def test_a_photo_that_kills_the_command_is_left_out_after_the_third_time(tmp_pat
         report = json.loads((results / "report.json").read_text(encoding="utf-8"))
         states = {photo["name"]: photo["state"] for photo in report["photos"]}
         assert states == {**dict.fromkeys(album(4), "done"), "crash.jpg": "failed"}
-        assert set(contents_of(results)) == {*album(4), "report.json"}
+        assert set(contents_of(results)) == {*album(4), "report.json", "report.html"}
     assert run().returncode == -signal.SIGSEGV  # asked for once more, it is tried once more

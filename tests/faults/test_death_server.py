@@ -111,6 +111,7 @@ def check(album: KilledAlbum, undisturbed: dict[str, bytes], outputs: Path) -> N
 
     results = contents_of(folder)
     report = json.loads(results.pop("report.json"))
+    assert results.pop("report.html")
     assert results == {name: undisturbed[name] for name in album.photos}
     assert [photo["name"] for photo in report["photos"]] == list(album.photos)
     assert report["counts"] == job["counts"]

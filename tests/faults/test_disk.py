@@ -48,6 +48,7 @@ def check_all_done(server: Server, job: str, undisturbed: dict[str, bytes]) -> N
     assert found["counts"]["done"] == COUNT
     results = contents_of(Path(found["folder"]))
     assert results.pop("report.json")
+    assert results.pop("report.html")
     assert results == {name: undisturbed[name] for name in album(COUNT)}
     assert contents_of(server.outputs / ".gpen-webui" / "staging") == {}
     events = server.get(f"/api/jobs/{job}/events").json()

@@ -188,7 +188,8 @@ def check(server: Server, job: dict) -> None:
         files = {
             path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
         }
-        assert files == {*results, "report.json"}
+        reports = {"report.json", "report.html"} if job["kind"] == "album" else {"report.json"}
+        assert files == {*results, *reports}
         assert not [path for path in files if (folder / path).stat().st_size == 0]
     else:
         assert not results

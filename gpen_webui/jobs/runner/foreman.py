@@ -128,6 +128,18 @@ class Foreman:
         _log(job_id, "its failed photos are retried")
         return self._changed_job(job_id)
 
+    def restore_rest(self, job_id: str) -> Job:
+        with self._transition:
+            self._commands.restore_rest(job_id)
+        _log(job_id, "the photos that were given up are restored")
+        return self._changed_job(job_id)
+
+    def redo(self, job_id: str, n: int, options: RestoreOptions) -> Job:
+        with self._transition:
+            self._commands.redo(job_id, n, options)
+        _log(job_id, f"photo {n} is restored again with options of its own")
+        return self._changed_job(job_id)
+
     def run_again(self, job_id: str, options: RestoreOptions, key: str | None = None) -> Job:
         again = self._commands.run_again(job_id, options, key)
         _log(again, f"started as another run of {job_id}")
@@ -272,6 +284,9 @@ class Foreman:
                 sidecars, refused_words = self._saver.save_sidecars(claim, place)
                 restored.report.sidecars += sidecars
                 restored.report.warnings += refused_words
+                restored.report.superseded += self._saver.superseded_by(claim, restored.report)
+                if isinstance(restored, RestoredFile):
+                    self._saver.keep_thumbnails(claim, restored)
                 return
         raise CannotSaveError(refused)
 
@@ -290,6 +305,7 @@ class Foreman:
         )
         if is_ours:
             self._saver.forget(claim)
+            self._saver.remove_superseded(claim, report)
             self.figures.note(task.machine_id, is_restored=not report.error)
         else:
             self._saver.discard(claim, task.place)

@@ -6,11 +6,16 @@ photos. Another pool, or one more, may take the local one's place: nobody else n
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gpen_webui.jobs.records import Job
 from gpen_webui.jobs.runner.statistics import Statistics
 from gpen_webui.options import RestoreOptions
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gpen_webui.stages.preview import PreviewRequest
 
 
 class JobRunner(Protocol):
@@ -40,6 +45,16 @@ class JobRunner(Protocol):
 
     def retry(self, job_id: str) -> Job:
         """Do the failed items of a started job again, and only them."""
+
+    def restore_rest(self, job_id: str) -> Job:
+        """Restore the photos of a job that were given up; those that were finished stay."""
+
+    def redo(self, job_id: str, n: int, options: RestoreOptions) -> Job:
+        """Restore one photo of a started job again, with options of its own.
+
+        Its result is replaced once the new one is complete, and stays where that fails or is
+        cancelled. The job goes on and ends again, with its reports.
+        """
 
     def run_again(self, job_id: str, options: RestoreOptions, key: str | None = None) -> Job:
         """A new, started job with the same originals and other options.
@@ -79,6 +94,10 @@ class WorkerPool(Protocol):
         in words, or how the engine runs. workers: threads at work or ready; busy: items in
         progress; stuck: native calls that outran their time limit and still run.
         """
+
+    def preview(self, sha256: str, request: PreviewRequest) -> np.ndarray | None:
+        """A part of a photo as it will look, by what was kept when it was restored last, (h,w,3)
+        uint8; None where that is not at hand. sha256: of the photo's file."""
 
     def close(self, patience: float = 10.0) -> None:
         """Stop; unfinished items go back to waiting. Waits `patience` seconds for the workers."""

@@ -23,7 +23,7 @@ from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 from threading import Event, Lock, Thread, current_thread
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gpen_webui.files.originals import Original
 from gpen_webui.jobs.records import StoreError
@@ -46,6 +46,11 @@ from gpen_webui.pipeline import ItemReport, RestoredFile, StageError, put_networ
 from gpen_webui.shortage import ShortageError, shortage_of
 from gpen_webui.stages.base import Intermediates
 from gpen_webui.stages.restorer import Restorer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gpen_webui.stages.preview import PreviewRequest
 
 log = logging.getLogger(__name__)
 
@@ -141,6 +146,16 @@ class LocalPool:
             "busy": busy,
             "stuck": stuck,
         }
+
+    def preview(self, sha256: str, request: PreviewRequest) -> np.ndarray | None:
+        if self._restorer.model is None:
+            return None
+        restorer = self._restorer.acquire()
+        try:
+            reuse = self._kept.of(sha256, restorer.model.sha256)
+            return restorer.preview.show(request, reuse)
+        finally:
+            self._restorer.release(restorer)
 
     def close(self, patience: float = 10.0) -> None:
         self._closing.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,18 +16,24 @@ from gpen_webui.files.placing import (
     move_staged,
     place,
     place_beside,
+    put_back,
     remove_placed,
+    replace,
     write_staged,
 )
 from gpen_webui.files.sidecars import sidecars_beside
+from gpen_webui.jobs.html_report import write_reports
 from gpen_webui.jobs.store.claims import Claim
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles, remove_if_empty
 from gpen_webui.jobs.store.jobs import Store
 from gpen_webui.jobs.store.report import job_report
-from gpen_webui.pipeline import ItemReport
+from gpen_webui.photo.small_picture import small_picture
+from gpen_webui.pipeline import ItemReport, RestoredFile
 from gpen_webui.shortage import shortage_of
 from gpen_webui.states import JobState
+
+log = logging.getLogger(__name__)
 
 
 class CannotSaveError(UserError):
@@ -37,13 +44,15 @@ class CannotSaveError(UserError):
 class DeliveredFile:
     """A photo that another machine has restored; as pipeline.RestoredFile.
 
-    data: where its result was received to, or the original where that is passed on.
+    data: where its result was received to, or the original where that is passed on. small: small
+    pictures of before and after, for the report; None where it brought none.
     """
 
     data: Path | BinaryIO
     suffix: str
     report: ItemReport
     modified_ns: int | None = None
+    small: tuple[bytes, bytes] | None = None
 
 
 class Saver:
@@ -88,7 +97,10 @@ class Saver:
         """
         folder = self._folder(claim)
         try:
-            place(claim.staged, folder, name)
+            if name == claim.earlier and (folder / name).is_file():
+                replace(claim.staged, folder / name, claim.set_aside)
+            else:
+                place(claim.staged, folder, name)
         except NameRefusedError as error:
             return _in_words(error, folder)
         except OSError as error:
@@ -116,16 +128,48 @@ class Saver:
         return names, refused
 
     def forget(self, claim: Claim) -> None:
-        """The result is on record, so what was staged is needed no more."""
+        """The result is on record, so what was staged and set aside is needed no more."""
         with suppress(OSError):  # the next start removes it
+            claim.set_aside.unlink(missing_ok=True)
             claim.staged.unlink(missing_ok=True)
+
+    def superseded_by(self, claim: Claim, report: ItemReport) -> list[str]:
+        """The files of an item's earlier result that the new one's do not replace; none that
+        somebody has changed since."""
+        if claim.earlier is None:
+            return []
+        earlier = self._store.item(claim.job_id, claim.n)
+        sidecars = (earlier.report or {}).get("sidecars", [])
+        result = self._folder(claim) / claim.earlier
+        is_changed = result.is_file() and result.stat().st_size != claim.earlier_size
+        files = sidecars if is_changed else [str(claim.earlier), *sidecars]
+        return [name for name in files if name not in (report.result, *report.sidecars)]
+
+    def keep_thumbnails(self, claim: Claim, restored: RestoredFile | DeliveredFile) -> None:
+        """Keep small pictures of a photo of an album, for the report; it does without in need."""
+        if claim.kind != "album" or restored.report.result is None:
+            return
+        try:
+            if small := _small_pictures(restored):
+                self._files.thumbnails.keep(claim.folder, restored.report.result, *small)
+        except Exception:
+            log.exception("the report will show no pictures of a photo")
+
+    def remove_superseded(self, claim: Claim, report: ItemReport) -> None:
+        """Remove what is left of an earlier result that lies elsewhere than the new one."""
+        with suppress(OSError):  # it goes with the job then
+            self._files.remove_results(claim.folder, report.superseded)
 
     def discard(self, claim: Claim, place: PurePosixPath | None) -> None:
         """Remove a result that nobody wants any more; place: where it may lie."""
+        if place is not None:
+            self._files.thumbnails.drop(claim.folder, str(place))
         with suppress(OSError):
-            if place is not None:
+            if place is not None and place != claim.earlier:
                 remove_placed(claim.staged, self._folder(claim), place)
                 remove_if_empty(self._folder(claim))
+            elif place is not None and claim.set_aside.exists() and self._folder(claim).is_dir():
+                put_back(claim.set_aside, self._folder(claim) / place)
         self.forget(claim)
 
     def save_report(self, job_id: str) -> None:
@@ -140,7 +184,10 @@ class Saver:
         try:
             self._make(folder, job_id)
             report = self._complete_report(job_report(self._database, job_id))
-            write_report(folder, report, staging=self._files.staging)
+            if job.kind == "album":
+                write_reports(folder, report, self._files)
+            else:
+                write_report(folder, report, staging=self._files.staging)
         except OSError as error:
             raise CannotSaveError(_in_words(error, folder)) from error
 
@@ -155,6 +202,14 @@ class Saver:
         if counts["done"] or counts["no_face"]:
             raise FileNotFoundError(f"{folder} was removed")
         folder.mkdir(exist_ok=True)
+
+
+def _small_pictures(restored: RestoredFile | DeliveredFile) -> tuple[bytes, bytes] | None:
+    """Before and after; None where another machine has made none."""
+    if isinstance(restored, DeliveredFile):
+        return restored.small
+    before = small_picture(restored.photo, restored.photo.pixels)
+    return before, small_picture(restored.photo, restored.restoration.pixels)
 
 
 def _in_words(error: OSError, folder: Path) -> str:

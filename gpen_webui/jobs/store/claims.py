@@ -9,10 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gpen_webui.files.atomic import REPORT
-from gpen_webui.files.names import numbered_folders, numbered_paths, portable_path
+from gpen_webui.files.names import portable_path
 from gpen_webui.files.originals import Original
-from gpen_webui.files.placing import is_there, remove_placed
 from gpen_webui.jobs.records import UnknownJobError
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
@@ -27,13 +25,17 @@ from gpen_webui.jobs.store.machines import (
     record_claim,
     take_back_crashes,
 )
+from gpen_webui.jobs.store.places import free_place
 from gpen_webui.jobs.store.transactions import ITEM_COLUMNS, Change, item_row
+from gpen_webui.jobs.store.unrecorded import put_back_earlier, remove_unrecorded
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.formats import with_photo_suffix
 from gpen_webui.pipeline import ItemReport
-from gpen_webui.states import ACTIVE_JOBS, RESTORED_ITEMS, ItemState, JobState
+from gpen_webui.states import ACTIVE_JOBS, ItemState, JobState
 
 log = logging.getLogger(__name__)
+
+EARLIER_KEPT = "The new settings could not be applied, so the earlier result was kept."
 
 # Photo jobs first, then the album that has waited longest; in it the photos in their order,
 # those that were in progress when a process died at the end.
@@ -43,6 +45,11 @@ NEXT_JOB = """
 """
 NEXT_ITEM = f"""
     SELECT {ITEM_COLUMNS} FROM items WHERE job = ? AND state = 'waiting' ORDER BY crashes, n LIMIT 1
+"""
+# For which somebody waits.
+NEXT_TO_REDO = f"""
+    SELECT {ITEM_COLUMNS} FROM items
+    WHERE job = ? AND state = 'waiting' AND options IS NOT NULL AND NOT crashes ORDER BY n LIMIT 1
 """
 WITH_WAITING_ITEMS = """
     SELECT id FROM jobs WHERE state IN ('waiting', 'running') AND waiting AND NOT deleted
@@ -55,7 +62,9 @@ class Claim:
 
     crashed_before: the process died with it in progress before, so it must be run alone, lest an
     innocent neighbour is blamed for the next death. staged: where its result is written before it
-    gets its place. id: a random one, where it is in another machine's hands.
+    gets its place. earlier: the place of the result that it has already, of earlier_size bytes,
+    which is set_aside when this one's takes the same place. id: a random one, where it is in
+    another machine's hands.
     """
 
     job_id: str
@@ -70,6 +79,9 @@ class Claim:
     staged: Path
     folder: str
     options: RestoreOptions
+    earlier: PurePosixPath | None
+    earlier_size: int
+    set_aside: Path
     id: str = ""
 
 
@@ -126,7 +138,10 @@ class ClaimQueue:
             size=item["size"],
             staged=self._files.staged(job["id"], item["n"]),
             folder=job["folder"],
-            options=RestoreOptions(**json.loads(job["options"])),
+            options=RestoreOptions(**json.loads(item["options"] or job["options"])),
+            earlier=PurePosixPath(item["result"]) if item["result"] else None,
+            earlier_size=item["result_size"],
+            set_aside=self._files.set_aside(job["id"], item["n"], attempt),
             id=id,
         )
 
@@ -157,6 +172,8 @@ class ClaimQueue:
     def place_for(self, claim: Claim, suffix: str, portable: bool = False) -> PurePosixPath | None:
         """Where this item's result goes: its planned name, or the next one that nothing has.
 
+        An earlier result of the item is nothing that would be in the way.
+
         The name is on record before any file gets it (see `recover`). portable: the folder
         refused the name, so give one that any file system can hold. None where the item is no
         longer this worker's.
@@ -167,7 +184,9 @@ class ClaimQueue:
                 return None
             planned = PurePosixPath(item["planned"])
             wanted = with_photo_suffix(planned, suffix)
-            place = self._free_place(change, claim, portable_path(wanted) if portable else wanted)
+            place = free_place(
+                change, self._files, claim, portable_path(wanted) if portable else wanted
+            )
             if place != planned:  # else it was flushed when the job was started
                 path = str(place)
                 change.set_item(claim.job_id, claim.n, planned=path, folded=path.casefold())
@@ -179,13 +198,18 @@ class ClaimQueue:
     ) -> bool:
         """The item ended as its report says; False where it is no longer this worker's.
 
-        Calling it again with the same report changes nothing, and is True again.
+        One that had a result keeps it where the new one failed. Calling it again with the same
+        report changes nothing, and is True again.
         """
         with self._database.changing() as change:
             if not _claimed(change, claim):
                 return _is_finished(change, claim, report)
             if pace is not None:
                 change.set_job(claim.job_id, pace=pace)
+            if report.error and claim.earlier:
+                keep_earlier(change, claim.job_id, claim.n, report.error["message"])
+                _end_remote(change, claim)
+                return True
             change.item(
                 claim.job_id,
                 claim.n,
@@ -270,7 +294,9 @@ class ClaimQueue:
         it placed, but did not record, are removed: they will be made again.
         """
         for staged, job_id, n in self._files.staged_results():
-            self._remove_unrecorded(staged, job_id, n)
+            remove_unrecorded(self._files, self._database, staged, job_id, n)
+        for path, job_id, n, attempt in self._files.results_set_aside():
+            put_back_earlier(self._files, self._database, path, job_id, n, attempt)
         with self._database.changing() as change:
             query = (
                 "SELECT job, n FROM items JOIN jobs ON jobs.id = job "
@@ -293,21 +319,6 @@ class ClaimQueue:
         with self._database.reading() as connection:
             return [row["id"] for row in connection.execute(query, (job_id,))]
 
-    def _remove_unrecorded(self, staged: Path, job_id: str, n: int) -> None:
-        with self._database.reading() as connection:
-            query = (
-                "SELECT folder, planned, items.state FROM items JOIN jobs ON jobs.id = job "
-                "WHERE job = ? AND n = ?"
-            )
-            row = connection.execute(query, (job_id, n)).fetchone()
-        try:
-            if row and row["folder"] and row["planned"] and row["state"] not in RESTORED_ITEMS:
-                folder = self._files.outputs / row["folder"]
-                remove_placed(staged, folder, PurePosixPath(row["planned"]))
-            staged.unlink(missing_ok=True)
-        except OSError:  # the next start tries again
-            log.exception("what an earlier process left in %s could not be removed", staged)
-
     def _count_crash(
         self, change: Change, job_id: str, row: sqlite3.Row, more: int, is_proven: bool = True
     ) -> None:
@@ -317,44 +328,11 @@ class ClaimQueue:
             change.item(job_id, n, state=ItemState.WAITING, stage=None, crashes=crashes)
             return
         message = f"{row['name']} crashed the restorer {MAX_CRASHES} times and was left out."
+        if row["result"]:
+            keep_earlier(change, job_id, n, message)
+            return
         error = json.dumps({"stage": row["stage"], "message": message})
         change.item(job_id, n, state=ItemState.FAILED, stage=None, crashes=crashes, error=error)
-
-    def _free_place(self, change: Change, claim: Claim, wanted: PurePosixPath) -> PurePosixPath:
-        folder = PurePosixPath()
-        for part in wanted.parent.parts:
-            folder = next(
-                place
-                for place in numbered_folders(folder / part)
-                if self._can_be_folder(change, claim, place)
-            )
-        return next(
-            place
-            for place in numbered_paths(folder / wanted.name)
-            if self._can_be_file(change, claim, place)
-        )
-
-    def _can_be_folder(self, change: Change, claim: Claim, place: PurePosixPath) -> bool:
-        """Whether no other result and no file on the disk has this place."""
-        path = self._files.result(claim.folder, place)
-        is_taken = str(place).casefold() == REPORT or self._is_planned(change, claim, place)
-        return not is_taken and (path.is_dir() or not is_there(path))
-
-    def _can_be_file(self, change: Change, claim: Claim, place: PurePosixPath) -> bool:
-        """Whether neither another result or its folder, nor anything on the disk has this place."""
-        folded = str(place).casefold()
-        query = (  # 0 follows the slash
-            "SELECT 1 FROM items WHERE job = ? AND n <> ? AND folded > ? AND folded < ? LIMIT 1"
-        )
-        below = (claim.job_id, claim.n, f"{folded}/", f"{folded}0")
-        is_taken = folded == REPORT or self._is_planned(change, claim, place)
-        is_folder = change.sql.execute(query, below).fetchone() is not None
-        return not (is_taken or is_folder or is_there(self._files.result(claim.folder, place)))
-
-    def _is_planned(self, change: Change, claim: Claim, place: PurePosixPath) -> bool:
-        query = "SELECT 1 FROM items WHERE job = ? AND n <> ? AND folded = ? LIMIT 1"
-        values = (claim.job_id, claim.n, str(place).casefold())
-        return change.sql.execute(query, values).fetchone() is not None
 
 
 def _next_item(change: Change) -> tuple[dict, sqlite3.Row] | None:
@@ -363,12 +341,47 @@ def _next_item(change: Change) -> tuple[dict, sqlite3.Row] | None:
     if found is None:
         return None
     job = change.job_row(found["id"])
-    return job, change.sql.execute(NEXT_ITEM, (job["id"],)).fetchone()
+    item = (
+        change.sql.execute(NEXT_TO_REDO, (job["id"],)).fetchone()
+        or change.sql.execute(NEXT_ITEM, (job["id"],)).fetchone()
+    )
+    return job, item
 
 
 def _end_remote(change: Change, claim: Claim) -> None:
     if claim.id:
         end_claim(change, claim.id, claim.job_id, claim.n)
+
+
+def keep_earlier(change: Change, job_id: str, n: int, why: str | None = None) -> None:
+    """Give an item that was restored again the state that it had with its result so far.
+
+    why: what went wrong, in words; None where the user has given it up.
+    """
+    item = item_row(change.sql, job_id, n)
+    attempt = item["attempt"] + (why is None)  # a worker may have put its result there by now
+    query = "SELECT report FROM items WHERE job = ? AND n = ?"
+    (text,) = change.sql.execute(query, (job_id, n)).fetchone()
+    report = json.loads(text) if text else {"state": ItemState.DONE, "options": None}
+    warnings = json.loads(item["warnings"])
+    if why is not None:
+        warnings = [*(words for words in warnings if words != EARLIER_KEPT), EARLIER_KEPT, why]
+        report["warnings"] = warnings
+    own = report["options"]
+    as_the_job = json.loads(change.job_row(job_id)["options"]) | {"mask": ""}
+    change.item(
+        job_id,
+        n,
+        state=report["state"],
+        stage=None,
+        attempt=attempt,
+        error=None,
+        planned=item["result"],
+        folded=item["result"].casefold(),
+        warnings=json.dumps(warnings),
+        report=json.dumps(report) if text else None,
+        options=None if own in (None, as_the_job) else json.dumps(own),
+    )
 
 
 def _attempted(change: Change, claim: Claim) -> sqlite3.Row | None:

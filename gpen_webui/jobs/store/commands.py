@@ -1,4 +1,4 @@
-"""What users ask of a job: start, pause, resume, cancel, retry, run again, delete."""
+"""What users ask of a job: start, pause, resume, cancel, retry, redo, run again, delete."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from gpen_webui.files.names import free_name, safe_name, safe_path
 from gpen_webui.jobs.naming import plan_results
 from gpen_webui.jobs.records import JobConflictError, StoreError
+from gpen_webui.jobs.store.claims import keep_earlier
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.jobs.store.jobs import describe_job, insert_job, job_of_key, new_job_id
@@ -15,7 +16,14 @@ from gpen_webui.jobs.store.machines import forget_crashes
 from gpen_webui.jobs.store.removal import Remover
 from gpen_webui.jobs.store.transactions import Change, item_row, job_row
 from gpen_webui.options import RestoreOptions
-from gpen_webui.states import ACTIVE_JOBS, RESTORED_ITEMS, UNFINISHED_ITEMS, ItemState, JobState
+from gpen_webui.states import (
+    ACTIVE_JOBS,
+    ENDED_JOBS,
+    RESTORED_ITEMS,
+    UNFINISHED_ITEMS,
+    ItemState,
+    JobState,
+)
 
 NOT_BEGUN = {"stage": None, "error": None, "seconds": None, "faces": None, "result": None}
 
@@ -84,10 +92,53 @@ class JobCommands:
                 raise _conflict(job, "has nothing to retry; run it again instead")
             if not job["failed"]:
                 raise JobConflictError(f"No photo of “{job['name']}” has failed.")
-            if job["state"] == JobState.DONE:
-                change.job(job_id, state=JobState.WAITING, finished=None, pace=None)
+            self._go_on(change, job)
             change.items_in(job_id, (ItemState.FAILED,), ItemState.WAITING, crashes=0, **NOT_BEGUN)
             forget_crashes(change, job_id)
+
+    def restore_rest(self, job_id: str) -> None:
+        """Cancelled items of a job that has ended -> waiting; the others stay as they are."""
+        with self._database.changing() as change:
+            job = change.job_row(job_id)
+            if job["state"] not in ENDED_JOBS:
+                raise _conflict(job, "has nothing to go on with")
+            if not job["cancelled"]:
+                raise JobConflictError(f"No photo of “{job['name']}” was given up.")
+            if job["folder"] is None:  # it was never started
+                change.job(job_id, state=JobState.COLLECTING, finished=None, report_due=0)
+            else:
+                self._go_on(change, job)
+            given_up = (ItemState.CANCELLED,)
+            change.items_in(job_id, given_up, ItemState.WAITING, crashes=0, **NOT_BEGUN)
+        if job["folder"] is None:
+            self.start(job_id)
+
+    def redo(self, job_id: str, n: int, options: RestoreOptions) -> None:
+        """An item that has ended -> waiting, with options of its own; its job goes on.
+
+        Its result so far stays until the new one is on record, or for good where that fails.
+        """
+        with self._database.changing() as change:
+            job, item = change.job_row(job_id), item_row(change.sql, job_id, n)
+            if job["folder"] is None:
+                raise _conflict(job, "has not been started yet")
+            if item["state"] == ItemState.RUNNING:
+                raise JobConflictError(
+                    f"{item['name']} is just being restored; change its settings when that has "
+                    "ended."
+                )
+            own = options.as_dict()
+            is_own = own != json.loads(job["options"])
+            change.item(
+                job_id,
+                n,
+                state=ItemState.WAITING,
+                stage=None,
+                error=None,
+                crashes=0,
+                options=json.dumps(own) if is_own or item["options"] else None,
+            )
+            self._go_on(change, job)
 
     def run_again(self, job_id: str, options: RestoreOptions, key: str | None) -> str:
         """A new waiting job with the same originals; the id of the one made earlier by `key`."""
@@ -147,10 +198,18 @@ class JobCommands:
         return _planned(names, format)
 
     def _start(self, change: Change, job_id: str, planned: list[str]) -> None:
-        """planned: where the result of each item will lie, in their order."""
+        """planned: where the result of each item will lie, in their order.
+
+        Their numbers have no gaps from here on, also where some were taken out.
+        """
+        query = "SELECT n FROM items WHERE job = ? ORDER BY n"
+        numbers = [n for (n,) in change.sql.execute(query, (job_id,)).fetchall()]
         change.sql.executemany(
-            "UPDATE items SET planned = ?, folded = ? WHERE job = ? AND n = ?",
-            ((path, path.casefold(), job_id, n) for n, path in enumerate(planned)),
+            "UPDATE items SET n = ?, planned = ?, folded = ? WHERE job = ? AND n = ?",
+            (
+                (new, path, path.casefold(), job_id, n)
+                for new, (n, path) in enumerate(zip(numbers, planned, strict=True))
+            ),
         )
         self._wait(change, job_id)
 
@@ -168,6 +227,11 @@ class JobCommands:
         taken |= {path.name.casefold() for path in self._files.outputs.iterdir()}
         return str(free_name(wanted, taken))
 
+    def _go_on(self, change: Change, job: dict) -> None:
+        """Let a job that has ended wait for its turn."""
+        if job["state"] in ENDED_JOBS:
+            change.job(job["id"], state=JobState.WAITING, finished=None, pace=None, report_due=0)
+
     def _vanished(self, job_id: str) -> list[int]:
         """The numbers of restored items whose result is not there."""
         with self._database.reading() as connection:
@@ -182,6 +246,11 @@ class JobCommands:
         ]
 
     def _cancel(self, change: Change, job_id: str) -> None:
+        """What was restored again keeps the result that it had."""
+        places = ", ".join("?" * len(UNFINISHED_ITEMS))
+        query = f"SELECT n FROM items WHERE job = ? AND state IN ({places}) AND result IS NOT NULL"
+        for (n,) in change.sql.execute(query, (job_id, *UNFINISHED_ITEMS)).fetchall():
+            keep_earlier(change, job_id, n)
         change.items_in(job_id, UNFINISHED_ITEMS, ItemState.CANCELLED)
         change.job(
             job_id, state=JobState.CANCELLED, reason=None, finished=time.time(), report_due=1

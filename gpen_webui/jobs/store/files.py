@@ -10,6 +10,8 @@
     sidecars/<job>/<n>/    XMP files that were uploaded with a photo
     staging/<job>-<n>      results that are not on record
     received/<claim>.*     results that other machines deliver
+    earlier/<job>-<n>-<k>  results in whose places attempt k has put others, not on record yet
+    thumbnails/...         for the reports that people read, until those are written
 
 The results themselves lie in outputs/, in a folder for each job. Whatever lies in uploads/
 was promised to somebody: it is removed with its job and never else.
@@ -32,6 +34,7 @@ from pathlib import Path, PurePosixPath
 from gpen_webui.files.atomic import flush_folder
 from gpen_webui.files.originals import Original
 from gpen_webui.files.sidecars import Sidecar
+from gpen_webui.jobs.store.thumbnails import Thumbnails
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +64,12 @@ class StoreFiles:
         self.received = self.root / "received"
         self.names = self.root / "names"
         self.sidecars = self.root / "sidecars"
-        for folder in (self.incoming, self.uploads, self.staging, self.names, self.sidecars):
+        self.earlier = self.root / "earlier"
+        self.thumbnails = Thumbnails(self.root / "thumbnails")
+        for folder in (
+            *(self.incoming, self.uploads, self.staging, self.names, self.sidecars),
+            *(self.earlier, self.thumbnails.root),
+        ):
             folder.mkdir(parents=True, exist_ok=True)
 
     def new_incoming(self) -> Path:
@@ -115,6 +123,16 @@ class StoreFiles:
                 yield path, job_id, int(n)
             else:
                 path.unlink(missing_ok=True)
+
+    def set_aside(self, job_id: str, n: int, attempt: int) -> Path:
+        """Where an item's earlier result lies while this attempt's has its place."""
+        return self.earlier / f"{job_id}-{n}-{attempt}"
+
+    def results_set_aside(self) -> Iterator[tuple[Path, str, int, int]]:
+        """What a process that died left in earlier/, with its job, item and attempt."""
+        for path in sorted(self.earlier.iterdir()):
+            job_id, n, attempt = path.name.split("-")
+            yield path, job_id, int(n), int(attempt)
 
     def new_source(self, job_id: str, n: int) -> str:
         """The `source` of a new item that has our copy; nothing lies there."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from gpen_webui.jobs.records import Item, Job, JobConflictError, StoreError
 from gpen_webui.jobs.store.files import fingerprint
 from gpen_webui.jobs.store.lookup import Lookup
-from gpen_webui.jobs.store.transactions import Change
+from gpen_webui.jobs.store.transactions import Change, item_row
 from gpen_webui.options import RestoreOptions
 from gpen_webui.states import JobState
 
@@ -131,6 +131,22 @@ class Store(Lookup):
                 change.add_items(job_id, new)
             numbers += found
         return numbers
+
+    def remove_item(self, job_id: str, n: int) -> None:
+        """Take a photo out of a job that is being collected; its number stays free until the start.
+
+        Our copy of it goes too. Raises JobConflictError once the job is started.
+        """
+        with self._database.changing() as change:
+            job, item = change.job_row(job_id), item_row(change.sql, job_id, n)
+            if job["state"] != JobState.COLLECTING:
+                raise JobConflictError(
+                    f"“{job['name']}” has been started, so no photo can be taken out of it."
+                )
+            change.remove_waiting_item(job_id, item)
+            if item["owned"]:
+                source = item["source"]
+                change.after_commit.append(lambda: self._files.remove_originals([source]))
 
     def describe(
         self, job_id: str, name: str | None = None, options: RestoreOptions | None = None

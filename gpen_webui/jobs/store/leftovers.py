@@ -63,7 +63,9 @@ def _learn_results(files: StoreFiles, database: Database) -> None:
 
 def _apply(files: StoreFiles, database: Database, job_id: str, folder: str, report: dict) -> None:
     """Record the results that a report tells of and that are there."""
-    query = "SELECT n FROM items WHERE job = ? AND state IN ('waiting', 'running')"
+    query = (
+        "SELECT n FROM items WHERE job = ? AND state IN ('waiting', 'running') AND result IS NULL"
+    )
     with database.changing() as change:
         unfinished = {n for (n,) in change.sql.execute(query, (job_id,))}
         for n, photo in enumerate(report["photos"]):

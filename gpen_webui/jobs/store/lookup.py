@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from gpen_webui.files.originals import Original
-from gpen_webui.jobs.records import Item, Job
+from gpen_webui.jobs.records import Item, Job, Version
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.event_rows import read_events
 from gpen_webui.jobs.store.files import StoreFiles
@@ -21,7 +21,17 @@ from gpen_webui.jobs.store.transactions import (
 from gpen_webui.states import RESTORED_ITEMS, JobState
 
 COVERS = 4
+MOST_VERSIONS = 30
 NO_LIMIT = -1  # as SQLite has it
+
+
+VERSIONS = """
+    SELECT jobs.id, jobs.options, jobs.created, items.state, items.report
+    FROM jobs JOIN items ON items.job = jobs.id AND items.n = 0
+    WHERE jobs.kind = 'photo' AND NOT jobs.deleted AND items.sha256 =
+        (SELECT sha256 FROM items WHERE job = ? AND n = 0 AND sha256 <> '')
+    AND items.state IN (?, ?) ORDER BY jobs.number DESC LIMIT ?
+"""
 
 
 class Lookup:
@@ -74,6 +84,14 @@ class Lookup:
             report = connection.execute(query, (job_id, n)).fetchone()[0]
         return _item(row, report)
 
+    def versions(self, job_id: str) -> list[Version]:
+        """Results of a job's first photo, by its content, in all jobs for one photo; the newest
+        first, and no more than MOST_VERSIONS."""
+        with self._database.reading() as connection:
+            job_row(connection, job_id)
+            rows = connection.execute(VERSIONS, (job_id, *RESTORED_ITEMS, MOST_VERSIONS)).fetchall()
+        return [_version(row) for row in rows]
+
     def saved_files(self, job_id: str) -> list[str]:
         """The results of a job and the XMP files beside them, relative to its results folder."""
         with self._database.reading() as connection:
@@ -108,11 +126,11 @@ class Lookup:
         return self._files.original(row["source"], row["owned"])
 
     def result(self, job_id: str, n: int) -> Path | None:
-        """An item's result; None while it has none."""
+        """An item's result, while it is restored again the one so far; None while it has none."""
         with self._database.reading() as connection:
             folder = job_row(connection, job_id)["folder"]
             row = item_row(connection, job_id, n)
-        if row["state"] not in RESTORED_ITEMS or folder is None:
+        if row["result"] is None or folder is None:
             return None
         return self._files.result(folder, row["result"])
 
@@ -147,6 +165,25 @@ def files_of(result: str, report: str | None) -> list[str]:
     return [result, *(json.loads(report).get("sidecars", ()) if report else ())]
 
 
+def _version(row: sqlite3.Row) -> Version:
+    options = json.loads(row["options"])
+    report = json.loads(row["report"]) if row["report"] else {}
+    turn = report.get("turn", 0) if options.get("upright") else 0
+    return Version(
+        row["id"],
+        row["state"],
+        options | {"mask": ""},
+        report.get("model"),
+        turn,
+        row["created"],
+    )
+
+
+def superseded_files(report: str | None) -> list[str]:
+    """What was saved of earlier versions of an item in other places; report: as JSON."""
+    return json.loads(report).get("superseded", []) if report else []
+
+
 def _item(row: sqlite3.Row, report: str | None = None) -> Item:
     shown = "n key name state stage attempt size sha256 faces seconds result".split()
     return Item(
@@ -154,4 +191,9 @@ def _item(row: sqlite3.Row, report: str | None = None) -> Item:
         error=json.loads(row["error"]) if row["error"] else None,
         warnings=json.loads(row["warnings"]),
         report=json.loads(report) if report else None,
+        options=_without_mask(row["options"]),
     )
+
+
+def _without_mask(options: str | None) -> dict | None:
+    return {**json.loads(options), "mask": ""} if options else None

@@ -33,7 +33,7 @@ def mend(files: StoreFiles, store: Path) -> None:
         for job in connection.execute("SELECT * FROM jobs").fetchall():
             folder, report = reports.get(job["id"], (None, {"photos": []}))
             _find_originals(files, connection, job["id"])
-            _fill_numbers(files, connection, job["id"], report)
+            _fill_numbers(files, connection, job, report)
             if folder is not None and folder == job["folder"]:
                 _take_results(files, connection, job, report)
             _make_startable(connection, job)
@@ -133,8 +133,11 @@ def _find_originals(files: StoreFiles, store: sqlite3.Connection, job_id: str) -
             store.execute(set_source, (usual, job_id, n))
 
 
-def _fill_numbers(files: StoreFiles, store: sqlite3.Connection, job_id: str, report: dict) -> None:
+def _fill_numbers(
+    files: StoreFiles, store: sqlite3.Connection, job: sqlite3.Row, report: dict
+) -> None:
     """Items that were lost among others come back."""
+    job_id = job["id"]
     query = "SELECT n FROM items WHERE job = ?"
     known = {n for (n,) in store.execute(query, (job_id,))}
     most = MOST_MISSING_ITEMS + 10 * len(known)
@@ -145,6 +148,8 @@ def _fill_numbers(files: StoreFiles, store: sqlite3.Connection, job_id: str, rep
     for n in sorted(set(range(max(max(known, default=-1), len(photos)))) - known):
         source = f"uploads/{job_id}/{n}"
         path = files.copy(source)
+        if job["state"] == JobState.COLLECTING and not path.is_file():
+            continue  # it was taken out
         size, sha256 = fingerprint(path, flush=False) if path.is_file() else (0, "")
         name = photos[n]["name"] if n < len(photos) else names.get(source, f"photo {n + 1}")
         store.execute(

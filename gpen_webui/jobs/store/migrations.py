@@ -43,6 +43,11 @@ VERSION_1 = (
     """,
 )
 
+# What the third version added.
+OWN_OPTIONS = "options TEXT CHECK (options IS NULL OR json_valid(options))"
+*_SINCE_2, ITEMS_TO_REDO = schema.PHOTO_STATEMENTS
+VERSION_2 = tuple(statement.replace(f"{OWN_OPTIONS}, ", "") for statement in _SINCE_2)
+
 COUNT_ITEMS = """
     UPDATE jobs SET
         total = (SELECT count(*) FROM items WHERE job = id),
@@ -55,7 +60,7 @@ COUNT_ITEMS = """
 
 def statements_of(version: int) -> tuple[str, ...]:
     """What makes the tables of this version."""
-    return {1: VERSION_1, 2: schema.VERSION_2, schema.VERSION: schema.STATEMENTS}[version]
+    return (VERSION_1, VERSION_2, schema.STATEMENTS)[version - 1]
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
@@ -75,7 +80,7 @@ def _from_1_to_2(connection: sqlite3.Connection) -> None:
     connection.execute("DROP INDEX items_by_state")
     for table in schema.TABLES:
         connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
-    for statement in schema.VERSION_2:
+    for statement in VERSION_2:
         connection.execute(statement)
     connection.execute("UPDATE old_jobs SET deleted = -number WHERE deleted")
     _copy(connection, "jobs")
@@ -85,6 +90,14 @@ def _from_1_to_2(connection: sqlite3.Connection) -> None:
     insert_events(connection, _converted_events(connection))
     for table in reversed(schema.TABLES):
         connection.execute(f"DROP TABLE old_{table}")
+
+
+def _from_2_to_3(connection: sqlite3.Connection) -> None:
+    """Photos may have options of their own; tables for several machines."""
+    connection.execute(f"ALTER TABLE items ADD COLUMN {OWN_OPTIONS}")
+    connection.execute(ITEMS_TO_REDO)
+    for statement in schema.CLUSTER_STATEMENTS:
+        connection.execute(statement)
 
 
 def _copy(connection: sqlite3.Connection, table: str) -> None:
@@ -114,12 +127,6 @@ def _converted_events(connection: sqlite3.Connection) -> Iterator[tuple]:
             eta=event["eta_seconds"],
             **details,
         )
-
-
-def _from_2_to_3(connection: sqlite3.Connection) -> None:
-    """Tables for several machines."""
-    for statement in schema.CLUSTER_STATEMENTS:
-        connection.execute(statement)
 
 
 STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_from_1_to_2, _from_2_to_3)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from threading import Event, Lock
 
+from gpen_webui.files.atomic import REPORT
+from gpen_webui.jobs.html_report import html_report_in
 from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
-from gpen_webui.jobs.store.lookup import files_of
+from gpen_webui.jobs.store.lookup import files_of, superseded_files
 from gpen_webui.jobs.store.machines import forget_job
 
 log = logging.getLogger(__name__)
@@ -65,7 +67,7 @@ class Remover:
         try:
             self._remove_items(job_id, job["folder"])
             if job["folder"] is not None:
-                self._files.remove_results(job["folder"], ["report.json"])
+                self._remove_reports(job["folder"])
             self._files.forget_names(job_id)
         except OSError as error:
             raise StoreError(
@@ -81,6 +83,11 @@ class Remover:
             change.sql.execute("DELETE FROM events WHERE job = ?", (job["number"],))
             forget_job(change.sql, job_id)
             change.sql.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+
+    def _remove_reports(self, folder: str) -> None:
+        names = [REPORT, html_report_in(self._files.outputs / folder)]
+        self._files.remove_results(folder, [name for name in names if name])
+        self._files.thumbnails.forget(folder)
 
     def _remove_items(self, job_id: str, folder: str | None) -> None:
         """Raises OSError; what could be removed before is gone."""
@@ -99,7 +106,12 @@ class Remover:
             if folder is not None:
                 saved = [item for item in items if item["result"] is not None]
                 names = [
-                    name for item in saved for name in files_of(item["result"], item["report"])
+                    name
+                    for item in saved
+                    for name in (
+                        *files_of(item["result"], item["report"]),
+                        *superseded_files(item["report"]),
+                    )
                 ]
                 self._files.remove_results(folder, names)
             with self._database.changing(durable=False) as change:

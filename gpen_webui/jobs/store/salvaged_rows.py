@@ -89,6 +89,9 @@ def whole_item(row: dict) -> dict | None:
         "warnings": _dumped(_json(row["warnings"], list)) or "[]",
         "report": _dumped(report),
     }
+    if "options" in row:
+        known = _json(row["options"], dict)
+        found["options"] = known and json.dumps(_options(row["options"]).as_dict())
     if "folded" in row:
         found["folded"] = found["planned"] and found["planned"].casefold()
     return found

@@ -78,6 +78,8 @@ CREATE TABLE items (
     error TEXT CHECK (error IS NULL OR json_valid(error)),
     warnings TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(warnings)),
     report TEXT CHECK (report IS NULL OR json_valid(report)),
+    options TEXT              -- its own; NULL: the job's
+        CHECK (options IS NULL OR json_valid(options)),
     PRIMARY KEY (job, n),
     UNIQUE (job, key)
 )
@@ -104,7 +106,8 @@ INDEXES = """
 CREATE INDEX jobs_by_turn ON jobs (turn);
 CREATE INDEX jobs_by_state ON jobs (state);
 CREATE INDEX items_by_state ON items (job, state, crashes, n);
-CREATE INDEX items_by_result ON items (job, folded)
+CREATE INDEX items_by_result ON items (job, folded);
+CREATE INDEX items_to_redo ON items (job, n) WHERE state = 'waiting' AND options IS NOT NULL
 """
 
 # What several machines need; empty while there is one.
@@ -154,7 +157,7 @@ def _compact(statement: str) -> str:
     return " ".join(re.sub(r"--.*", "", statement).split())
 
 
-VERSION_2 = tuple(map(_compact, (JOBS, ITEMS, EVENTS, *INDEXES.split(";"))))
+PHOTO_STATEMENTS = tuple(map(_compact, (JOBS, ITEMS, EVENTS, *INDEXES.split(";"))))
 CLUSTER_STATEMENTS = tuple(map(_compact, CLUSTER.split(";")))
-STATEMENTS = VERSION_2 + CLUSTER_STATEMENTS
+STATEMENTS = PHOTO_STATEMENTS + CLUSTER_STATEMENTS
 TABLES = ("jobs", "items", "events")  # those that hold what cannot be made again

@@ -14,7 +14,7 @@ from gpen_webui.states import ACTIVE_JOBS, ItemState
 MAX_ITEMS = 2**31
 ITEM_COLUMNS = (
     "n, key, name, state, stage, attempt, crashes, source, owned, size, sha256, planned, "
-    "placed, result, result_size, faces, seconds, error, warnings"
+    "placed, result, result_size, faces, seconds, error, warnings, options"
 )
 COUNTERS = ("total", *COUNTED_STATES)
 PROGRESS = ("seq", *COUNTERS, "bytes")  # columns of a job that follow from its items' changes
@@ -109,6 +109,15 @@ class Change:
             job["bytes"] += item["size"] * item["owned"]
             events.append(self._next_event(job, item["n"], "item", ItemState.WAITING))
         insert_events(self.sql, events)
+
+    def remove_waiting_item(self, job_id: str, item: sqlite3.Row) -> None:
+        """Take an item that waits out of a job, and tell how many there are now."""
+        job = self.job_row(job_id)
+        self.sql.execute("DELETE FROM items WHERE job = ? AND n = ?", (job_id, item["n"]))
+        job["total"] -= 1
+        job["waiting"] -= 1
+        job["bytes"] -= item["size"] * item["owned"]
+        self.job(job_id)
 
     def next_number(self, job_id: str) -> int:
         """The n of the next item that is added."""

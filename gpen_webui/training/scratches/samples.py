@@ -24,6 +24,10 @@ SOUND_SHARE = 0.35  # of the pictures: without any damage
 THIN_SHARE, GRAIN_SHARE, HALFTONE_SHARE, STAINED_SHARE, BORDER_SHARE = 0.4, 0.7, 0.08, 0.12, 0.12
 SOFT_SHARE, SCAN_BLUR_SHARE, JPEG_SHARE = 0.5, 0.5, 0.6
 ZOOM = (0.45, 1.6)  # of the photo's pixels in a sample's
+# Of the sound pictures that are trained on: how many are the busiest of some parts, and as they are
+# in the photo; seen smaller, as large photos are looked at, more of a picture is thin and bright.
+BUSIEST_SHARE, BUSIEST_OF, UNPRINTED_SHARE, SOUND_ZOOM = 0.6, 4, 0.5, (0.25, 1.6)
+THIN = np.ones((5, 5), np.uint8)  # wider than what is thin
 
 
 def read_grey(file: Path) -> np.ndarray:
@@ -36,7 +40,12 @@ def read_grey(file: Path) -> np.ndarray:
 
 def printed(photo: np.ndarray, size: int, rng: Generator) -> np.ndarray:
     """A part of a photo (H,W) uint8 as an old print without damage: (S,S,1) float32 in levels."""
-    picture = _part(photo, size, rng)[:, :, None]
+    return _printed(_part(photo, size, rng), rng)
+
+
+def _printed(part: np.ndarray, rng: Generator) -> np.ndarray:
+    """A picture (S,S) float32 as an old print: (S,S,1)."""
+    picture = part[:, :, None]
     if rng.random() < THIN_SHARE:
         picture = add_thin_structures(picture, rng)
     if rng.random() < SOFT_SHARE:
@@ -69,15 +78,30 @@ def scanned(picture: np.ndarray, rng: Generator) -> np.ndarray:
 
 
 def sample(
-    photo: np.ndarray, size: int, rng: Generator, *, sound_share: float = SOUND_SHARE
+    photo: np.ndarray, size: int, rng: Generator, *, sound_share: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A print (S,S) uint8 and where it is damaged (S,S) bool, from a photo (H,W) uint8."""
+    """A print (S,S) uint8 and where it is damaged (S,S) bool, from a photo (H,W) uint8.
+
+    sound_share: how likely it has no damage.
+    """
     picture = printed(photo, size, rng)
     damaged = np.zeros((size, size), bool)
     if rng.random() >= sound_share:
         picture, damaged = wear(picture, rng)
     levels = np.rint(to_levels(scanned(picture, rng)))
     return levels[:, :, 0].astype(np.uint8), damaged
+
+
+def sound_sample(photo: np.ndarray, size: int, rng: Generator) -> np.ndarray:
+    """A picture without damage (S,S) uint8 of a photo (H,W) uint8, such as are easily taken for
+    damaged: busy ones, photos as they are, old prints."""
+    count = BUSIEST_OF if rng.random() < BUSIEST_SHARE else 1
+    part = max((_part(photo, size, rng, SOUND_ZOOM) for _ in range(count)), key=_busyness)
+    if rng.random() < UNPRINTED_SHARE:
+        picture = np.rint(to_levels(part[:, :, None]))
+    else:
+        picture = np.rint(to_levels(scanned(_printed(part, rng), rng)))
+    return picture[:, :, 0].astype(np.uint8)
 
 
 class DamageSamples:
@@ -108,15 +132,21 @@ class DamageSamples:
         for place in range(self._batch):
             rng = np.random.default_rng((self._seed, step, place))
             photo = self._photos[self._places[rng.integers(len(self._places))]]
-            pairs.append(sample(photo, self.size, rng))
+            if rng.random() < SOUND_SHARE:
+                sound = sound_sample(photo, self.size, rng)
+                pairs.append((sound, np.zeros(sound.shape, bool)))
+            else:
+                pairs.append(sample(photo, self.size, rng, sound_share=0))
         pictures, masks = (np.stack(parts) for parts in zip(*pairs, strict=True))
         return pictures.astype(np.float32) / 255, masks.astype(np.float32)
 
 
-def _part(photo: np.ndarray, size: int, rng: Generator) -> np.ndarray:
-    """(S,S) float32: any part, at any of the sizes ZOOM, turned by quarters and mirrored."""
+def _part(
+    photo: np.ndarray, size: int, rng: Generator, sizes: tuple[float, float] = ZOOM
+) -> np.ndarray:
+    """(S,S) float32: any part, at any of the sizes, turned by quarters and mirrored."""
     smallest = size / min(photo.shape)
-    zoom = max(smallest, float(np.exp(rng.uniform(*np.log(ZOOM)))))
+    zoom = max(smallest, float(np.exp(rng.uniform(*np.log(sizes)))))
     side = min(round(size / zoom), *photo.shape)
     top, left = (int(rng.integers(0, length - side + 1)) for length in photo.shape)
     part = photo[top : top + side, left : left + side]
@@ -126,6 +156,11 @@ def _part(photo: np.ndarray, size: int, rng: Generator) -> np.ndarray:
     if rng.random() < 0.5:
         part = part[:, ::-1]
     return np.ascontiguousarray(part, np.float32)
+
+
+def _busyness(part: np.ndarray) -> float:
+    """How much of a picture is thin and brighter than what is around, on average."""
+    return float((part - cv2.morphologyEx(part, cv2.MORPH_OPEN, THIN)).mean())
 
 
 def _toned(picture: np.ndarray, rng: Generator) -> np.ndarray:

@@ -4,16 +4,16 @@
 
 /** @import { ChosenFile, FoundFile, Item, JobWithItems } from "../shared/types.d.ts" */
 
-import { address, attempt, get, jobPath, post } from "../shared/api.js";
+import { address, attempt, get, jobPath, post, remove } from "../shared/api.js";
 import { find, newKey, toast, toastError } from "../shared/dom.js";
 import { albumName, isVisible, isWanted, PhotoIntake, refusal } from "../shared/files.js";
 import { permit, title } from "../shared/notify.js";
 import { Uploader } from "../shared/uploader.js";
 import { count, say } from "../shared/words.js";
 import { OptionsForm } from "../widgets/options_form.js";
-import { addSlowly, PhotoCell } from "../widgets/photo_cell.js";
 import { RefusedList } from "../widgets/refused_list.js";
 import { UploadProgress } from "../widgets/upload_progress.js";
+import { CollectedPhotos } from "./collected_photos.js";
 
 class BatchPage {
   #jobKey = newKey(); // whatever is clicked twice, this page makes one album
@@ -30,13 +30,14 @@ class BatchPage {
     this.root = root;
     this.name = find("#album-name", root, HTMLInputElement);
     this.startButton = find("#start", root, HTMLButtonElement);
-    this.thumbs = find("#thumbs", root);
+    this.photos = new CollectedPhotos(find("#thumbs", root), (n) => this.#takeOut(n));
     this.options = new OptionsForm(find("#options", root, HTMLFormElement));
     this.progress = new UploadProgress(find("#uploads", root));
     this.refused = new RefusedList(find("#refused", root));
     const inputs = ["#pick", "#pick-folder"].map((input) => find(input, root, HTMLInputElement));
     new PhotoIntake(inputs, (found) => this.#take(found));
     this.startButton.addEventListener("click", () => {
+      if (!this.options.check()) return;
       permit();
       this.#startWanted = true;
       this.#draw();
@@ -58,10 +59,7 @@ class BatchPage {
       this.#setState(this.#here ? "collecting" : "empty");
       this.#draw();
       if (this.#here) this.progress.say(say("upload.resumed", { n: this.#here }));
-      await addSlowly(
-        this.thumbs,
-        items.map((item) => new PhotoCell(id, item, "span").element),
-      );
+      this.photos.add(id, items);
     }, toastError);
   }
 
@@ -133,8 +131,22 @@ class BatchPage {
   /** @param {string} id @param {Item} item */
   #add(id, item) {
     this.#here += 1;
-    this.thumbs.append(new PhotoCell(id, item, "span").element);
+    this.photos.add(id, [item]);
     this.#draw();
+  }
+
+  /** The album is to go without a photo. @param {number} n */
+  async #takeOut(n) {
+    const uploader = this.#uploader;
+    if (!uploader || this.#startWanted) return;
+    await attempt(async () => {
+      await remove(`${jobPath(uploader.job)}/items/${n}`);
+      const { key } = this.photos.remove(n);
+      if (key !== null) uploader.forget(key);
+      this.#here -= 1;
+      if (!this.#here && this.#allSent) this.#setState("empty");
+      this.#draw();
+    }, toastError);
   }
 
   #draw() {

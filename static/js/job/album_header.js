@@ -41,6 +41,7 @@ export class AlbumHeader {
       cancel: !ended,
       "run-again": ended,
       download: counts.done + counts.no_face > 0,
+      "restore-rest": ended && counts.cancelled > 0,
       retry: state !== JobState.CANCELLED,
       notify: !ended && canAsk() && !allowed(),
     };

@@ -33,7 +33,7 @@ export class FailureList {
     this.element.hidden = failures.length === 0;
     find("#failures-title", this.element).textContent = count("failures", failures.length);
     const lines = failures.slice(0, SHOWN).map(([n, message]) => {
-      const name = grid.cell(n)?.name ?? "";
+      const name = grid.photo(n)?.name ?? "";
       const text = message.includes(name) ? message : `${name}: ${message}`;
       return make("li", {}, make("a", { href: `#${n}` }, text));
     });

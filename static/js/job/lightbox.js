@@ -1,43 +1,52 @@
 // One photo of an album, large, with its neighbours a key away. The rest goes on behind it.
 
-/** @import { Item } from "../shared/types.d.ts" */
+/** @import { Item, Job } from "../shared/types.d.ts" */
 
 import { attempt, get, jobPath, picture } from "../shared/api.js";
 import { find } from "../shared/dom.js";
 import { isNewPicture } from "../shared/results.js";
 import { count, duration, say } from "../shared/words.js";
-import { ItemState } from "../states.js";
+import { ItemState, UNFINISHED_ITEMS } from "../states.js";
 import { Viewer } from "../widgets/viewer.js";
+import { PhotoSettings } from "./photo_settings.js";
 
 export class Lightbox {
   /** The number of the photo that is shown. @type {number | null} */
   n = null;
-  /** @type {HTMLElement | null} */
-  #opener = null;
+  /** The same, of the picture in the viewer. @type {number | null} */
+  #shown = null;
 
   /**
    * @param {HTMLDialogElement} dialog
    * @param {string} job
-   * @param {(n: number) => {previous: number | null, next: number | null}} neighbours
+   * @param {{
+   *   job: () => Job | null,
+   *   neighbours: (n: number) => {previous: number | null, next: number | null},
+   *   onClose: (n: number) => void,
+   *   onRedo: () => void,
+   * }} album
    */
-  constructor(dialog, job, neighbours) {
+  constructor(dialog, job, album) {
     this.dialog = dialog;
     this.job = job;
-    this.neighbours = neighbours;
+    this.neighbours = album.neighbours;
+    this.onClose = album.onClose;
     this.viewer = new Viewer(find(".viewer", dialog));
     this.previous = find("#previous", dialog, HTMLButtonElement);
     this.next = find("#next", dialog, HTMLButtonElement);
     this.note = find("#photo-note", dialog);
+    this.settings = new PhotoSettings(
+      find("#photo-settings", dialog),
+      find("#show-settings", dialog),
+      this.viewer,
+      album.job,
+      album.onRedo,
+    );
     this.#listen();
   }
 
-  /**
-   * Show a photo.
-   * @param {number} n
-   * @param {HTMLElement | null} opener gets the focus back
-   */
-  async open(n, opener) {
-    this.#opener = opener;
+  /** Show a photo. @param {number} n */
+  async open(n) {
     this.n = n;
     if (!this.dialog.open) {
       this.dialog.showModal();
@@ -69,6 +78,7 @@ export class Lightbox {
     this.previous.addEventListener("click", () => this.#step("previous"));
     this.next.addEventListener("click", () => this.#step("next"));
     this.dialog.addEventListener("keydown", (event) => {
+      if (find("#photo-settings", this.dialog).contains(/** @type {Node} */ (event.target))) return;
       if (event.key === "PageUp") this.#step("previous");
       else if (event.key === "PageDown") this.#step("next");
       else return;
@@ -76,21 +86,28 @@ export class Lightbox {
     });
     this.dialog.addEventListener("close", () => {
       history.replaceState(null, "", location.pathname + location.search);
-      this.#opener?.focus();
-      this.n = null;
+      if (this.n !== null) this.onClose(this.n);
+      this.n = this.#shown = null;
     });
   }
 
   /** @param {Item} item */
   async #show(item) {
     this.#tell(item);
+    this.settings.show(item);
+    const isOther = this.#shown !== item.n;
+    if (!isOther && UNFINISHED_ITEMS.includes(item.state)) return; // what is shown still holds
+    this.#shown = item.n;
     try {
-      await this.viewer.show({
-        before: picture(this.job, item.n, "before"),
-        after: isNewPicture(item) ? picture(this.job, item.n, "after") : null,
+      const version = `?v=${item.attempt}`; // another result is another picture
+      const photo = {
+        before: picture(this.job, item.n, "before", version),
+        after: isNewPicture(item) ? picture(this.job, item.n, "after", version) : null,
         name: item.name,
         faces: item.report?.faces ?? [],
-      });
+      };
+      await this.viewer.show(photo, !isOther);
+      if (item.n === this.n) this.settings.showFaces();
     } catch {
       // A file that is no photo has no picture; the words tell what is wrong.
     }
@@ -100,11 +117,13 @@ export class Lightbox {
   #tell(item) {
     find("#photo-name", this.dialog).textContent = item.name;
     const restored = (item.report?.faces ?? []).filter((face) => face.restored).length;
-    const facts = [say(`item.${item.state}`)];
+    const hasFaces = (item.report?.faces ?? []).length > 0;
+    const isLeftAlone = item.state === ItemState.NO_FACE && hasFaces;
+    const facts = [say(isLeftAlone ? "faces.none" : `item.${item.state}`)];
     if (item.state === ItemState.DONE) {
       facts.push(restored ? count("faces", restored) : say("faces.none"));
     }
-    if (item.seconds) facts.push(duration(item.seconds));
+    if (item.seconds && !UNFINISHED_ITEMS.includes(item.state)) facts.push(duration(item.seconds));
     const name = item.report?.restored_by?.machine;
     if (name) facts.push(say("machine.by", { name }));
     find("#photo-facts", this.dialog).textContent = facts.join(" · ");
@@ -121,6 +140,6 @@ export class Lightbox {
     const n = this.neighbours(this.n)[which];
     if (n === null) return;
     history.replaceState(null, "", `#${n}`);
-    this.open(n, this.#opener);
+    this.open(n);
   }
 }

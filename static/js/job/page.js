@@ -29,10 +29,13 @@ class AlbumPage {
     this.header = new AlbumHeader(root);
     this.progress = new AlbumProgress(root);
     this.failures = new FailureList(find("#failures", root));
-    this.grid = new PhotoGrid(root);
-    this.lightbox = new Lightbox(find("#lightbox", document, HTMLDialogElement), id, (n) =>
-      this.grid.neighbours(n),
-    );
+    this.grid = new PhotoGrid(root, id);
+    this.lightbox = new Lightbox(find("#lightbox", document, HTMLDialogElement), id, {
+      job: () => this.#job,
+      neighbours: (n) => this.grid.neighbours(n),
+      onClose: (n) => this.grid.focus(n),
+      onRedo: () => this.#refreshFacts(),
+    });
     this.again = new RunAgainDialog(find("#again", document, HTMLDialogElement), () => this.#job);
     this.#listen(root);
   }
@@ -46,10 +49,9 @@ class AlbumPage {
         this.header.machines = machines;
         this.#draw(job);
         for (const { n, error } of items) this.failures.set(n, error);
-        const drawn = this.grid.fill(this.id, items);
+        this.grid.fill(items);
         this.failures.draw(this.grid);
         this.#follow(job);
-        await drawn;
         this.#openFromAddress();
       },
       (error) => {
@@ -61,7 +63,7 @@ class AlbumPage {
 
   /** @param {HTMLElement} root */
   #listen(root) {
-    for (const verb of ["pause", "resume", "retry"]) {
+    for (const verb of ["pause", "resume", "retry", "restore-rest"]) {
       find(`#${verb}`, root).addEventListener("click", () => this.#change(verb));
     }
     const question = find("#cancel-ask", document, HTMLDialogElement);
@@ -75,6 +77,9 @@ class AlbumPage {
     });
     root.querySelector("#copy")?.addEventListener("click", async () => {
       toast(say((await copyText(find("#folder", root))) ? "copied" : "copied.select"));
+    });
+    root.querySelector("#open-folder")?.addEventListener("click", () => {
+      attempt(() => post(`${jobPath(this.id)}/open-folder`), toastError);
     });
     addEventListener("hashchange", () => this.#openFromAddress());
     document.addEventListener("visibilitychange", () => {
@@ -142,7 +147,8 @@ class AlbumPage {
   #takeItem(n, event) {
     this.grid.set(n, event);
     this.failures.set(n, event.error);
-    if (n === this.lightbox.n && !UNFINISHED_ITEMS.includes(event.state)) this.lightbox.refresh();
+    const isNews = event.type === "item" || !UNFINISHED_ITEMS.includes(event.state);
+    if (n === this.lightbox.n && isNews) this.lightbox.refresh();
   }
 
   /** @param {Job} job */
@@ -185,12 +191,14 @@ class AlbumPage {
 
   #openFromAddress() {
     const wanted = location.hash.slice(1);
-    if (wanted === "again") {
+    if (!wanted)
+      this.lightbox.dialog.close(); // back to the album
+    else if (wanted === "again") {
       this.again.open();
       history.replaceState(null, "", location.pathname);
     } else if (/^\d+$/.test(wanted)) {
-      const cell = this.grid.cell(Number(wanted));
-      if (cell) this.lightbox.open(cell.n, cell.element);
+      const photo = this.grid.photo(Number(wanted));
+      if (photo) this.lightbox.open(photo.n);
     }
   }
 }

@@ -1,63 +1,71 @@
-// All photos of an album, by name as in a folder, and the filters that show some of them.
+// All photos of an album, by folder and name, and the filters that show some of them.
 
 /** @import { Counts, Item } from "../shared/types.d.ts" */
 
-import { find, findAll } from "../shared/dom.js";
+import { find, findAll, make } from "../shared/dom.js";
 import { ItemState } from "../states.js";
-import { addSlowly, PhotoCell } from "../widgets/photo_cell.js";
+import { GridPhoto, inFolders, PhotoTile } from "../widgets/photo_tile.js";
+import { TileComparison } from "../widgets/tile_comparison.js";
+import { WindowedGrid } from "../widgets/windowed_grid.js";
 
 const ALL = "all";
 const byName = new Intl.Collator(document.documentElement.lang, { numeric: true });
 
 export class PhotoGrid {
-  /** By number: photos are numbered as they arrive. @type {PhotoCell[]} */
-  #cells = [];
-  /** By name. @type {PhotoCell[]} */
+  /** By number. @type {Map<number, GridPhoto>} */
+  #photos = new Map();
+  /** By folder and name. @type {GridPhoto[]} */
   #ordered = [];
   #filter = ALL;
+  #isStale = false; // a photo has come or gone by its state
 
-  /** @param {HTMLElement} root */
-  constructor(root) {
+  /** @param {HTMLElement} root @param {string} job */
+  constructor(root, job) {
     this.element = find("#grid", root);
+    this.grid = new WindowedGrid(this.element, () => new PhotoTile(job, make("a")));
+    new TileComparison(this.grid);
     this.filters = findAll("button[data-show]", root);
     for (const button of this.filters) {
-      button.addEventListener("click", () => this.#show(button.dataset.show ?? ALL));
+      button.addEventListener("click", () => this.#choose(button.dataset.show ?? ALL));
     }
   }
 
-  /**
-   * Draw all photos; resolves when the last one is there, but knows them at once.
-   * @param {string} job
-   * @param {Item[]} items
-   */
-  async fill(job, items) {
-    this.#cells = items.map((item) => new PhotoCell(job, item));
-    this.#ordered = this.#cells.toSorted((a, b) => byName.compare(a.name, b.name));
-    this.element.replaceChildren();
-    await addSlowly(
-      this.element,
-      this.#ordered.map((cell) => cell.element),
+  /** @param {Item[]} items */
+  fill(items) {
+    const photos = items.map((item) => new GridPhoto(item));
+    this.#photos = new Map(photos.map((photo) => [photo.n, photo]));
+    this.#ordered = photos.sort(
+      (a, b) =>
+        (a.folder === b.folder ? 0 : byName.compare(a.folder, b.folder)) ||
+        byName.compare(a.base, b.base),
     );
+    this.#show();
     this.element.setAttribute("aria-busy", "false");
   }
 
-  /** @param {number} n @returns {PhotoCell | undefined} */
-  cell(n) {
-    return this.#cells[n];
+  /** @param {number} n */
+  photo(n) {
+    return this.#photos.get(n);
   }
 
   /** A photo has another state. @param {number} n @param {{state: string, stage: string | null}} item */
   set(n, item) {
-    this.cell(n)?.set(item);
+    const photo = this.#photos.get(n);
+    if (!photo) return;
+    const was = this.#isShown(photo);
+    photo.set(item);
+    this.grid.tile(n)?.update();
+    if (was !== this.#isShown(photo)) this.#showSoon();
   }
 
   /** The numbers of the photos that are shown to the left and right of one. @param {number} n */
   neighbours(n) {
-    const at = this.#ordered.findIndex((cell) => cell.n === n);
-    const shown = (/** @type {PhotoCell} */ cell) => this.#isShown(cell);
-    const previous = this.#ordered.slice(0, at).findLast(shown);
-    const next = this.#ordered.slice(at + 1).find(shown);
-    return { previous: previous?.n ?? null, next: next?.n ?? null };
+    return this.grid.neighbours(n);
+  }
+
+  /** Bring a photo into view and give it the focus. @param {number} n */
+  focus(n) {
+    this.grid.focus(n);
   }
 
   /** How many photos each filter shows. @param {Counts} counts */
@@ -70,18 +78,29 @@ export class PhotoGrid {
     }
   }
 
-  /** @param {PhotoCell} cell */
+  /** @param {GridPhoto} photo */
   #isShown({ state }) {
     if (this.#filter === ALL || this.#filter === state) return true;
     return this.#filter === ItemState.WAITING && state === ItemState.RUNNING; // both are to do
   }
 
   /** @param {string} filter */
-  #show(filter) {
+  #choose(filter) {
     this.#filter = filter;
-    this.element.dataset.show = filter;
     for (const button of this.filters) {
       button.setAttribute("aria-pressed", String(button.dataset.show === filter));
     }
+    this.#show();
+  }
+
+  #showSoon() {
+    if (this.#isStale) return;
+    this.#isStale = true;
+    requestAnimationFrame(() => this.#show());
+  }
+
+  #show() {
+    this.#isStale = false;
+    this.grid.show(inFolders(this.#ordered.filter((photo) => this.#isShown(photo))));
   }
 }

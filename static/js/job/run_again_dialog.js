@@ -26,7 +26,7 @@ export class RunAgainDialog {
 
   async #start() {
     const job = this.job();
-    if (!job) return;
+    if (!job || !this.options.check()) return;
     this.startButton.disabled = true;
     await attempt(
       async () => {

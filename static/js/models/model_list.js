@@ -11,9 +11,14 @@ export class ModelList {
   #switchingTo = null;
   #drawn = "";
 
-  /** @param {HTMLElement} element @param {() => Promise<void>} refresh draws the list anew */
-  constructor(element, refresh) {
+  /**
+   * @param {HTMLElement} element
+   * @param {HTMLElement} licence says once what holds for several models
+   * @param {() => Promise<void>} refresh draws the list anew
+   */
+  constructor(element, licence, refresh) {
     this.element = element;
+    this.licence = licence;
     this.refresh = refresh;
   }
 
@@ -24,7 +29,9 @@ export class ModelList {
     if (now !== this.#drawn) {
       this.#drawn = now;
       const focused = document.activeElement?.getAttribute("aria-label");
-      this.element.replaceChildren(...models.map((model) => this.#card(model)));
+      const common = commonLicence(models);
+      this.element.replaceChildren(...models.map((model) => this.#card(model, common)));
+      this.licence.textContent = common && `* ${common}`;
       if (focused) this.#focus(focused);
     }
     this.element.setAttribute("aria-busy", "false");
@@ -36,8 +43,8 @@ export class ModelList {
     if (control instanceof HTMLElement) control.focus();
   }
 
-  /** @param {Model} model */
-  #card(model) {
+  /** @param {Model} model @param {string} common a licence that is told below the list */
+  #card(model, common) {
     const { name } = model;
     const state = stateOf(model);
     const download = isGoing(model.download) ? model.download : null;
@@ -54,7 +61,7 @@ export class ModelList {
       make("h3", {}, name, " ", chip),
       make("p", {}, purpose),
       line("muted", facts.join(" · ")),
-      line("muted", say("model.licence", { licence: model.licence })),
+      line("muted", licenceOf(model, common)),
       model.problem ? line("note bad", model.problem) : null,
       failure ? line("note bad", say("model.failed", { message: failure })) : null,
       this.#switchingTo === name ? line("muted", say("model.switching", { name })) : null,
@@ -117,6 +124,18 @@ export class ModelList {
 
 /** @param {string} name */
 const path = (name) => `/api/models/${encodeURIComponent(name)}`;
+
+/** The licence that most models have; empty where each has its own. @param {Model[]} models */
+function commonLicence(models) {
+  const count = (/** @type {string} */ wanted) =>
+    models.filter(({ licence }) => licence === wanted).length;
+  const [common] = models.map(({ licence }) => licence).sort((a, b) => count(b) - count(a));
+  return common && count(common) > 1 ? common : "";
+}
+
+/** @param {Model} model @param {string} common */
+const licenceOf = ({ licence }, common) =>
+  licence === common ? say("model.licence.none") : say("model.licence", { licence });
 
 /** @param {Model} model */
 function stateOf({ active, installed }) {

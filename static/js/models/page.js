@@ -15,7 +15,7 @@ class ModelsPage {
 
   constructor() {
     this.trouble = find("#trouble");
-    this.list = new ModelList(find("#models"), () => this.refresh());
+    this.list = new ModelList(find("#models"), find("#licence"), () => this.refresh());
     new ModelImport(find("#import", document, HTMLInputElement), find("#import-words"), () =>
       this.refresh(),
     );

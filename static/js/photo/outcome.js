@@ -1,6 +1,6 @@
 // What came of a photo, in words, and its download.
 
-/** @import { Face, Item, Options } from "../shared/types.d.ts" */
+/** @import { Face, Item } from "../shared/types.d.ts" */
 
 import { picture } from "../shared/api.js";
 import { find, make } from "../shared/dom.js";
@@ -8,19 +8,18 @@ import { isNewPicture } from "../shared/results.js";
 import { count, duration, say } from "../shared/words.js";
 import { ItemState } from "../states.js";
 
-export class Outcome {
-  /** What the proposal sets. @type {Partial<Options>} */
-  #proposed = {};
+/** Options that change faces alone, with their defaults. @type {[string, unknown][]} */
+const FOR_FACES = [
+  ["strength", 70],
+  ["mode", "natural"],
+  ["protect_skin", true],
+];
 
-  /**
-   * @param {HTMLElement} element
-   * @param {(options: Partial<Options>) => void} onProposal is called when a proposal is taken
-   */
-  constructor(element, onProposal) {
+export class Outcome {
+  /** @param {HTMLElement} element */
+  constructor(element) {
     this.element = element;
     this.facts = find("#facts", element);
-    this.proposal = find("#proposal", element);
-    find("button", this.proposal).addEventListener("click", () => onProposal(this.#proposed));
   }
 
   /** The main fact, as it is shown. */
@@ -33,30 +32,13 @@ export class Outcome {
     const hasNoFace = item.state === ItemState.NO_FACE;
     find("#filename", this.element).textContent = item.name.split("/").pop() ?? "";
     this.facts.textContent = hasNoFace ? noFaceTitle(item) : facesAndTime(item);
-    const warnings = [...(hasNoFace ? [noFaceWords(item)] : []), ...item.warnings];
+    const warnings = [...(hasNoFace ? noFaceWords(item) : []), ...item.warnings];
     find("#warnings", this.element).replaceChildren(...linesOf(warnings));
     find("#notes", this.element).replaceChildren(...linesOf(item.report?.notes ?? []));
-    this.#propose(item);
     const download = find("#download", this.element, HTMLAnchorElement);
     download.href = picture(job, 0, "after", "?download=1");
-    find("#turn-upright", this.element).hidden = !liesTurned(item);
-  }
-
-  /** Offer to enlarge a photo whose faces have fewer pixels than were restored. @param {Item} item */
-  #propose({ report }) {
-    const n = report?.useful_scale ?? 1;
-    this.proposal.hidden = n <= (report?.scale ?? 1);
-    if (!report || this.proposal.hidden) return;
-    const width = Math.round(Math.max(...report.faces.filter(isRestored).map(widthOf)));
-    find("p", this.proposal).textContent = say("proposal.words", { n, width });
-    find("button", this.proposal).textContent = say("proposal.do", { n });
-    const background = report.options.background === "off" ? "clean" : report.options.background;
-    this.#proposed = { enlarge: String(n), background };
   }
 }
-
-/** Whether the photo could be turned upright, and was not. @param {Item} item */
-const liesTurned = (item) => Boolean(item.report?.turn) && !item.report?.options?.upright;
 
 /** @param {string[]} texts */
 const linesOf = (texts) => texts.map((text) => make("li", {}, text));
@@ -67,8 +49,14 @@ const hasFaces = (item) => (item.report?.faces ?? []).length > 0;
 /** @param {Item} item */
 export const noFaceTitle = (item) => say(hasFaces(item) ? "faces.none" : "no_face.title");
 
-/** @param {Item} item */
+/** What became of a photo without a restored face, and of settings for faces. @param {Item} item */
 function noFaceWords(item) {
+  const isForFaces = FOR_FACES.some(([name, usual]) => item.report?.options[name] !== usual);
+  return [whyNoFace(item), ...(isForFaces ? [say("no_face.settings")] : [])];
+}
+
+/** @param {Item} item */
+function whyNoFace(item) {
   if (isNewPicture(item)) return say("no_face.worked_on");
   const options = item.report?.options;
   const isChosen = options?.faces || options?.not_faces || options?.face_strength;
@@ -88,6 +76,3 @@ function facesAndTime(item) {
 
 /** @param {Face} face */
 const isRestored = (face) => face.restored;
-
-/** @param {Face} face */
-const widthOf = ({ box: [left, , right] }) => right - left;

@@ -2,23 +2,27 @@
 //
 // The address names the job, so a reload or another browser shows the same picture.
 
-/** @import { Item, Job, JobEvent, JobWithItems } from "../shared/types.d.ts" */
+/** @import { Item, Job, JobEvent, JobWithItems, Options } from "../shared/types.d.ts" */
 /** @import { OptionsForm } from "../widgets/options_form.js" */
 /** @import { Viewer } from "../widgets/viewer.js" */
 
 import { address, attempt, get, jobPath, picture, post, remove, upload } from "../shared/api.js";
-import { find, findAll, toastError } from "../shared/dom.js";
+import { find, findAll, newKey, toastError } from "../shared/dom.js";
 import { JobEvents } from "../shared/job_events.js";
 import { tell, title } from "../shared/notify.js";
 import { isNewPicture } from "../shared/results.js";
 import { say } from "../shared/words.js";
 import { ENDED_ITEMS, ItemState, RESTORED_ITEMS } from "../states.js";
-import { FaceStrip } from "./face_strip.js";
+import { FirstSight } from "./first_sight.js";
+import { FaceStrip } from "../widgets/face_strip.js";
+import { ModelOffer } from "./model_offer.js";
 import { noFaceTitle, Outcome } from "./outcome.js";
-import { PrintCondition } from "./print_condition.js";
+import { PhotoTools } from "./photo_tools.js";
 import { SettingsHistory } from "./settings_history.js";
-import { SettingsTrial } from "./settings_trial.js";
+import { SETTLE_MS, SettingsTrial } from "./settings_trial.js";
 import { StageList } from "./stage_list.js";
+import { Suggestions } from "./suggestions.js";
+import { Versions } from "./versions.js";
 
 export class Restoration {
   /** As chosen, until another one is. @type {File | null} */
@@ -41,6 +45,10 @@ export class Restoration {
   #tried = null;
   /** Chosen for this photo, and not in the form. @type {Record<string, string>} */
   #beside = {};
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #anew;
+  /** The result that is shown beside the next one. @type {string | null} */
+  #compareWith = null;
 
   /** @param {HTMLElement} root @param {OptionsForm} options */
   constructor(root, options) {
@@ -49,8 +57,10 @@ export class Restoration {
     this.preview = find("#preview", root, HTMLImageElement);
     this.forAlbum = find("#for-album", root, HTMLAnchorElement);
     this.stages = new StageList(find("#stages", root), find("#stage-words", root));
-    this.outcome = new Outcome(find("#outcome", root), (proposed) => options.choose(proposed));
+    this.outcome = new Outcome(find("#outcome", root));
     this.faces = new FaceStrip(find("#face-strip", root), options, () => this.#showLive());
+    this.offer = new ModelOffer(root, () => this.#tryOtherModel());
+    this.firstSight = new FirstSight(find(".viewer", root));
     const strength = find("#opt-strength", options.form);
     strength.addEventListener("input", () => this.#showLive());
     for (const soon of ["pointerenter", "focus"]) {
@@ -59,15 +69,15 @@ export class Restoration {
     this.history = new SettingsHistory(
       find("#undo", root, HTMLButtonElement),
       find("#redo", root, HTMLButtonElement),
-      (tried) => {
-        this.options.set(tried);
-        this.tryOptions({ mask: String(tried.mask ?? "") });
-      },
+      (tried) => this.#goTo(tried),
+    );
+    this.versions = new Versions(find("#versions", root), (used) =>
+      this.#goTo({ ...used, mask: this.#job?.options.mask ?? "" }),
     );
     find("#download", root).addEventListener("click", () => (this.#tried = null));
-    this.print = new PrintCondition(root, options, (more) => this.tryOptions(more));
+    this.suggestions = new Suggestions(find("#suggestions", root), options);
+    this.tools = new PhotoTools(root, options, this.suggestions, (more) => this.tryOptions(more));
     this.trial = new SettingsTrial(find("#rerun", root), (id) => this.#replace(id));
-    find("#turn-upright", root).addEventListener("click", () => options.choose({ upright: true }));
     find("#again", root).addEventListener("click", () => this.#retry());
     for (const button of findAll("[data-new]", root)) {
       button.addEventListener("click", () => this.#reset());
@@ -113,19 +123,54 @@ export class Restoration {
    */
   tryOptions(more = {}) {
     const job = this.#job;
-    if (!job || !RESTORED_ITEMS.includes(this.#state)) return;
+    if (!job) return; // what is being sent begins with what is chosen by then
     this.#beside = { ...this.#beside, ...more };
+    if (this.#state === "working") this.#beginAnewSoon(job);
+    if (!RESTORED_ITEMS.includes(this.#state)) return;
+    this.#viewer?.ahead.show(job, this.#chosen(job));
     this.trial.schedule(this.#base ?? job.id, () => {
-      const options = { ...job.options, ...this.options.read(), ...this.#beside };
+      const options = this.#chosen(job);
       this.history.add(options);
       return options;
     });
   }
 
+  /** Settings of another version. @param {Options} options */
+  #goTo(options) {
+    this.options.set(options);
+    this.tryOptions(besideForm(options));
+  }
+
+  /** All options as they are chosen by now. @param {Job} job @returns {Options} */
+  #chosen(job) {
+    return { ...job.options, ...this.options.read(), ...this.#beside };
+  }
+
+  /** Settings have changed while the photo is in work: once they rest, it begins anew with them. */
+  #beginAnewSoon(/** @type {Job} */ job) {
+    clearTimeout(this.#anew);
+    this.#anew = setTimeout(() => {
+      if (this.#job?.id !== job.id) return;
+      if (this.#state === "working") attempt(() => this.#beginAnew(job), toastError);
+      else this.tryOptions(); // it has ended meanwhile
+    }, SETTLE_MS);
+  }
+
+  /** Run a photo with what is chosen by now instead of what it was begun with. @param {Job} job */
+  async #beginAnew(job) {
+    const options = this.#chosen(job);
+    const { id } = await post(`${jobPath(job.id)}/run-again`, { options, key: newKey() });
+    this.#events?.stop();
+    remove(jobPath(job.id)).catch(() => {}); // it stays in the history then
+    history.replaceState(null, "", address(`/?job=${id}`));
+    await this.open(id);
+  }
+
   /** While strengths are being chosen, show what they will give; the exact result follows. */
   #showLive() {
     const shares = this.faces.shares(this.options.read().strength);
-    if (shares && this.#state === ItemState.DONE) this.#viewer?.live.show(shares);
+    if (shares && this.#state === ItemState.DONE && this.versions.isUsual)
+      this.#viewer?.live.show(shares);
   }
 
   get #state() {
@@ -141,14 +186,17 @@ export class Restoration {
   #reset() {
     this.#sending?.abort();
     this.#events?.stop();
+    clearTimeout(this.#anew);
     this.trial.cancel();
-    this.#id = this.#base = this.#job = this.#file = this.#tried = null;
+    this.#id = this.#base = this.#job = this.#file = this.#tried = this.#compareWith = null;
     this.history.begin(null);
-    this.print.forget();
+    this.suggestions.forget();
+    this.tools.forget();
     title(null);
     history.replaceState(null, "", address("/"));
     this.forAlbum.href = address("/batch");
     this.faces.reset();
+    this.versions.reset();
     this.#setState("empty");
     find("#pick", this.root).focus();
   }
@@ -161,9 +209,8 @@ export class Restoration {
     const form = new FormData();
     for (const sidecar of this.#sidecars) form.append("xmp", sidecar, sidecar.name);
     form.append("photo", file, file.name);
-    for (const [name, value] of Object.entries(this.options.read())) {
-      form.append(name, String(value));
-    }
+    const sent = this.options.read();
+    for (const [name, value] of Object.entries(sent)) form.append(name, String(value));
     const sending = new AbortController();
     this.#sending = sending;
     await attempt(
@@ -171,6 +218,7 @@ export class Restoration {
         const { job } = await upload("/enhance", form, { signal: sending.signal });
         history.replaceState(null, "", address(`/?job=${job}`));
         await this.open(job);
+        if (JSON.stringify(this.options.read()) !== JSON.stringify(sent)) this.tryOptions();
       },
       ({ code, message }) => {
         if (code !== "aborted") this.#fail(say("trouble.upload"), message, true);
@@ -218,6 +266,7 @@ export class Restoration {
   async #show(id, { isNews = false, keepView = false } = {}) {
     const [job, item] = await Promise.all([get(jobPath(id)), get(`${jobPath(id)}/items/0`)]);
     if (this.#id !== id) return; // another photo has come meanwhile
+    const isSameFrame = this.#job !== null && frameOf(this.#job) === frameOf(job);
     this.#job = job;
     if (!RESTORED_ITEMS.includes(item.state)) {
       const words = item.error?.message ?? say("trouble.cancelled.words");
@@ -226,11 +275,24 @@ export class Restoration {
     }
     this.#setState(item.state);
     this.outcome.show(id, item);
-    await this.#compare(id, item, keepView);
-    this.print.show(job);
+    if (item.report) this.options.showChosen(item.report.options);
+    this.tools.show(job);
+    if (isNews || keepView) this.#announce(item);
+    this.offer.show(item);
+    await this.#compare(id, item, keepView && isSameFrame);
+    await this.suggestions.show(job, item);
     if (!isNews) return;
+    if (this.#viewer) this.firstSight.show(this.#viewer, item.report?.faces ?? []);
     title(item.state === ItemState.DONE ? `✓ ${item.name}` : noFaceTitle(item));
     tell(say("notify.title", { name: item.name }), this.outcome.words);
+  }
+
+  /** Tell those who do not see it; what had the focus may have gone. @param {Item} item */
+  #announce(item) {
+    find("#announce", this.root).textContent = `${item.name}: ${this.outcome.words}`;
+    const focused = document.activeElement;
+    const isLost = !focused || focused === document.body || focused.closest(".drop, .work");
+    if (isLost) find("#filename", this.root).focus({ preventScroll: true });
   }
 
   /** @param {string} id @param {Item} item @param {boolean} keepView */
@@ -245,6 +307,7 @@ export class Restoration {
     };
     await this.#viewer.show(photo, keepView);
     this.faces.show(item, this.#viewer);
+    await this.versions.show(id, item, this.#viewer);
   }
 
   /**
@@ -252,11 +315,26 @@ export class Restoration {
    * @param {string} id
    */
   async #replace(id) {
-    if (this.#tried && this.#tried === this.#id) remove(jobPath(this.#tried)).catch(() => {});
+    if (this.#tried && this.#tried === this.#id) await this.#drop(this.#tried);
     this.#tried = this.#id = id;
     history.replaceState(null, "", address(`/?job=${id}`));
     this.forAlbum.href = address(`/batch?like=${id}`);
     await this.#show(id, { keepView: true });
+    if (this.#compareWith) await this.versions.compare(this.#compareWith, id);
+    this.#compareWith = null;
+  }
+
+  /** Another model is in use: the same photo again, beside what there is. */
+  #tryOtherModel() {
+    this.#compareWith = this.#id;
+    this.#tried = null; // so that it stays
+    this.tryOptions();
+  }
+
+  /** Remove a result that was only tried; the page keeps its picture. @param {string} id */
+  async #drop(id) {
+    await this.versions.keep(id);
+    remove(jobPath(id)).catch(() => {}); // it stays in the history then
   }
 
   /** @param {Error} error */
@@ -276,15 +354,35 @@ export class Restoration {
   async #retry() {
     const job = this.#job;
     if (job) {
-      await attempt(async () => {
-        await post(`${jobPath(job.id)}/retry`);
-        await this.open(job.id);
-      }, toastError);
+      await attempt(() => this.#tryAgain(job), toastError);
     } else if (this.#file) {
       await this.#send(this.#file);
     }
   }
+
+  /** A photo that failed once more, with the settings that are chosen by now. @param {Job} job */
+  async #tryAgain(job) {
+    if (hasOthers(job, this.#chosen(job))) return this.#beginAnew(job);
+    await post(`${jobPath(job.id)}/retry`);
+    return this.open(job.id);
+  }
 }
+
+/** What a photo's settings have that the form has not. @param {Options} options */
+const besideForm = ({ mask, rotate, crop }) => ({
+  mask: String(mask ?? ""),
+  rotate: String(rotate ?? "0"),
+  crop: String(crop ?? ""),
+});
+
+/** Which part of the photo is restored, and which way round. @param {Job} job */
+const frameOf = ({ options }) => `${options.rotate ?? "0"} ${options.crop ?? ""}`;
+/**
+ * Whether a job was begun with other options.
+ * @param {Job} job @param {Options} options
+ */
+const hasOthers = (job, options) =>
+  Object.entries(options).some(([name, value]) => job.options[name] !== value);
 
 /** @param {JobEvent} event */
 const hasEnded = (event) => ENDED_ITEMS.includes(event.state);

@@ -72,6 +72,7 @@ export class PhotoIntake {
    */
   constructor(inputs, take) {
     this.take = take;
+    document.documentElement.classList.add("takes-photos");
     for (const input of inputs) input.addEventListener("change", () => this.#choose(input));
     addEventListener("dragenter", (event) => carriesFiles(event) && this.#mark(this.#depth + 1));
     addEventListener("dragleave", () => this.#mark(Math.max(0, this.#depth - 1)));

@@ -4,7 +4,11 @@
 
 import { ItemState } from "../states.js";
 
-/** Whether the result is another picture than the photo. @param {Item} item */
-export function isNewPicture({ state, report }) {
-  return state === ItemState.DONE || (state === ItemState.NO_FACE && report?.unchanged === false);
+/**
+ * Whether the result, while the photo is restored again the one so far, is another picture than it.
+ * @param {Item} item
+ */
+export function isNewPicture({ state, result, report }) {
+  const ended = (result && report?.state) || state;
+  return ended === ItemState.DONE || (ended === ItemState.NO_FACE && report?.unchanged === false);
 }

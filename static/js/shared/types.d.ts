@@ -27,12 +27,34 @@ export type Face = {
   restored: boolean;
   reason: string | null;
   strength: number | null;
+  mode: string | null;
+  added?: number[] | null;
+  found_by?: "detector" | "closer look" | "box";
+  blur?: { before: number; after: number } | null;
 };
+
+/** Settings that a photo asks for. is_automatic: they need nobody's choice. */
+export type Suggestion = {
+  options: Partial<Options>;
+  reason: string;
+  is_automatic: boolean;
+};
+
+/** What a photo shows of itself. width, height: of the part that is restored. */
+export type Condition = {
+  width: number;
+  height: number;
+  whole: { width: number; height: number };
+  suggestions: Suggestion[];
+};
+
+export type Preset = { id: string; name: string; options: Partial<Options> };
 
 export type ItemError = { stage: string | null; message: string };
 
 /** Of a photo that was restored. Reports of earlier versions have no scales. */
 export type Report = {
+  state: string;
   options: Options;
   faces: Face[];
   notes?: string[];
@@ -41,6 +63,8 @@ export type Report = {
   unchanged?: boolean;
   turn?: number;
   restored_by?: { machine: string; kind: string };
+  suggestions?: Suggestion[];
+  model?: string | null;
 };
 
 export type Item = {
@@ -51,8 +75,11 @@ export type Item = {
   stage: string | null;
   seconds: number | null;
   result: string | null;
+  sha256: string;
   error: ItemError | null;
   warnings: string[];
+  attempt: number;
+  options: Options | null;
   report?: Report | null;
 };
 
@@ -63,6 +90,7 @@ export type Job = {
   state: string;
   reason: string | null;
   options: Options;
+  folder: string | null;
   created: number;
   started: number | null;
   finished: number | null;
@@ -72,6 +100,16 @@ export type Job = {
   counts: Counts;
   bytes: number;
   covers: number[];
+};
+
+/** One of several results of the same photo. */
+export type Version = {
+  job: string;
+  state: string;
+  options: Options;
+  model: string | null;
+  turn: number;
+  created: number;
 };
 
 /** machines: who restored it, where it was not this machine alone. */

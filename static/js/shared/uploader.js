@@ -64,6 +64,11 @@ export class Uploader {
     for (const key of keys) this.#known.add(key);
   }
 
+  /** A photo is no longer in the job: it may be sent again. @param {string} key */
+  forget(key) {
+    this.#known.delete(key);
+  }
+
   /** Send photos, without those that are known. @param {ChosenFile[]} photos */
   add(photos) {
     const fresh = photos.filter((photo) => {

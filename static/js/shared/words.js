@@ -54,7 +54,8 @@ export const isTouched = (options) => touches.some((name) => options[name]);
 
 /** The settings of a job in a few words. @param {Options} options */
 export function settings(options) {
-  const parts = [say("settings.strength", { n: options.strength }), say(`mode.${options.mode}`)];
+  const look = [say("settings.strength", { n: options.strength }), say(`mode.${options.mode}`)];
+  const parts = options.preset === "auto" ? [say("settings.auto")] : look;
   if (isTouched(options)) parts.push(say("settings.touched"));
   if (options.enlarge === "auto") parts.push(say("settings.enlarge.auto"));
   else if (Number(options.enlarge) > 1) parts.push(say("enlarged", { n: options.enlarge }));

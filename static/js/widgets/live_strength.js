@@ -31,7 +31,7 @@ export class LiveStrength {
 
   /** A strength may be chosen soon: look at both pictures now, which takes longest. */
   prepare() {
-    const { place, slider } = this.viewer;
+    const { resultPlace: place, slider } = this.viewer;
     if (place) this.#inView(place, { width: slider.clientWidth, height: slider.clientHeight });
   }
 
@@ -49,7 +49,7 @@ export class LiveStrength {
 
   /** The photo was moved, or its strength has changed. */
   redraw() {
-    const { place, before, slider } = this.viewer;
+    const { resultPlace: place, before, slider } = this.viewer;
     if (!this.#shares || !place) return;
     const size = { width: slider.clientWidth, height: slider.clientHeight };
     const { was, result } = this.#inView(place, size);
@@ -92,7 +92,7 @@ export class LiveStrength {
  * @param {Size} size of the view
  * @returns {Drawn | null}
  */
-function drawn(picture, { x, y, width, height }, size) {
+export function drawn(picture, { x, y, width, height }, size) {
   const ratio = devicePixelRatio;
   const canvas = new OffscreenCanvas(size.width * ratio, size.height * ratio);
   const pen = canvas.getContext("2d", { willReadFrequently: true });

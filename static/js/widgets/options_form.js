@@ -1,12 +1,14 @@
 // The form of options: what it says, and what a preset makes of it.
 
-/** @import { Options } from "../shared/types.d.ts" */
+/** @import { Options, Preset } from "../shared/types.d.ts" */
 
-import { find, findAll } from "../shared/dom.js";
+import { find, findAll, make } from "../shared/dom.js";
 
 /** @typedef {HTMLInputElement | HTMLSelectElement} Field */
 
 export class OptionsForm {
+  /** Whether settings are chosen for each photo by what it shows; then fields only show them. */
+  #isAutomatic;
   #last;
 
   /**
@@ -17,11 +19,25 @@ export class OptionsForm {
     this.form = form;
     this.onChange = onChange;
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("input", (event) => this.#input(event.target));
+    // Before whoever listens to a field itself, so that they read what it means by now.
+    form.addEventListener("input", (event) => this.#input(event.target), { capture: true });
     form.addEventListener("change", (event) => this.#change(event.target));
     form.addEventListener("dblclick", (event) => this.#reset(event.target));
+    form.querySelector("[data-own-presets]")?.addEventListener("click", () => this.#openPresets());
+    this.#isAutomatic = this.#automatic?.checked ?? false;
     this.#show();
     this.#last = JSON.stringify(this.read());
+  }
+
+  /** The choice that leaves the settings to each photo. */
+  get #automatic() {
+    const radio = this.form.querySelector("input[name=condition][value=auto]");
+    return radio instanceof HTMLInputElement ? radio : null;
+  }
+
+  /** Options that are then chosen, as they are sent. @returns {Partial<Options>} */
+  get #left() {
+    return this.#automatic ? optionsOf(this.#automatic) : {};
   }
 
   /**
@@ -32,8 +48,7 @@ export class OptionsForm {
     const kept = sessionStorage.getItem(key);
     if (kept) this.set(JSON.parse(kept));
     this.form.addEventListener("change", () => {
-      const chosen = Object.entries(this.read()).filter(([name]) => !this.#isOfOnePhoto(name));
-      sessionStorage.setItem(key, JSON.stringify(Object.fromEntries(chosen)));
+      sessionStorage.setItem(key, JSON.stringify(this.readForPreset()));
     });
   }
 
@@ -41,6 +56,13 @@ export class OptionsForm {
   #isOfOnePhoto(name) {
     const field = this.form.elements.namedItem(name);
     return field instanceof HTMLInputElement && field.type === "hidden";
+  }
+
+  /** Whether all values are possible; if not, the first that is not is shown. */
+  check() {
+    const wrong = this.form.querySelector(":invalid");
+    wrong?.closest("details")?.setAttribute("open", "");
+    return this.form.reportValidity();
   }
 
   /** All options by name, as the API takes them. @returns {Options} */
@@ -52,7 +74,65 @@ export class OptionsForm {
       else if (field instanceof HTMLInputElement && isOption(field))
         values[field.name] = valueOf(field);
     }
+    values.preset = this.#isAutomatic ? "auto" : "off";
+    if (this.#isAutomatic) Object.assign(values, this.#left);
     return /** @type {Options} */ (values);
+  }
+
+  /** Show what was chosen for a photo; the next one's is chosen anew. @param {Options} chosen */
+  showChosen(chosen) {
+    if (!this.#isAutomatic) return;
+    const { preset: _preset, ...fields } = chosen;
+    this.#put(Object.fromEntries(Object.entries(fields).filter(([name]) => name in this.#left)));
+  }
+
+  /** The same without what belongs to one photo alone. @returns {Partial<Options>} */
+  readForPreset() {
+    const chosen = Object.entries(this.read()).filter(([name]) => !this.#isOfOnePhoto(name));
+    return Object.fromEntries(chosen);
+  }
+
+  /** What an option is unless somebody chooses otherwise. @param {string} name */
+  defaultOf(name) {
+    if (name in this.#left) return this.#left[name];
+    const field = this.form.elements.namedItem(name);
+    if (!(field instanceof HTMLInputElement)) return undefined;
+    return field.type === "checkbox" ? field.dataset.default === "true" : field.dataset.default;
+  }
+
+  /** Some options with their values, as the form calls them. @param {Partial<Options>} options */
+  wordsFor(options) {
+    return Object.entries(options)
+      .map(([name, value]) => this.#wordsFor(name, value))
+      .join(", ");
+  }
+
+  /** @param {string} name @param {unknown} value */
+  #wordsFor(name, value) {
+    const field = this.form.elements.namedItem(name);
+    if (field instanceof RadioNodeList) {
+      const [chosen] = [...field].filter((radio) => "value" in radio && radio.value === value);
+      return find("b", chosen?.parentElement ?? this.form).textContent ?? "";
+    }
+    const element = /** @type {Field} */ (field);
+    const label = element.labels?.[0]?.textContent?.trim() ?? name;
+    if (element instanceof HTMLSelectElement) {
+      const option = [...element.options].find((each) => each.value === value);
+      return `${label}: ${option?.text ?? value}`;
+    }
+    return element.type === "checkbox" ? label : `${label} ${value}`;
+  }
+
+  /** Offer these presets of the user's own. @param {Preset[]} presets */
+  showOwnPresets(presets) {
+    for (const pill of findAll(".own", this.form)) pill.remove();
+    const pills = presets.map(({ id, name, options }) => {
+      const radio = make("input", { type: "radio", name: "condition", value: id });
+      radio.dataset.options = JSON.stringify(options);
+      return make("label", { className: "pill own" }, radio, make("span", {}, name));
+    });
+    find("[data-own-presets]", this.form).before(...pills);
+    this.#showPreset();
   }
 
   /** Set some options; the others stay. Nobody is told. @param {Partial<Options>} values */
@@ -63,6 +143,7 @@ export class OptionsForm {
 
   /** @param {Partial<Options>} values */
   #put(values) {
+    if (values.preset !== undefined) this.#isAutomatic = values.preset === "auto";
     for (const [name, value] of Object.entries(values)) {
       const field = this.form.elements.namedItem(name);
       if (field instanceof HTMLInputElement && field.type === "checkbox")
@@ -74,15 +155,20 @@ export class OptionsForm {
 
   /** Set some options as if the user had. @param {Partial<Options>} values */
   choose(values) {
+    if (Object.keys(values).some((name) => name in this.#left)) this.#isAutomatic = false;
     this.#put(values);
     this.#settle();
   }
 
   /** @param {EventTarget | null} target */
   #input(target) {
-    const isPreset = target instanceof HTMLInputElement && target.name === "preset";
-    if (isPreset) this.#put(optionsOf(target));
-    else this.#show();
+    if (!(target instanceof HTMLInputElement || target instanceof HTMLSelectElement)) return;
+    if (target instanceof HTMLInputElement && target.name === "condition") {
+      this.#put(optionsOf(target));
+      return;
+    }
+    if (target.name in this.#left) this.#isAutomatic = false;
+    this.#show();
   }
 
   /** What is no possible value is refused where it was typed. @param {EventTarget | null} target */
@@ -102,20 +188,26 @@ export class OptionsForm {
     if (!(target instanceof HTMLInputElement) || target.type !== "range") return;
     if (target.dataset.default === undefined || target.name === "strength") return;
     target.value = target.dataset.default;
-    this.#show();
+    this.#input(target);
     this.#settle();
   }
 
   #show() {
     findAll("input[type=range]", this.form, HTMLInputElement).forEach(showSlider);
+    findAll("input[type=number]", this.form, HTMLInputElement).forEach(showWhetherPossible);
     this.#showPreset();
     findAll("details", this.form).forEach(showWhetherChanged);
+  }
+
+  async #openPresets() {
+    const { OwnPresets } = await import("./own_presets.js");
+    new OwnPresets(this).open();
   }
 
   #showPreset() {
     /** @type {Record<string, unknown>} */
     const values = this.read();
-    for (const radio of findAll("input[name=preset]", this.form, HTMLInputElement)) {
+    for (const radio of findAll("input[name=condition]", this.form, HTMLInputElement)) {
       radio.checked = Object.entries(optionsOf(radio)).every(
         ([name, value]) => values[name] === undefined || values[name] === value,
       );
@@ -124,7 +216,7 @@ export class OptionsForm {
 }
 
 /** Whether a field is an option's, or of its radio buttons the chosen one. @param {HTMLInputElement} field */
-const isOption = (field) => field.name !== "preset" && (field.type !== "radio" || field.checked);
+const isOption = (field) => field.name !== "condition" && (field.type !== "radio" || field.checked);
 
 /** What a field says; where that is no possible value, what it said at first. @param {HTMLInputElement} field */
 function valueOf(field) {
@@ -146,6 +238,13 @@ export function showSlider(slider) {
   slider.style.setProperty("--to", `${100 * Math.max(share, neutral)}%`);
   const output = find("output", slider.parentElement ?? document, HTMLOutputElement);
   output.value = low < 0 && value > 0 ? `+${value}` : slider.value.replace("-", "−");
+}
+
+/** What is no possible value is refused where it stands. @param {HTMLInputElement} field */
+function showWhetherPossible(field) {
+  const isPossible = field.validity.valid;
+  field.ariaInvalid = String(!isPossible);
+  find(`#${field.getAttribute("aria-describedby")}`, field.form ?? document).hidden = isPossible;
 }
 
 /** @param {HTMLElement} section */

@@ -1,7 +1,8 @@
-// On every page: the switches for colours and language.
+// On every page: the switches for colours and language; dropped files do not leave it.
 
 import { address } from "../shared/api.js";
-import { find, findAll } from "../shared/dom.js";
+import { find, findAll, toast } from "../shared/dom.js";
+import { say } from "../shared/words.js";
 
 /** Change the colours without loading the page anew; the server keeps the choice. */
 class ColourSwitch {
@@ -35,5 +36,22 @@ class LanguageSwitch {
   }
 }
 
+/** A photo dropped on a page that takes none would take the page's place. */
+function keepDropsOut() {
+  /** @param {DragEvent} event */
+  const isOurs = ({ dataTransfer }) =>
+    [...(dataTransfer?.types ?? [])].includes("Files") && !takesPhotos();
+  addEventListener("dragover", (event) => isOurs(event) && event.preventDefault());
+  addEventListener("drop", (event) => {
+    if (!isOurs(event)) return;
+    event.preventDefault();
+    toast(say("drop.elsewhere"));
+  });
+}
+
+/** Whether photos can be dropped here: files.js says so. */
+const takesPhotos = () => document.documentElement.classList.contains("takes-photos");
+
+keepDropsOut();
 new ColourSwitch();
 new LanguageSwitch();

@@ -10,11 +10,13 @@
 /** @typedef {{before: string, after: string | null, name: string, faces: Face[]}} ShownPhoto */
 
 import "../../vendor/img-comparison-slider/index.js";
-import { find, findAll, make } from "../shared/dom.js";
-import { shownBox } from "../shared/faces.js";
+import { find, findAll } from "../shared/dom.js";
 import { say } from "../shared/words.js";
+import { ChangeMap } from "./change_map.js";
+import { FaceOutlines } from "./face_outlines.js";
 import { LiveStrength } from "./live_strength.js";
-import { isOver, ViewerPointers } from "./viewer_pointers.js";
+import { ViewPreview } from "./view_preview.js";
+import { ViewerPointers } from "./viewer_pointers.js";
 
 const PREVIEW = 1600; // pixels of the long side that are shown first
 const LARGEST_FIT = 2.5; // CSS pixels per photo pixel, for small photos
@@ -23,6 +25,7 @@ const LARGEST_LOOK = 4; // the same, when a face is looked at
 const LOOK_AROUND = 2.2; // times the face's size that are shown then
 const STEP = 1.25;
 const KEY_PAN = 60;
+const KEY_DIVIDER = 2; // percent, for each press of a key and not for the time that it is held
 const MIDDLE = Object.freeze({ x: 0.5, y: 0.5 });
 
 /** @type {Record<string, [x: number, y: number]>} */
@@ -37,9 +40,8 @@ export class Viewer {
   #scale = null;
   /** The photo's point in the middle, in parts of it. @type {Point} */
   #centre = { ...MIDDLE };
-  /** @type {Face[]} */
-  #faces = [];
   #full = false; // whether the pictures have all their pixels
+  #beside = false; // whether both pictures are shown side by side
   #turn = 0; // counts what is shown, so that late pictures of another photo are dropped
 
   /** @param {HTMLElement} root */
@@ -49,18 +51,24 @@ export class Viewer {
     this.before = find(".before", root, HTMLImageElement);
     this.after = find(".after", root, HTMLImageElement);
     this.layer = find(".faces", root);
+    this.outlines = new FaceOutlines(root, this.layer);
+    this.tags = findAll(".tag", root);
     this.live = new LiveStrength(this, find(".live", root, HTMLCanvasElement));
+    this.changes = new ChangeMap(this);
+    this.ahead = new ViewPreview(this, find(".ahead", root, HTMLCanvasElement));
     this.#listen();
   }
 
   /** Show a photo; keepView keeps zoom and place. @param {ShownPhoto} photo */
   async show({ before, after, name, faces }, keepView = false) {
     const turn = ++this.#turn;
-    this.#faces = faces;
+    this.outlines.faces = faces;
+    const ahead = this.ahead.wanted;
     this.#full = false;
     if (!keepView) this.#reset(after !== null);
     this.before.alt = say("photo.before", { name });
     this.after.alt = after ? say("photo.after", { name }) : "";
+    this.#tag(null);
     this.root.classList.toggle("single", !after);
     this.#tellDivider();
     this.root.dataset.loading = "yes";
@@ -74,15 +82,67 @@ export class Viewer {
       this.root.dataset.loading = "no";
       this.#draw();
       if (!this.#full) await this.#showFull(before, after, turn);
+      if (this.ahead.wanted === ahead) this.ahead.end(); // and not what was asked for meanwhile
     } catch (error) {
       if (turn === this.#turn) this.root.dataset.loading = "failed";
       throw error;
     }
   }
 
+  /**
+   * Show two other pictures of the same photo in the same view.
+   * @param {{before: string, after: string, tags: string[] | null}} pictures tags: what each is;
+   * null: the photo before and after
+   */
+  async compare({ before, after, tags }) {
+    const turn = ++this.#turn;
+    this.live.end();
+    const photo = this.#photo;
+    await this.#load(before, after);
+    if (turn !== this.#turn) return;
+    this.#photo = photo; // in which faces are measured
+    this.#tag(tags);
+    this.root.classList.remove("single");
+    this.#draw();
+  }
+
+  /** @param {boolean} isBeside both pictures, each as large as fits; else a divider between them */
+  setSideBySide(isBeside) {
+    this.#beside = isBeside;
+    this.root.classList.toggle("side-by-side", isBeside);
+    if (isBeside) this.slider.value = 50;
+    this.#draw();
+  }
+
+  /** @param {string[] | null} tags */
+  #tag(tags) {
+    this.tags.forEach((tag, i) => (tag.textContent = tags?.[i] ?? tag.dataset.words ?? ""));
+  }
+
   /** Where the photo lies in the viewer, CSS pixels; null while there is none. */
   get place() {
     return this.#size && this.root.dataset.loading === "no" ? this.#place(this.#size) : null;
+  }
+
+  /** Of the photo as it was, in its pixels, once all of them are here. @returns {Size} */
+  get photoSize() {
+    return this.#photo ?? this.#size ?? { width: 1, height: 1 };
+  }
+
+  /** Where the result lies, which may be beside the photo. */
+  get resultPlace() {
+    const { place } = this;
+    return place && { ...place, x: place.x + this.#besides };
+  }
+
+  /** By how much the result lies to the right of the photo, CSS pixels. */
+  get #besides() {
+    return this.#beside ? this.slider.clientWidth / 2 : 0;
+  }
+
+  /** A point of the viewer, in that part of it where the photo lies. @param {Point} point @returns {Point} */
+  inPart({ x, y }) {
+    return { x: this.#beside && x > this.#besides ? x - this.#besides : x, y };
   }
 
   get isZoomed() {
@@ -101,11 +161,12 @@ export class Viewer {
       this.#centre = { ...MIDDLE };
     } else if (at) {
       const box = this.#box();
-      const along = (at.x - place.x) / place.width;
-      const down = (at.y - place.y) / place.height;
+      const { x, y } = this.inPart(at);
+      const along = (x - place.x) / place.width;
+      const down = (y - place.y) / place.height;
       this.#centre = {
-        x: along + (box.width / 2 - at.x) / (this.#scale * this.#size.width),
-        y: down + (box.height / 2 - at.y) / (this.#scale * this.#size.height),
+        x: along + (box.width / 2 - x) / (this.#scale * this.#size.width),
+        y: down + (box.height / 2 - y) / (this.#scale * this.#size.height),
       };
     }
     this.#draw();
@@ -123,7 +184,7 @@ export class Viewer {
   /** Zoom to a part of the photo. @param {Face["box"]} face in its pixels */
   lookAt(face) {
     if (!this.#size) return;
-    const scale = this.#size.width / (this.#photo ?? this.#size).width;
+    const scale = this.#size.width / this.photoSize.width;
     const [left, top, right, bottom] = face.map((side) => side * scale);
     const box = this.#box();
     const fill = Math.min(box.width / (right - left), box.height / (bottom - top)) / LOOK_AROUND;
@@ -155,6 +216,7 @@ export class Viewer {
     this.#centre = { ...MIDDLE };
     this.#size = null;
     this.live.end();
+    this.ahead.end();
     this.slider.value = compares ? 50 : 100;
     this.before.removeAttribute("src");
     this.after.removeAttribute("src");
@@ -179,7 +241,8 @@ export class Viewer {
   }
 
   #box() {
-    return { width: this.slider.clientWidth, height: this.slider.clientHeight };
+    const { clientWidth, clientHeight } = this.slider;
+    return { width: clientWidth / (this.#beside ? 2 : 1), height: clientHeight };
   }
 
   /** @param {Size} size */
@@ -205,7 +268,7 @@ export class Viewer {
     const box = this.#box();
     const zoomed = place.width > box.width + 1 || place.height > box.height + 1;
     this.root.dataset.zoomed = zoomed ? "yes" : "no";
-    this.slider.handle = zoomed;
+    this.slider.handle = zoomed || this.#beside;
     if (this.#scale !== null) {
       this.#centre = {
         x: (box.width / 2 - place.x) / place.width,
@@ -215,7 +278,8 @@ export class Viewer {
     for (const element of [this.before, this.after, this.layer]) {
       element.style.width = `${place.width}px`;
       element.style.height = `${place.height}px`;
-      element.style.transform = `translate(${place.x}px, ${place.y}px)`;
+      const aside = element === this.after ? this.#besides : 0;
+      element.style.transform = `translate(${place.x + aside}px, ${place.y}px)`;
     }
     const pixelated = place.scale * devicePixelRatio >= 4 && this.#full;
     this.root.classList.toggle("pixels", pixelated);
@@ -224,9 +288,11 @@ export class Viewer {
     style.setProperty("--edge-left", `${Math.max(0, place.x)}px`);
     style.setProperty("--edge-top", `${Math.max(0, place.y)}px`);
     style.setProperty("--edge-right", `${Math.max(0, box.width - place.x - place.width)}px`);
-    this.#drawFaces(this.#photo ?? this.#size);
+    this.outlines.draw(this.photoSize, this.#full);
     this.#drawZoomButtons();
     this.live.redraw();
+    this.root.dispatchEvent(new Event("draw"));
+    this.ahead.redraw();
   }
 
   #drawZoomButtons() {
@@ -238,45 +304,18 @@ export class Viewer {
     }
   }
 
-  /** @param {Size} size */
-  #drawFaces({ width, height }) {
-    const known = this.#full ? this.#faces : [];
-    this.layer.replaceChildren(
-      ...known.map((face) => {
-        const { number, restored, reason } = face;
-        const [left, top, right, bottom] = shownBox(face);
-        const words = restored ? say("face.restored") : say("face.left", { reason: reason ?? "" });
-        const outline = make(
-          "span",
-          { className: `face${restored ? "" : " left"}` },
-          make("b", { className: "face-number" }, String(number)),
-          make("span", { className: "face-words" }, words),
-        );
-        outline.style.left = `${(100 * left) / width}%`;
-        outline.style.top = `${(100 * top) / height}%`;
-        outline.style.width = `${(100 * (right - left)) / width}%`;
-        outline.style.height = `${(100 * (bottom - top)) / height}%`;
-        return outline;
-      }),
-    );
-    find("[data-faces]", this.root).hidden = this.#faces.length === 0;
-  }
-
   #listen() {
     new ResizeObserver(() => this.#draw()).observe(this.slider);
     for (const button of findAll("[data-zoom]", this.root)) {
       const { zoom } = button.dataset;
       button.addEventListener("click", () => this.zoom(zoom === "fit" ? zoom : Number(zoom)));
     }
-    const faces = find("[data-faces]", this.root);
-    faces.addEventListener("click", () => {
-      const shown = this.root.classList.toggle("show-faces");
-      faces.setAttribute("aria-pressed", String(shown));
-    });
     this.#listenToHold(find("[data-hold]", this.root));
-    this.slider.addEventListener("slide", () => this.#tellDivider());
+    this.slider.addEventListener("slide", () => {
+      if (this.#beside) this.slider.value = 50;
+      this.#tellDivider();
+    });
     this.slider.addEventListener("keydown", (event) => this.#key(event), true);
-    this.root.addEventListener("pointermove", (event) => this.#hover(event));
     new ViewerPointers(this);
   }
 
@@ -312,7 +351,15 @@ export class Viewer {
       this.pan(x * KEY_PAN, y * KEY_PAN);
       event.preventDefault();
       event.stopImmediatePropagation();
-    } else if (key === "Home" || key === "End") {
+    } else if (this.#beside && PAN_KEYS[key]) {
+      event.stopImmediatePropagation(); // there is no divider to be moved
+    } else if (key === "ArrowLeft" || key === "ArrowRight") {
+      const step = key === "ArrowLeft" ? -KEY_DIVIDER : KEY_DIVIDER;
+      this.slider.value = limit(Math.round(this.slider.value) + step, 0, 100);
+      this.#tellDivider();
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    } else if (!this.#beside && (key === "Home" || key === "End")) {
       this.slider.value = key === "Home" ? 0 : 100;
       this.#tellDivider();
       event.preventDefault();
@@ -320,13 +367,6 @@ export class Viewer {
     else if (key === "1" || key === "2") this.zoom(Number(key));
     else if (key === "+" || key === "=") this.zoomBy(STEP);
     else if (key === "-") this.zoomBy(1 / STEP);
-  }
-
-  /** @param {PointerEvent} event */
-  #hover(event) {
-    for (const outline of this.layer.children) {
-      outline.classList.toggle("over", isOver(event, outline));
-    }
   }
 }
 

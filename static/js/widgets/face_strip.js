@@ -1,20 +1,20 @@
 // The faces of a photo, before and after, and what the user chooses for each of them.
 
 /** @import { Face, Item, Options } from "../shared/types.d.ts" */
-/** @import { OptionsForm } from "../widgets/options_form.js" */
-/** @import { Shares } from "../widgets/live_strength.js" */
-/** @import { Viewer } from "../widgets/viewer.js" */
+/** @import { OptionsForm } from "./options_form.js" */
+/** @import { Shares } from "./live_strength.js" */
+/** @import { Choice } from "./face_choices.js" */
+/** @import { Viewer } from "./viewer.js" */
 
 import { find, findAll } from "../shared/dom.js";
-import { shownBox } from "../shared/faces.js";
+import { boxTurnedBack, shownBox } from "../shared/faces.js";
 import { isTouched, say } from "../shared/words.js";
-import { showSlider } from "../widgets/options_form.js";
+import { BoxDrawing } from "./box_drawing.js";
+import { showSlider } from "./options_form.js";
+import { faceWords } from "./face_words.js";
+import { choiceOf, choicesAsOptions, drawnBoxes, NONE, withoutFace } from "./face_choices.js";
 
 const AROUND = 1.5; // times the face's size that a thumbnail shows
-const NONE = { faces: "", not_faces: "", face_strength: "", face_mode: "", face_boxes: "" };
-
-/** @typedef {{isOn: boolean, strength: number | null}} Choice strength: null as for the photo */
-
 export class FaceStrip {
   /** @type {Face[]} */
   #faces = [];
@@ -23,6 +23,12 @@ export class FaceStrip {
 
   /** @type {Options | null} */
   #options = null;
+  /** By how many degrees the photo is turned clockwise to be shown. */
+  #turn = 0;
+  /** @type {Viewer | null} */
+  #viewer = null;
+  /** @type {BoxDrawing | null} */
+  #drawing = null;
 
   /**
    * @param {HTMLElement} element
@@ -37,10 +43,12 @@ export class FaceStrip {
     this.card = find("template", element, HTMLTemplateElement);
     this.again = find("#faces-reset", element);
     this.again.addEventListener("click", () => form.choose(NONE));
+    find("#face-add", element).addEventListener("click", () => this.#add());
   }
 
   /** Another photo comes: forget what was chosen. */
   reset() {
+    this.#drawing?.cancel();
     this.element.hidden = true;
     this.form.set(NONE);
   }
@@ -54,7 +62,10 @@ export class FaceStrip {
     this.#faces = item.report?.faces ?? [];
     const options = item.report?.options ?? null;
     this.#options = options;
-    this.element.hidden = this.#faces.length === 0;
+    this.#turn = options?.upright ? (item.report?.turn ?? 0) : 0;
+    this.#viewer = viewer;
+    this.#drawing?.cancel();
+    this.element.hidden = !options || Boolean(options.aligned);
     if (!options) return;
     this.#choices = new Map(this.#faces.map((face) => [face.number, choiceOf(face, options)]));
     this.again.hidden = !Object.keys(NONE).some((name) => options[name]);
@@ -87,7 +98,7 @@ export class FaceStrip {
   #card(face, options, viewer) {
     const card = /** @type {HTMLElement} */ (this.card.content.cloneNode(true));
     const n = face.number;
-    const choice = this.#choices.get(n) ?? { isOn: true, strength: null };
+    const choice = this.#choices.get(n) ?? { isOn: true, strength: null, mode: "" };
     const look = find(".face-look", card, HTMLButtonElement);
     look.setAttribute("aria-label", say("face.look", { n }));
     look.addEventListener("click", () => viewer.lookAt(shownBox(face)));
@@ -106,55 +117,63 @@ export class FaceStrip {
     find(".face-strength", card).hidden = !choice.isOn;
     strength.addEventListener("input", () => {
       showSlider(strength);
-      this.#choices.set(n, { isOn: true, strength: strength.valueAsNumber });
+      this.#choices.set(n, { ...choice, strength: strength.valueAsNumber });
       this.onInput();
     });
     strength.addEventListener("change", () =>
-      this.#choose(n, { isOn: true, strength: strength.valueAsNumber }),
+      this.#choose(n, { ...choice, strength: strength.valueAsNumber }),
     );
-    const why = find("small", card);
-    why.textContent = face.reason;
-    why.hidden = !face.reason || !choice.isOn;
+    const mode = find("select", card, HTMLSelectElement);
+    mode.setAttribute("aria-label", say("face.mode", { n }));
+    mode.value = choice.mode;
+    mode.hidden = !choice.isOn;
+    mode.addEventListener("change", () => this.#choose(n, { ...choice, mode: mode.value }));
+    const remove = find(".face-remove", card, HTMLButtonElement);
+    remove.hidden = !face.added;
+    remove.setAttribute("aria-label", say("face.remove", { n }));
+    remove.addEventListener("click", () => this.#remove(face));
+    const facts = [face.restored ? faceWords(face) : face.reason];
+    if (face.found_by === "box") facts.push(say("face.guess"));
+    const words = find("small", card);
+    words.textContent = facts.filter(Boolean).join(" ");
+    words.hidden = !words.textContent || !choice.isOn;
     return card;
   }
 
   /** @param {number} n @param {Choice} choice */
   #choose(n, choice) {
     this.#choices.set(n, choice);
-    const all = [...this.#choices];
-    const off = all.filter(([, { isOn }]) => !isOn);
-    const own = all.filter(([, { isOn, strength }]) => isOn && strength !== null);
-    const named = new Set([...off, ...own].map(([number]) => number));
-    const boxes = this.#faces.filter(({ number }) => named.has(number));
+    this.form.choose(choicesAsOptions(this.#faces, this.#choices));
+  }
+
+  /** Let the user draw a box around a face that was missed. */
+  async #add() {
+    const viewer = this.#viewer;
+    if (!viewer || !this.#options) return;
+    this.#drawing ??= new BoxDrawing(viewer);
+    const shown = await this.#drawing.ask();
+    find("#face-add", this.element).focus();
+    if (!shown) return;
+    const box = boxTurnedBack(shown, this.#turn, viewer.photoSize).map(Math.round);
+    const [left, top, right, bottom] = box;
+    const boxes = drawnBoxes(this.#options);
     this.form.choose({
-      faces: "",
-      not_faces: off.map(([number]) => number).join(","),
-      face_strength: own.map(([number, { strength }]) => `${number}=${strength}`).join(","),
-      face_boxes: boxes.map(({ number, box }) => `${number}=${box.join(",")}`).join(";"),
+      ...choicesAsOptions(this.#faces, this.#choices),
+      add_face: [...boxes, [left, top, right - left, bottom - top].join(",")].join(";"),
+    });
+  }
+
+  /** Take a face out again that was added. @param {Face} face */
+  #remove(face) {
+    const drawn = face.added?.join(",");
+    const boxes = drawnBoxes(this.#options ?? {});
+    const left = withoutFace(face, this.#faces, this.#choices);
+    this.form.choose({
+      ...choicesAsOptions(left.faces, left.choices),
+      add_face: boxes.filter((box) => box !== drawn).join(";"),
     });
   }
 }
-
-/** What was chosen for a face. @param {Face} face @param {Options} options @returns {Choice} */
-function choiceOf({ number, strength, restored, reason }, options) {
-  const own = new Map(
-    String(options.face_strength ?? "")
-      .split(",")
-      .map((part) => /** @type {[string, string]} */ (part.split("="))),
-  ).get(String(number));
-  const isOff = numbersOf(options.not_faces).includes(number) || own === "0";
-  const isLeftOut = options.faces !== "" && !numbersOf(options.faces).includes(number);
-  return {
-    isOn: restored || (reason !== null && !isOff && !isLeftOut),
-    strength: own === undefined || own === "0" ? null : (strength ?? Number(own)),
-  };
-}
-
-/** @param {unknown} text */
-const numbersOf = (text) =>
-  String(text ?? "")
-    .split(",")
-    .map(Number);
 
 /**
  * Draw a face and a little around it.

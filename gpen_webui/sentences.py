@@ -16,9 +16,9 @@ from typing import Any
 
 from babel.messages.mofile import read_mo
 
-TRANSLATIONS = Path(__file__).resolve().parent / "translations"
+TRANSLATIONS = Path(__file__).resolve().parent / "web" / "translations"
 # Where an answer of the API holds sentences.
-FIELDS = frozenset(("message", "reason", "problem", "remark", "warnings", "notes"))
+FIELDS = frozenset(("message", "reason", "problem", "remark", "warnings", "notes", "licence"))
 BLANK = re.compile(r"\{(\w+)\}")
 BETWEEN = re.compile(r"(?<=[.!?]) +")  # two sentences
 LONGEST = 2000  # characters; what is longer is no sentence of ours

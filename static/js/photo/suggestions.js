@@ -1,0 +1,99 @@
+// Settings that this photo asks for, each with its reason: one click takes one of them or all.
+
+/** @import { Condition, Item, Job, Options, Suggestion } from "../shared/types.d.ts" */
+/** @import { OptionsForm } from "../widgets/options_form.js" */
+
+import { attempt, get, jobPath } from "../shared/api.js";
+import { find, make } from "../shared/dom.js";
+import { say } from "../shared/words.js";
+
+export class Suggestions {
+  /** Of which photo, and which part of it, something is known. */
+  #key = "";
+  /** Those that are offered now. @type {Suggestion[]} */
+  #open = [];
+  /** What is known, or null where that cannot be had. @type {Promise<Condition | null>} */
+  #known = Promise.resolve(null);
+
+  /** @param {HTMLElement} element @param {OptionsForm} form */
+  constructor(element, form) {
+    this.element = element;
+    this.form = form;
+    this.title = find("h3", element);
+    this.list = find("ul", element);
+    this.all = find("#suggestions-all", element);
+    this.all.addEventListener("click", () => this.#take(this.#open.filter(isAutomatic)));
+  }
+
+  /** What the photo shows of itself. */
+  get known() {
+    return this.#known;
+  }
+
+  /** Another photo comes. */
+  forget() {
+    this.#key = "";
+    this.#known = Promise.resolve(null);
+    this.element.hidden = true;
+  }
+
+  /**
+   * A version of the photo is shown.
+   * @param {Job} job
+   * @param {Item} item
+   */
+  async show(job, item) {
+    const { rotate = "0", crop = "" } = job.options;
+    const key = `${item.sha256} ${rotate} ${crop}`;
+    if (key !== this.#key) {
+      this.forget();
+      this.#key = key;
+      this.#known = attempt(
+        () => get(`${jobPath(job.id)}/items/0/condition`),
+        () => null, // no suggestion then
+      );
+    }
+    const known = await this.#known;
+    if (key === this.#key) this.#draw(item, known?.suggestions ?? []);
+  }
+
+  /** @param {Item} item @param {Suggestion[]} suggestions */
+  #draw({ report }, suggestions) {
+    const chosen = report?.suggestions ?? [];
+    this.#open = suggestions.filter(
+      ({ options, is_automatic }) => this.#isLeft(options) && !(chosen.length && is_automatic),
+    );
+    const open = this.#open;
+    this.element.hidden = !chosen.length && !open.length;
+    this.title.textContent = say(chosen.length ? "suggestions.chosen" : "suggestions.title");
+    this.list.replaceChildren(
+      ...chosen.map(({ reason, options }) =>
+        make("li", {}, reason, " ", make("b", {}, this.form.wordsFor(options))),
+      ),
+      ...open.map((suggestion) => this.#row(suggestion)),
+    );
+    this.all.hidden = chosen.length > 0 || open.filter(isAutomatic).length < 2;
+  }
+
+  /** Whether nobody has chosen these options otherwise yet. @param {Partial<Options>} options */
+  #isLeft(options) {
+    const now = this.form.read();
+    return Object.keys(options).every((name) => now[name] === this.form.defaultOf(name));
+  }
+
+  /** @param {Suggestion} suggestion */
+  #row(suggestion) {
+    const words = this.form.wordsFor(suggestion.options);
+    const button = make("button", { type: "button", className: "link" }, words);
+    button.addEventListener("click", () => this.#take([suggestion]));
+    return make("li", {}, suggestion.reason, " ", button);
+  }
+
+  /** @param {Suggestion[]} suggestions */
+  #take(suggestions) {
+    this.form.choose(Object.assign({}, ...suggestions.map(({ options }) => options)));
+  }
+}
+
+/** @param {Suggestion} suggestion */
+const isAutomatic = ({ is_automatic }) => is_automatic;

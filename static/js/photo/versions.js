@@ -1,0 +1,154 @@
+// The versions of a photo: its results with other settings and models, any two of them compared.
+//
+// Results that are still on the server are named by their jobs. Of those that were only tried while
+// settings changed, and are gone from the server, this page keeps the pictures.
+
+/** @import { Item, Options, Version } from "../shared/types.d.ts" */
+/** @import { Viewer } from "../widgets/viewer.js" */
+
+import { attempt, get, jobPath, picture } from "../shared/api.js";
+import { find, make, toastError } from "../shared/dom.js";
+import { isNewPicture } from "../shared/results.js";
+import { say, settings } from "../shared/words.js";
+
+const ORIGINAL = "original";
+const MOST_KEPT = 20; // pictures of results that are gone from the server
+
+/** @typedef {Version & {url?: string}} Known url: of the picture that the page keeps */
+
+export class Versions {
+  /** Oldest first. @type {Known[]} */
+  #known = [];
+  /** The job that the page is about. */
+  #current = "";
+  /** @type {Viewer | null} */
+  #viewer = null;
+  /**
+   * @param {HTMLElement} element
+   * @param {(options: Options) => void} onUse takes the settings of a version
+   */
+  constructor(element, onUse) {
+    this.element = element;
+    this.left = find("#version-left", element, HTMLSelectElement);
+    this.right = find("#version-right", element, HTMLSelectElement);
+    this.beside = find("#side-by-side", element, HTMLInputElement);
+    this.use = find("#version-use", element, HTMLButtonElement);
+    for (const select of [this.left, this.right]) {
+      select.addEventListener("change", () => this.#compare());
+    }
+    this.beside.addEventListener("change", () => this.#viewer?.setSideBySide(this.beside.checked));
+    this.use.addEventListener("click", () => {
+      const version = this.#version(this.right.value);
+      if (version) onUse(version.options);
+    });
+  }
+
+  /** Another photo comes. */
+  reset() {
+    for (const { url } of this.#known) if (url) URL.revokeObjectURL(url);
+    this.#known = [];
+    this.element.hidden = true;
+    this.beside.checked = false;
+    this.#viewer?.setSideBySide(false);
+  }
+
+  /** The job that is shown, against the photo as it was. @param {string} job @param {Item} item @param {Viewer} viewer */
+  async show(job, item, viewer) {
+    this.#current = job;
+    this.#viewer = viewer;
+    await attempt(
+      async () => {
+        /** @type {{versions: Version[]}} */
+        const { versions } = await get(`${jobPath(job)}/versions`);
+        if (this.#current === job) this.#take(versions, isNewPicture(item));
+      },
+      () => this.#take([], false), // the photo itself is there all the same
+    );
+  }
+
+  /**
+   * A result is about to be removed from the server: keep its picture.
+   * @param {string} job
+   */
+  async keep(job) {
+    const version = this.#version(job);
+    if (!version || version.url) return;
+    const answer = await fetch(picture(job, 0, "after")).catch(() => null);
+    if (answer?.ok) version.url = URL.createObjectURL(await answer.blob());
+    const kept = this.#known.filter(({ url }) => url);
+    for (const { url } of kept.slice(0, -MOST_KEPT)) {
+      if (url) URL.revokeObjectURL(url);
+      this.#known = this.#known.filter((each) => each.url !== url);
+    }
+  }
+
+  /** Compare two versions. @param {string} left a job @param {string} right another */
+  async compare(left, right, isBeside = true) {
+    if (!this.#version(left) || !this.#version(right)) return;
+    this.left.value = left;
+    this.right.value = right;
+    this.beside.checked = isBeside;
+    this.#viewer?.setSideBySide(isBeside);
+    await this.#compare();
+  }
+
+  /** Whether what is shown is the current result against the photo as it was. */
+  get isUsual() {
+    return (
+      this.element.hidden || (this.left.value === ORIGINAL && this.right.value === this.#current)
+    );
+  }
+
+  /** @param {Version[]} versions newest first @param {boolean} isNew whether there is a result */
+  #take(versions, isNew) {
+    const kept = this.#known.filter(({ url }) => url);
+    const there = versions.filter(({ job }) => !kept.some((each) => each.job === job));
+    const turn = versions.find(({ job }) => job === this.#current)?.turn ?? 0;
+    this.#known = [...kept, ...there]
+      .filter((each) => each.turn === turn) // else they do not lie over each other
+      .sort((a, b) => a.created - b.created);
+    this.element.hidden = !isNew;
+    const models = new Set(this.#known.map(({ model }) => model));
+    const named = this.#known.map((version, i) => {
+      const words = [settings(version.options), ...(models.size > 1 ? [version.model] : [])];
+      const text = say("version.name", { n: i + 1, settings: words.join(" · ") });
+      return /** @type {[string, string]} */ ([version.job, text]);
+    });
+    const choices = [
+      /** @type {[string, string]} */ ([ORIGINAL, say("version.original")]),
+      ...named,
+    ];
+    this.left.replaceChildren(...choices.map(option));
+    this.right.replaceChildren(...choices.map(option));
+    this.left.value = ORIGINAL;
+    this.right.value = this.#current;
+    this.use.hidden = true;
+  }
+
+  async #compare() {
+    const [left, right] = [this.left.value, this.right.value];
+    const isCurrent = right === this.#current || right === ORIGINAL;
+    this.use.hidden =
+      isCurrent || this.#version(right)?.model !== this.#version(this.#current)?.model;
+    const tags = this.isUsual ? null : [this.left, this.right].map(chosenText);
+    const compared = { before: this.#url(left), after: this.#url(right), tags };
+    await attempt(async () => this.#viewer?.compare(compared), toastError);
+  }
+
+  /** @param {string} job */
+  #version(job) {
+    return this.#known.find((version) => version.job === job);
+  }
+
+  /** @param {string} job or the original */
+  #url(job) {
+    if (job === ORIGINAL) return picture(this.#current, 0, "before");
+    return this.#version(job)?.url ?? picture(job, 0, "after");
+  }
+}
+
+/** @param {[value: string, text: string]} choice */
+const option = ([value, text]) => make("option", { value }, text);
+
+/** @param {HTMLSelectElement} select */
+const chosenText = (select) => select.selectedOptions[0]?.textContent ?? "";

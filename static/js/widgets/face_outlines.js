@@ -1,0 +1,58 @@
+// The frames and numbers of a photo's faces, over the photo.
+
+/** @import { Face } from "../shared/types.d.ts" */
+/** @import { Size } from "./viewer.js" */
+
+import { find, make } from "../shared/dom.js";
+import { shownBox } from "../shared/faces.js";
+import { say } from "../shared/words.js";
+import { isOver } from "./viewer_pointers.js";
+
+export class FaceOutlines {
+  /** @type {Face[]} */
+  faces = [];
+
+  /** @param {HTMLElement} root the viewer's element @param {HTMLElement} layer over the photo */
+  constructor(root, layer) {
+    this.root = root;
+    this.layer = layer;
+    this.button = find("[data-faces]", root);
+    this.button.addEventListener("click", () => {
+      const shown = root.classList.toggle("show-faces");
+      this.button.setAttribute("aria-pressed", String(shown));
+    });
+    root.addEventListener("pointermove", (event) => this.#hover(event));
+  }
+
+  /** @param {Size} size the photo's @param {boolean} isFull whether that is known exactly */
+  draw(size, isFull) {
+    const known = isFull ? this.faces : [];
+    this.layer.replaceChildren(...known.map((face) => outlineOf(face, size)));
+    this.button.hidden = this.faces.length === 0;
+  }
+
+  /** @param {PointerEvent} event */
+  #hover(event) {
+    for (const outline of this.layer.children) {
+      outline.classList.toggle("over", isOver(event, outline));
+    }
+  }
+}
+
+/** @param {Face} face @param {Size} size */
+function outlineOf(face, { width, height }) {
+  const { number, restored, reason } = face;
+  const [left, top, right, bottom] = shownBox(face);
+  const words = restored ? say("face.restored") : say("face.left", { reason: reason ?? "" });
+  const outline = make(
+    "span",
+    { className: `face${restored ? "" : " left"}` },
+    make("b", { className: "face-number" }, String(number)),
+    make("span", { className: "face-words" }, words),
+  );
+  outline.style.left = `${(100 * left) / width}%`;
+  outline.style.top = `${(100 * top) / height}%`;
+  outline.style.width = `${(100 * (right - left)) / width}%`;
+  outline.style.height = `${(100 * (bottom - top)) / height}%`;
+  return outline;
+}

@@ -1,0 +1,140 @@
+// What a grid shows of one photo. Tiles are used again for other photos as the grid is scrolled.
+//
+// A picture is asked for when its tile has stayed for a moment: who scrolls past a thousand photos
+// asks for the last few.
+
+import { picture } from "../shared/api.js";
+import { icon, make } from "../shared/dom.js";
+import { say } from "../shared/words.js";
+import { ItemState, RESTORED_ITEMS } from "../states.js";
+
+const MOMENT_MS = 120;
+
+/** A photo of a grid. name: with its folders. version: counts results that replaced others. */
+export class GridPhoto {
+  /** @param {{n: number, name: string, state: string, stage: string | null}} item */
+  constructor({ n, name, state, stage }) {
+    const parts = name.split("/");
+    this.n = n;
+    this.name = name;
+    this.base = parts.pop() || name;
+    this.folder = parts.join(" / ");
+    this.state = state;
+    this.stage = stage;
+    this.version = 0;
+  }
+
+  /** Whether the state is another one. @param {{state: string, stage: string | null}} item */
+  set({ state, stage }) {
+    const isNew = state !== this.state;
+    if (isNew && RESTORED_ITEMS.includes(state)) this.version += 1;
+    this.state = state;
+    this.stage = stage;
+    return isNew;
+  }
+
+  /** Whether its picture was changed, so that there is something to compare. */
+  get isCompared() {
+    return this.state === ItemState.DONE;
+  }
+}
+
+/** Photos under their folders, in the order of the first of each. @param {Iterable<GridPhoto>} photos */
+export function inFolders(photos) {
+  /** @type {Map<string, GridPhoto[]>} */
+  const folders = new Map();
+  for (const photo of photos) {
+    const others = folders.get(photo.folder);
+    if (others) others.push(photo);
+    else folders.set(photo.folder, [photo]);
+  }
+  return [...folders].map(([title, photos]) => ({ title, photos }));
+}
+
+export class PhotoTile {
+  /** @type {GridPhoto | null} */
+  photo = null;
+  /** Is told which photo is shown. @type {(photo: GridPhoto) => void} */
+  onShow = () => {};
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /**
+   * @param {string} job
+   * @param {HTMLElement} element a link opens the photo
+   */
+  constructor(job, element) {
+    this.job = job;
+    this.element = element;
+    this.image = make("img", { className: "now", alt: "", decoding: "async", draggable: false });
+    this.before = make("img", { className: "was", alt: "", decoding: "async", draggable: false });
+    this.image.addEventListener("error", () => element.classList.add("no-picture"));
+    this.label = make("span", { className: "name" });
+    this.badge = make("span", { className: "badge" });
+    element.classList.add("cell");
+    element.append(icon("broken"), this.image, this.before, this.label, this.badge);
+  }
+
+  /** @param {GridPhoto} photo */
+  show(photo) {
+    this.clear();
+    this.photo = photo;
+    this.label.textContent = photo.base;
+    this.element.title = photo.name;
+    this.element.dataset.n = String(photo.n);
+    if (this.element instanceof HTMLAnchorElement) this.element.href = `#${photo.n}`;
+    this.onShow(photo);
+    this.update();
+    this.#timer = setTimeout(() => this.#load(), MOMENT_MS);
+  }
+
+  /** The photo has another state. */
+  update() {
+    const { photo, element } = this;
+    if (!photo) return;
+    const isAtStage = photo.state === ItemState.RUNNING && photo.stage;
+    this.badge.textContent = isAtStage ? say(`step.${photo.stage}`) : say(`item.${photo.state}`);
+    if (element.dataset.state === photo.state) return;
+    element.dataset.state = photo.state;
+    if (this.image.hasAttribute("src")) this.#load();
+  }
+
+  /** Show no photo; what has not arrived is given up. */
+  clear() {
+    clearTimeout(this.#timer);
+    this.photo = null;
+    this.image.removeAttribute("src");
+    this.endComparing();
+    delete this.element.dataset.state;
+    this.element.classList.remove("no-picture");
+  }
+
+  /**
+   * Show the photo as it was, up to a place.
+   * @param {number} at in parts of the tile's width
+   */
+  compare(at) {
+    const { photo } = this;
+    if (!photo?.isCompared) return;
+    const url = picture(this.job, photo.n, "thumbnail");
+    if (this.before.getAttribute("src") !== url) this.before.src = url;
+    this.element.style.setProperty("--at", `${Math.round(100 * at)}%`);
+    this.element.classList.add("comparing");
+  }
+
+  endComparing() {
+    this.element.classList.remove("comparing");
+    this.before.removeAttribute("src");
+  }
+
+  #load() {
+    const { photo } = this;
+    if (!photo) return;
+    const isRestored = RESTORED_ITEMS.includes(photo.state);
+    const version = photo.version ? `&v=${photo.version}` : "";
+    const url = picture(this.job, photo.n, "thumbnail", isRestored ? `?of=after${version}` : "");
+    if (this.image.getAttribute("src") === url) return;
+    this.element.classList.remove("no-picture");
+    this.image.src = url;
+  }
+}

@@ -1,0 +1,178 @@
+"""Single photos of an album in a real browser: compared in the grid, taken out, restored again."""
+
+import io
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser import PHONE, OpenPage, portrait, serious_findings
+from tests.server import Server
+
+pytest_plugins = ["tests.browser_fixtures"]
+
+TREE = ("Scans/Garden/2.jpg", "Scans/Garden/10.jpg", "Scans/Wedding/1.jpg", "Scans/Wedding/2.jpg")
+NO_CLIPBOARD = "delete Navigator.prototype.clipboard"  # as without HTTPS
+
+
+@pytest.fixture(scope="module")
+def done(web: Server) -> dict:
+    """An album with folders that is done."""
+    photos = [(name, portrait(n, 256)) for n, name in enumerate(TREE)]
+    return web.wait_for(web.new_album(photos, strength=60))
+
+
+def cell(page: Page, name: str) -> Locator:
+    return page.locator(f"#grid .cell[title='{name}']")
+
+
+def focused(page: Page) -> str:
+    return page.evaluate("document.activeElement.title")
+
+
+def is_compared(page: Page) -> list[str]:
+    return [each.get_attribute("title") for each in page.locator(".cell.comparing").all()]
+
+
+def test_an_album_is_looked_through_in_its_folders_with_mouse_and_keys(
+    web: Server, open_page: OpenPage, done: dict
+):
+    page = open_page("about:blank")
+    page.add_init_script(NO_CLIPBOARD)
+    page.goto(f"{web.url}/jobs/{done['id']}")
+    expect(page.locator("#grid .cell .name")).to_have_text(["2.jpg", "10.jpg", "1.jpg", "2.jpg"])
+    expect(page.locator("#grid h2")).to_have_text(["Scans / Garden", "Scans / Wedding"])
+
+    page.click("#copy")
+    expect(page.locator("#toasts")).to_contain_text("it is selected")
+    assert page.evaluate("getSelection().toString()") == done["folder"]
+    expect(page.locator("#toasts")).not_to_contain_text("Copied")
+
+    place = cell(page, TREE[1]).bounding_box()
+    page.mouse.move(place["x"] + place["width"] / 4, place["y"] + 20)
+    expect(page.locator(".cell.comparing")).to_have_attribute("title", TREE[1])
+    page.mouse.move(place["x"] + place["width"] / 2, place["y"] + 30)
+    assert cell(page, TREE[1]).evaluate("e => e.style.getPropertyValue('--at')") == "50%"
+    assert re.search("/1/thumbnail$", cell(page, TREE[1]).locator(".was").get_attribute("src"))
+    page.mouse.move(5, 5)
+    expect(page.locator(".cell.comparing")).to_have_count(0)
+
+    page.keyboard.press("Tab")
+    cell(page, TREE[0]).focus()
+    for key, name in (
+        ("ArrowRight", TREE[1]),
+        ("ArrowDown", TREE[3]),
+        ("ArrowUp", TREE[1]),
+        ("End", TREE[3]),
+        ("ArrowRight", TREE[3]),
+        ("Home", TREE[0]),
+    ):
+        page.keyboard.press(key)
+        assert focused(page) == name, key
+        assert is_compared(page) == [name]
+    assert page.locator("#grid .cell[tabindex='0']").count() == 1
+    page.keyboard.press("Enter")
+    expect(page.locator("#photo-name")).to_have_text(TREE[0])
+    page.keyboard.press("PageDown")
+    expect(page.locator("#photo-name")).to_have_text(TREE[1])
+    page.keyboard.press("Escape")
+    expect(page.locator("#lightbox")).to_be_hidden()
+    assert focused(page) == TREE[1]
+
+
+def test_who_holds_a_photo_on_a_phone_sees_it_as_it_was_and_does_not_open_it(
+    web: Server, open_page: OpenPage, done: dict
+):
+    page = open_page(f"{web.url}/jobs/{done['id']}", viewport=PHONE, has_touch=True, is_mobile=True)
+    cell(page, TREE[0]).scroll_into_view_if_needed()
+    place = cell(page, TREE[0]).bounding_box()
+    at = [{"x": place["x"] + 40, "y": place["y"] + 40}]
+    touch = page.context.new_cdp_session(page)
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": at})
+    expect(page.locator(".cell.comparing")).to_have_attribute("title", TREE[0])
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect(page.locator(".cell.comparing")).to_have_count(0)
+    expect(page.locator("#lightbox")).to_be_hidden()
+    page.touchscreen.tap(place["x"] + 40, place["y"] + 40)
+    expect(page.locator("#lightbox")).to_be_visible()
+
+
+def test_one_photo_of_an_album_is_restored_again_with_its_own_faces_and_settings(
+    web: Server, open_page: OpenPage, done: dict
+):
+    folder = Path(done["folder"])
+    before = {name: (folder / name).read_bytes() for name in TREE}
+    page = open_page(f"{web.url}/jobs/{done['id']}#2")
+    settings = page.locator("#photo-settings")
+    redo = page.get_by_role("button", name="Restore this photo again")
+    page.get_by_role("button", name="Settings").click()
+    expect(settings.locator("[name=strength]")).to_have_value("60")
+    expect(redo).to_be_disabled()
+    settings.locator(".face-card .toggle").click()
+    settings.get_by_label("Sharpen").evaluate("e => e.closest('details').open = true")
+    settings.get_by_label("Sharpen").fill("40")
+    assert serious_findings(page) == []
+    redo.click()
+    expect(page.locator("#photo-facts")).to_contain_text("No face")
+    expect(page.locator("#job")).to_have_attribute("data-state", "done")
+    expect(settings.locator(".face-card input[type=checkbox]")).not_to_be_checked()
+    expect(redo).to_be_disabled()
+
+    assert [name for name in TREE if (folder / name).read_bytes() != before[name]] == [TREE[2]]
+    item = web.get(f"/api/jobs/{done['id']}/items/2").json()
+    options = item["report"]["options"]
+    assert (options["strength"], options["sharpen"], options["not_faces"]) == (60, 40, "1")
+    assert web.job(done["id"])["items"][0]["attempt"] == 1
+    zipped = zipfile.ZipFile(io.BytesIO(web.get(f"/api/jobs/{done['id']}/download").content))
+    assert zipped.read(TREE[2]) == (folder / TREE[2]).read_bytes()
+    assert "40" in zipped.read("report.html").decode().split("Wedding")[1]
+
+    report = open_page((folder / "report.html").as_uri(), locale="zh-CN")
+    expect(report.locator("h1")).to_have_text("Album")
+    expect(report.get_by_text("已修复 3 / 4")).to_be_visible()
+    report.get_by_label("English").check()
+    expect(report.locator("article")).to_have_count(4)
+    assert report.locator("img").evaluate_all("all => all.every((each) => each.naturalWidth > 0)")
+    report.get_by_role("link", name="10.jpg").click()
+    assert report.url == (folder / TREE[1]).as_uri()
+
+
+def test_a_photo_is_taken_out_before_the_start_and_may_come_back(
+    web: Server, open_page: OpenPage, tmp_path: Path
+):
+    files = [tmp_path / f"p{n}.jpg" for n in range(3)]
+    for n, file in enumerate(files):
+        file.write_bytes(portrait(n, 192))
+    page = open_page(f"{web.url}/batch")
+    page.set_input_files("#pick", files)
+    expect(page.locator("#start")).to_have_text("Start with 3 photos")
+    page.get_by_role("button", name="Take p1.jpg out of the album").click()
+    expect(page.locator("#start")).to_have_text("Start with 2 photos")
+    expect(page.locator("#thumbs .cell")).to_have_count(2)
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("Take p")
+    page.set_input_files("#pick", files[1])
+    expect(page.locator("#start")).to_have_text("Start with 3 photos")
+    page.get_by_role("button", name="Take p0.jpg out of the album").click()
+    expect(page.locator("#start")).to_have_text("Start with 2 photos")
+    page.click("#start")
+    page.wait_for_url(re.compile("/jobs/"))
+    expect(page.locator("#progress-words")).to_have_text("2 of 2 restored")
+    expect(page.locator("#grid .cell")).to_have_count(2)
+
+
+def test_what_was_given_up_is_restored_after_all(web: Server, open_page: OpenPage):
+    photos = [(f"p{n}.jpg", portrait(n, 200)) for n in range(4)]
+    job = web.new_album(photos, background="restore")
+    page = open_page(f"{web.url}/jobs/{job}")
+    expect(page.locator("#grid .cell[data-state=done]").first).to_be_visible()
+    page.click("#cancel")
+    page.get_by_role("button", name="Keep restoring").click()
+    expect(page.locator("#job")).not_to_have_attribute("data-state", "cancelled")
+    page.click("#cancel")
+    page.get_by_role("button", name="Cancel the rest").click()
+    expect(page.locator("#job")).to_have_attribute("data-state", "cancelled")
+    page.get_by_role("button", name="Restore the rest").click()
+    expect(page.locator("#progress-words")).to_have_text("4 of 4 restored", timeout=120_000)
+    expect(page.locator("#restore-rest")).to_be_hidden()

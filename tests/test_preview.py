@@ -1,0 +1,100 @@
+"""The part of a photo in view, shown ahead: what the whole restoration will make of it."""
+
+import cv2
+import numpy as np
+import pytest
+
+from gpen_webui.jobs.runner.kept_intermediates import KeptIntermediates
+from gpen_webui.options import RestoreOptions
+from gpen_webui.photo.photo import Photo
+from gpen_webui.repairing.mask import mask_text
+from gpen_webui.repairing.scratches import ScratchDetector
+from gpen_webui.stages.preview import KnownPhoto, PreviewRequest
+from gpen_webui.stages.restorer import Restorer
+from tests.test_enlarge import NearestEngine, astronaut, restorer  # noqa: F401 - a fixture
+
+BOX = (150, 60, 330, 220)  # with a part of the face and of what is around
+FIRST = RestoreOptions(strength=100)
+
+
+@pytest.fixture(scope="module")
+def photo(astronaut: Photo) -> Photo:  # noqa: F811
+    """Noisy, faded, with a scratch beside the face: 400 x 380 pixels."""
+    rng = np.random.default_rng(4)
+    pixels = 80 + 0.5 * astronaut.pixels[:380, :400] + rng.normal(0, 6, (380, 400, 3))
+    cv2.line(pixels, (318, 60), (326, 220), (250, 250, 250), 2, cv2.LINE_AA)
+    return Photo(np.clip(np.rint(pixels), 0, 255).astype(np.uint8), "old.png", "png")
+
+
+class Once:
+    """A photo that was restored once, and whose parts are then shown with other options."""
+
+    def __init__(self, photo: Photo, ours: Restorer):
+        self.ours, self.photo = ours, photo
+        self.kept = KeptIntermediates().of("photo")
+        self.known = KnownPhoto(photo, ScratchDetector())
+        self.ours.restore(photo, FIRST, reuse=self.kept)
+
+    def ahead(self, options: RestoreOptions, box=BOX, width: int = BOX[2] - BOX[0]):
+        request = PreviewRequest(self.known, box, width, options, FIRST)
+        return self.ours.preview.show(request, self.kept)
+
+    def exact(self, options: RestoreOptions) -> np.ndarray:
+        return self.ours.restore(self.photo, options).pixels
+
+
+@pytest.fixture(scope="module")
+def once(photo: Photo) -> Once:
+    return Once(photo, restorer(lambda crops: crops * 0.6))
+
+
+def painted() -> str:
+    mask = np.zeros((380, 400), np.uint8)
+    cv2.line(mask, (318, 58), (326, 222), 255, 5)
+    return mask_text(mask)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"denoise": 80, "contrast": 20},
+        {"enhance_detail": True, "sharpen": 60, "brightness": -10},
+        {"fade": "auto", "not_faces": "1"},
+        {"mask": painted()},
+        {"enlarge": "2", "background": "clean"},
+        {"enlarge": "2", "denoise": 50, "face_mode": "1=strong"},
+        {"not_faces": "1", "background": "restore"},
+    ],
+    ids=lambda options: " ".join(options),
+)
+def test_a_part_looks_ahead_as_the_restored_photo_will(once: Once, options: dict):
+    wanted = RestoreOptions(strength=100, **options)
+    scale = int(wanted.enlarge)
+    ahead = once.ahead(wanted, width=scale * (BOX[2] - BOX[0])).astype(int)
+    left, top, right, bottom = (scale * side for side in BOX)
+    exact = once.exact(wanted)[top:bottom, left:right]
+    assert ahead.shape == exact.shape
+    assert np.abs(ahead - exact).mean() < 1.5
+    assert np.quantile(np.abs(ahead - exact), 0.99) <= 8
+
+
+def test_a_photo_that_is_seen_small_is_made_small(once: Once):
+    wanted = RestoreOptions(strength=100, contrast=30, fade="auto", enlarge="4")
+    ahead = once.ahead(wanted, (0, 0, 400, 380), width=100)
+    small = cv2.resize(once.exact(wanted), (100, 95), interpolation=cv2.INTER_AREA)
+    assert ahead.shape == small.shape
+    assert np.abs(ahead.astype(int) - small).mean() < 3
+
+
+def test_nothing_is_shown_ahead_of_faces_that_no_network_has_made(photo: Photo):
+    ours, known = restorer(), KnownPhoto(photo, ScratchDetector())
+    request = PreviewRequest(known, BOX, 100, RestoreOptions(contrast=30), FIRST)
+    assert ours.preview.show(request, KeptIntermediates().of("photo")) is None
+
+
+def test_no_network_runs_for_a_part_but_for_what_is_enlarged_and_that_in_view(photo: Photo):
+    tiles = NearestEngine()
+    once = Once(photo, restorer(engine=tiles))
+    once.ahead(RestoreOptions(strength=100, background="clean", denoise=30), (0, 0, 20, 20), 20)
+    assert tiles.tiles <= 4
+    assert once.ours.face_network.engine.batches == [1]
