@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from threading import Thread
 from unittest import mock
@@ -24,7 +25,7 @@ from gpen_webui.cluster.version import program_version
 from gpen_webui.jobs.runner.local_pool import LocalPool
 from gpen_webui.jobs.service import JobService
 from gpen_webui.options import RestoreOptions
-from gpen_webui.web import cluster, error_answers, guard, uploads
+from gpen_webui.web import cluster, error_answers, guard, uploads, workers
 from tests.jobs_kit import JobsHarness, restored_text
 
 KEY = "a key for tests only"
@@ -36,6 +37,11 @@ class IdlePool(LocalPool):
 
     def _restore_next(self) -> None:
         return None
+
+
+def idle_pool(pool: type[LocalPool] = IdlePool) -> AbstractContextManager:
+    """Services that are made meanwhile have such a pool of their own."""
+    return mock.patch("gpen_webui.jobs.service.LocalPool", pool)
 
 
 class Coordinator:
@@ -50,8 +56,7 @@ class Coordinator:
         self.harness = harness
         defaults = {"cluster": "none", "cluster_key": KEY, "lease_seconds": 20}
         harness.settings = replace(harness.settings, **(defaults | settings))
-        pool = LocalPool if works_itself else IdlePool
-        with mock.patch("gpen_webui.jobs.service.LocalPool", pool):
+        with idle_pool(LocalPool if works_itself else IdlePool):
             self.service: JobService = harness.open()
         app = self._app()
         self.coordinator = app.extensions["coordinator"]
@@ -74,6 +79,7 @@ class Coordinator:
         uploads.init_app(app)
         error_answers.init_app(app)
         app.extensions["jobs"] = self.service
+        app.register_blueprint(workers.blueprint)
         cluster.init_app(app, lambda: None)
         return app
 

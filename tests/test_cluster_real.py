@@ -69,11 +69,11 @@ def test_two_machines_give_the_bytes_of_one_and_the_command_line_shows_and_forge
         unknown = workers_command(server.outputs, "forget", "attic")
         assert (unknown.returncode, "attic" in unknown.stderr) == (2, True)
         new_key = workers_command(server.outputs, "new-key").stdout.strip()
-        refused = workers.start(server.url, "attic", how="real", key=KEY)
+        refused = workers.start(server.url, "attic", key=KEY)
         refused.wait_until_ended()
         assert refused.said("This key lets nobody join")
         assert len(new_key) > 20
-        cellar = workers.start(server.url, "cellar", how="real", key=new_key)
+        cellar = workers.start(server.url, "cellar", key=new_key)
         cellar.wait_until_ready()
         cellar.send(signal.SIGINT)
         cellar.wait_until_ended()

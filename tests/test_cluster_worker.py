@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gpen_webui.cluster.worker.machine import environments, resolved_device
 from gpen_webui.cluster.worker.work_folder import WorkFolder
 from gpen_webui.cluster.worker.worker import Worker, WorkerOptions
 from gpen_webui.errors import UserError
@@ -95,6 +96,19 @@ def test_an_original_that_broke_off_is_gone_on_with_and_the_same_is_not_fetched_
     coordinator.wait_until_ended([first, second])
     check_restored([first, second])
     assert coordinator.ranges == [None, f"bytes={1 << 19}-"]
+
+
+def test_a_photo_that_is_no_longer_what_was_recorded_is_left_to_the_coordinator(
+    coordinator: PlayedCoordinator, start: Callable[..., RunningWorker]
+):
+    worker = start(slots=1)
+    worker.wait_until_ready()
+    coordinator.ranges.clear()
+    [changed] = coordinator.add("changed.jpg", recorded="0" * 64)
+    coordinator.wait_until_ended([changed])
+    assert changed.ends[0]["reason"] == "machine"
+    assert "may have been changed there" in changed.ends[0]["message"]
+    assert len(coordinator.ranges) == 3
 
 
 def test_a_photo_that_kills_the_process_is_reported_and_costs_no_other_photo(
@@ -280,3 +294,13 @@ def test_two_workers_of_one_name_do_not_share_a_folder(
     start()
     with pytest.raises(UserError, match=r"already works in .*another --name"):
         WorkFolder(tmp_path / "work")
+
+
+def test_each_gpu_gets_a_process_of_its_own_that_sees_no_other(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
+    assert environments("cuda") == [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "3"}]
+    assert environments("cpu") == [{}]
+    assert resolved_device("auto") == "cuda"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert environments("cuda") == [{}]
+    assert resolved_device("auto") in ("cpu", "mps")

@@ -198,7 +198,7 @@ def test_a_job_cancelled_before_it_began_leaves_no_folder(harness: JobsHarness, 
     gate = harness.play.hold("busy.jpg")
     busy = [start(service, ["busy.jpg"]), start(service, ["busy.jpg"])]
     gate.wait_until_reached()
-    wait_for(lambda: service.pool.status()["busy"] == 2)
+    wait_for(lambda: all(service.store.job(job.id).counts["running"] for job in busy))
     job = service.runner.cancel(start(service, ["a.jpg"]).id)
     gate.open()
     assert states(service, job) == {"a.jpg": "cancelled"}

@@ -22,7 +22,7 @@ from types import SimpleNamespace
 from gpen_webui.cluster.worker import restoring_process
 from gpen_webui.pipeline import ItemReport, StageError, restore_stages
 from gpen_webui.states import Stage
-from tests.jobs_kit import FakeRestorer, restored_text
+from tests.jobs_kit import PICTURE, FakeRestorer, restored_text
 
 STAGES = [Stage.OPEN, Stage.DETECT, Stage.NETWORK, Stage.BLEND, Stage.SAVE]
 STEP_BYTES = 64 << 20
@@ -73,7 +73,14 @@ def played_stages(restorer, source: Path, name: str, options, reuse=None) -> Gen
         report.faces = [{"number": 1, "restored": True}]
     else:
         data = restored_text(data, options)
-    return SimpleNamespace(data=data, suffix=".jpg", report=report, modified_ns=None)
+    return SimpleNamespace(
+        data=data,
+        suffix=".jpg",
+        report=report,
+        modified_ns=None,
+        photo=PICTURE,
+        restoration=SimpleNamespace(pixels=PICTURE.pixels),
+    )
 
 
 def main(how: str) -> None:

@@ -17,7 +17,7 @@ from gpen_webui.folders import COMMAND
 from gpen_webui.settings import Settings
 
 if TYPE_CHECKING:
-    from gpen_webui.cluster.worker.worker import Worker
+    from gpen_webui.cluster.worker.worker import Worker, WorkerOptions
 
 ADDRESS, KEY = "GPEN_WEBUI_JOIN", "GPEN_WEBUI_CLUSTER_KEY"  # in the environment
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has not all
@@ -73,8 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     return work(options, settings, is_test=arguments.test)
 
 
-def work(options, settings: Settings, is_test: bool = False) -> int:
-    """Work with these options (WorkerOptions); the exit code. Raises UserError."""
+def work(options: WorkerOptions, settings: Settings, is_test: bool = False) -> int:
+    """Work with these options; the exit code. Raises UserError."""
     from gpen_webui.cluster.worker.work_folder import WorkFolder
     from gpen_webui.cluster.worker.worker import Worker
     from gpen_webui.files.names import safe_name

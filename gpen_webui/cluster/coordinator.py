@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable
 from pathlib import PurePosixPath
@@ -54,6 +55,7 @@ BEATS_PER_LEASE = 10
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 QUEUE = "restore"  # of machines without a GPU; the others have their own
 LONGEST_MESSAGE = 1000  # characters
+LARGEST_SMALL = 200_000  # of two small pictures, as base64
 
 
 class Coordinator:
@@ -242,7 +244,9 @@ class Coordinator:
         if isinstance(claim, Probe):
             return self._finish_probe(member, claim, report, finish.sha256)
         _complete(report, claim, finish)
-        is_recorded = claims.finish(claim, report, finish.sha256, finish.suffix)
+        is_recorded = claims.finish(
+            claim, report, finish.sha256, finish.suffix, _small_pictures(finish)
+        )
         if is_recorded:
             self.machines.restored(member)
         return FinishAnswer(send=not is_recorded)
@@ -348,7 +352,16 @@ def _complete(report: ItemReport, claim: RemoteClaim, finish: Finish) -> None:
     if finish.suffix.lower() not in MEDIA_TYPE_OF:
         raise DamagedUploadError(f"“{finish.suffix}” is no suffix of a photo.")
     report.name, report.options = held.name, held.options.without_mask()
-    report.result, report.sidecars, report.error = None, [], None
+    report.result, report.sidecars, report.superseded, report.error = None, [], [], None
+
+
+def _small_pictures(finish: Finish) -> tuple[bytes, bytes] | None:
+    if not finish.before or not finish.after or len(finish.before + finish.after) > LARGEST_SMALL:
+        return None
+    try:
+        return b64decode(finish.before, validate=True), b64decode(finish.after, validate=True)
+    except ValueError:
+        return None  # the report does without
 
 
 def _stage(stage: str) -> str:

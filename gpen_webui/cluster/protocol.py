@@ -166,11 +166,14 @@ class BeatAnswer:
 class Finish:
     """A photo is restored, or shows no face. report: ItemReport as JSON. sha256: of the result
     that was sent; None where the original is to be passed on as it is (report["unchanged"]).
-    suffix: that the result needs, with its dot."""
+    suffix: that the result needs, with its dot. before, after: small WebP pictures for the album's
+    report (photo.small_picture), as base64; empty where there are none."""
 
     report: dict
     sha256: str | None
     suffix: str
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,8 @@ def announce(settings: Settings) -> None:
 
 def announce_key(settings: Settings, key: str) -> None:
     """Say with which key other machines join, as it was made just now: it is not kept in words."""
-    print(
-        f"On another machine: {COMMAND} worker --join {address_for_workers(settings)} --key {key}"
-    )
+    join = f"--join {address_for_workers(settings)} --key {key}"
+    print(f"On another machine type: {COMMAND} worker {join}")
     print("Note this key: it is not shown again.", flush=True)
 
 

@@ -8,7 +8,6 @@ host name of its own can be made to point there (DNS rebinding). So:
   a program; browsers say where a request comes from, programs say nothing. `null` is refused.
   Our own are those at the host that was asked for, and at the public address behind a proxy.
   What a phone's share sheet sends comes from the browser itself, which says so (`none`).
-* Token: whoever is not on this machine must know it (access.py).
 * Token: whoever is not on this machine must know it (access.py). Workers have tokens of their
   own (cluster.py), which are good for nothing else.
 * Headers: nothing of ours runs in a frame or in a foreign page, no foreign script runs here.

@@ -32,13 +32,13 @@ def list_workers() -> Response:
     return jsonify(cluster=True, same_bytes=settings().same_bytes, join=join_command(), **found)
 
 
-@blueprint.post("/<worker>/<any(drain, resume, test, forget):verb>")
+@blueprint.post("/<worker>/<any(drain, undrain, test, forget):verb>")
 def change_worker(worker: str, verb: str) -> Response:
     """Let a machine, by its id or name, do so."""
     machines = _machines()
     do: dict[str, Callable[[Member], None]] = {
         "drain": machines.drain,
-        "resume": lambda member: machines.drain(member, is_drained=False),
+        "undrain": lambda member: machines.drain(member, is_drained=False),
         "test": machines.try_again,
         "forget": machines.forget,
     }

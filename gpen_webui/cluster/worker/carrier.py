@@ -11,14 +11,14 @@ from gpen_webui.cluster.protocol import ClaimedPhoto, Failure, Finish, Reason
 from gpen_webui.cluster.worker.child import NotLoadedError, RestoringChild, Task
 from gpen_webui.cluster.worker.claims import Dropped, HeldClaim, HeldClaims
 from gpen_webui.cluster.worker.client import CoordinatorClient, RefusedError
-from gpen_webui.cluster.worker.files import Models, Originals
+from gpen_webui.cluster.worker.files import DamagedFileError, Models, Originals
 from gpen_webui.cluster.worker.orders import Load, Order
 from gpen_webui.models.folder import ModelError
 from gpen_webui.states import Stage
 
 log = logging.getLogger(__name__)
 
-UNAUTHORIZED, NOT_VALID, BROKEN_FILE = 401, 409, 422  # of HTTP
+UNAUTHORIZED, NOT_THERE, NOT_VALID, BROKEN_FILE = 401, 404, 409, 422  # of HTTP
 SENT_AT_MOST = 3  # times that a result did not arrive as it was sent
 
 
@@ -99,7 +99,11 @@ class Carrier:
                 seconds, alone = claimed.max_photo_seconds, claimed.crashed_before
                 held.task = Task(order, seconds, alone, held.is_dropped)
                 outcome = child.restore(load, held.task)
-        except (NotLoadedError, ModelError) as error:
+        except (NotLoadedError, ModelError, DamagedFileError) as error:
+            return Failure(Reason.MACHINE, str(error), Stage.OPEN)
+        except RefusedError as error:
+            if error.status != NOT_THERE:
+                raise
             return Failure(Reason.MACHINE, str(error), Stage.OPEN)
         except OSError as error:
             message = f"The files cannot be kept on this machine ({error.strerror or error})."
@@ -120,16 +124,24 @@ class Carrier:
         )
 
     def _fetched(self, held: HeldClaim, used: ExitStack) -> Path | Failure:
-        """The photo's file; a failure where the coordinator has it no more."""
+        """The photo's file; a failure where the coordinator has it no more.
+
+        Raises DamagedFileError.
+        """
         claimed = held.claimed
-        try:
-            return held.until_answered(
-                lambda: used.enter_context(self._originals.use(claimed.claim, claimed.original))
-            )
-        except RefusedError as error:
-            if error.status in (UNAUTHORIZED, NOT_VALID):
-                raise
-            return Failure(Reason.PHOTO, str(error), Stage.OPEN)
+        for tries_left in reversed(range(SENT_AT_MOST)):
+            try:
+                return held.until_answered(
+                    lambda: used.enter_context(self._originals.use(claimed.claim, claimed.original))
+                )
+            except DamagedFileError:
+                if not tries_left:
+                    raise
+            except RefusedError as error:
+                if error.status in (UNAUTHORIZED, NOT_VALID):
+                    raise
+                return Failure(Reason.PHOTO, str(error), Stage.OPEN)
+        raise AssertionError("unreachable")
 
     def _deliver(
         self, held: HeldClaim, outcome: Finish | Failure, result: Path
@@ -138,19 +150,23 @@ class Carrier:
             return self._tell_failure(held, outcome)
         claim = held.claimed.claim
         for _ in range(SENT_AT_MOST):
-            if outcome.sha256:
-                try:
-                    held.until_answered(
-                        lambda: self._client.send_result(claim, result, outcome.sha256)
-                    )
-                except RefusedError as error:
-                    if error.status != BROKEN_FILE:
-                        raise
-                    continue
+            if outcome.sha256 and not self._send(held, result, outcome.sha256):
+                continue
             if not held.until_answered(lambda: self._client.finish(claim, outcome)).send:
                 return outcome
         message = f"The result of {held.claimed.name} did not arrive as it was sent."
         return self._tell_failure(held, Failure(Reason.MACHINE, message, Stage.SAVE))
+
+    def _send(self, held: HeldClaim, result: Path, sha256: str) -> bool:
+        """Whether the result arrived as it is."""
+        claim = held.claimed.claim
+        try:
+            held.until_answered(lambda: self._client.send_result(claim, result, sha256))
+        except RefusedError as error:
+            if error.status != BROKEN_FILE:
+                raise
+            return False
+        return True
 
     def _tell_failure(self, held: HeldClaim, failure: Failure) -> Failure:
         log.warning("%s: %s: %s", held.claimed.name, failure.reason, failure.message)

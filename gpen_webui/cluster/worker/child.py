@@ -273,8 +273,9 @@ class RestoringChild:
         if process:
             process.kill()
             process.wait()
-            with suppress(OSError):
-                process.stdin.close()
+            if self._orders:
+                with suppress(OSError):  # what was not written yet
+                    self._orders.close()
         self._changed.notify_all()
 
     def _follow(self, process: subprocess.Popen) -> None:

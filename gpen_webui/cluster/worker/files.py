@@ -12,7 +12,8 @@ from pathlib import Path
 from threading import Condition, Lock
 
 from gpen_webui.cluster.protocol import ModelFile, OriginalFile
-from gpen_webui.cluster.worker.client import AwayError, CoordinatorClient
+from gpen_webui.cluster.worker.client import CoordinatorClient
+from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import flush_file, replace_durably
 from gpen_webui.files.names import safe_name
 from gpen_webui.models.folder import SUFFIXES, ModelError
@@ -21,6 +22,10 @@ from gpen_webui.models.records import hash_file, known_hash
 
 ORIGINALS_BYTES = 4 << 30
 PART = ".part"
+
+
+class DamagedFileError(UserError):
+    """A file did not arrive as the coordinator has it on record."""
 
 
 class Originals:
@@ -41,7 +46,8 @@ class Originals:
     def use(self, claim: str, original: OriginalFile) -> Iterator[Path]:
         """The photo of a claim, which stays until the block ends.
 
-        Raises AwayError where it could not be fetched yet, RefusedError where it cannot be had.
+        Raises AwayError where it could not be fetched yet, RefusedError where it cannot be had,
+        DamagedFileError.
         """
         key = original.sha256 or claim  # nobody has read it yet: then it is only this claim's
         self._take(key)
@@ -99,7 +105,7 @@ class Models:
     def get(self, model: ModelFile) -> Path:
         """The weight file. It was not opened: `find_model` checks it before it is used.
 
-        Raises AwayError, RefusedError, ModelError, OSError.
+        Raises AwayError, RefusedError, ModelError, DamagedFileError, OSError.
         """
         if own := self._own(model):
             return own
@@ -130,7 +136,7 @@ class Models:
 def fetch(client: CoordinatorClient, path: str, target: Path, sha256: str) -> None:
     """Bring a file of the coordinator to its place, whole; sha256: empty where it is not known.
 
-    Raises AwayError where it broke off, so that the next call goes on; OSError.
+    Raises AwayError where it broke off, so that the next call goes on; DamagedFileError; OSError.
     """
     part = target.with_name(f".{target.name}{PART}")
     have = part.stat().st_size if part.exists() and sha256 else 0
@@ -143,5 +149,8 @@ def fetch(client: CoordinatorClient, path: str, target: Path, sha256: str) -> No
         flush_file(file)
     if sha256 and hash_file(part) != sha256:
         part.unlink(missing_ok=True)
-        raise AwayError(f"{target.name} did not arrive as the coordinator has it.")
+        raise DamagedFileError(
+            "The file that the coordinator sent is not the one that it has on record; it may have "
+            "been changed there."
+        )
     replace_durably(part, target)

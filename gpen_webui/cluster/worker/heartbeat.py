@@ -55,7 +55,14 @@ class Heartbeat:
     def beat(self) -> None:
         """Once, now. Raises AwayError, RefusedError."""
         status, claims, proofs = self._status, self._held.progress(), self._status.proofs
-        beat = Beat(status.slots, len(claims), claims, status.kind, status.engine, status.trouble)
+        beat = Beat(
+            status.slots,
+            len(claims),
+            claims,
+            status.kind,
+            status.engine,
+            status.trouble or status.no_tickets,
+        )
         self._follow(self._client.beat(beat), proofs)
 
     def _serve(self, seconds: float) -> None:

@@ -7,6 +7,7 @@ which decides when.
 
 from __future__ import annotations
 
+import base64
 import errno
 import hashlib
 import json
@@ -37,6 +38,7 @@ from gpen_webui.jobs.runner.shared_restorer import why_not_loaded
 from gpen_webui.models.folder import ModelError
 from gpen_webui.models.installed import find_model
 from gpen_webui.options import RestoreOptions
+from gpen_webui.photo.small_picture import small_picture
 from gpen_webui.pipeline import (
     RestoredFile,
     StageError,
@@ -137,8 +139,9 @@ class RestoringProcess:
         if restored.report.unchanged:
             if not isinstance(restored.data, bytes):
                 restored.data.close()
-            return Finish(report, None, restored.suffix)
-        return Finish(report, _write(Path(order.result), restored), restored.suffix)
+            return Finish(report, None, restored.suffix, *_small_pictures(restored))
+        sha256 = _write(Path(order.result), restored)
+        return Finish(report, sha256, restored.suffix, *_small_pictures(restored))
 
     def _follow_stages(
         self, claim: str, stages: Generator[str, None, RestoredFile], stage: list[str]
@@ -206,6 +209,14 @@ def _end_with_worker() -> None:
 def _put_network_first() -> None:
     with suppress(OSError):
         put_network_first()
+
+
+def _small_pictures(restored: RestoredFile) -> tuple[str, str]:
+    """Before and after, as base64, for the album's report."""
+    photo = restored.photo
+    pictures = small_picture(photo, photo.pixels), small_picture(photo, restored.restoration.pixels)
+    before, after = (base64.b64encode(picture).decode() for picture in pictures)
+    return before, after
 
 
 def _write(path: Path, restored: RestoredFile) -> str:

@@ -13,6 +13,7 @@ class WorkerStatus:
     """Plain values, each written whole; nobody reads two of them together.
 
     kind, engine: of this machine, as measured. trouble: what keeps it from working, one sentence.
+    no_tickets: why none come, which does not keep it from working.
     is_away: the coordinator did not answer lately. is_drained: it wants this worker to begin
     nothing. needs_proof: the probe photo comes before any other. proofs: how often it was
     restored; restored: how many other photos.
@@ -23,6 +24,7 @@ class WorkerStatus:
     kind: str = ""
     engine: str = ""
     trouble: str = ""
+    no_tickets: str = ""
     is_away: bool = False
     is_drained: bool = False
     needs_proof: bool = True

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gpen_webui.cluster.worker.pauses import growing_pauses
+from gpen_webui.cluster.worker.status import WorkerStatus
 from gpen_webui.cluster.worker.wakeups import Wakeups
 
 if TYPE_CHECKING:
@@ -33,16 +34,22 @@ CONNECT_SECONDS = 5.0
 class TicketListener:
     """Listens in a thread of its own until close().
 
-    is_of_use: whether this worker could claim something. trouble: why no tickets come, one
-    sentence; empty where they do.
+    Why no tickets come, where none do, stands in the worker's status. say: shows the user a line.
     """
 
-    def __init__(self, broker: str, queue: str, wakeups: Wakeups, is_of_use: Callable[[], bool]):
-        self.trouble = ""
+    def __init__(
+        self,
+        broker: str,
+        queue: str,
+        status: WorkerStatus,
+        wakeups: Wakeups,
+        say: Callable[[str], None],
+    ):
         self._broker = broker
         self._queue = queue
+        self._status = status
         self._wakeups = wakeups
-        self._is_of_use = is_of_use
+        self._say = say
         self._closing = Event()
         self._thread = Thread(target=self._serve, name="tickets", daemon=True)
 
@@ -55,14 +62,15 @@ class TicketListener:
         self._closing.set()
         self._thread.join(2 * LISTEN_SECONDS)
 
-    def check(self) -> None:
-        """Connect once, to see whether that works; what is wrong stands in `trouble`."""
+    def check(self) -> str:
+        """Connect once; what is wrong, one sentence, or nothing."""
         try:
             with _connection(self._broker) as connection:
                 connection.ensure_connection(max_retries=1, timeout=CONNECT_SECONDS)
                 self._declare(connection)
         except Exception as error:
-            self.trouble = _in_words(self._broker, error)
+            return _in_words(self._broker, error)
+        return ""
 
     def _serve(self) -> None:
         pauses = growing_pauses()
@@ -73,9 +81,14 @@ class TicketListener:
                     pauses = growing_pauses()
                     self._listen(connection)
             except Exception as error:  # of Redis, of the network, of a library: no reason to end
-                self.trouble = _in_words(self._broker, error)
-                log.warning("%s", self.trouble)
+                self._no_tickets(_in_words(self._broker, error))
                 self._closing.wait(next(pauses))
+
+    def _no_tickets(self, why: str) -> None:
+        if not self._status.no_tickets:
+            log.warning("%s", why)
+            self._say(why)
+        self._status.no_tickets = why
 
     def _listen(self, connection: Connection) -> None:
         from kombu import Consumer
@@ -91,10 +104,10 @@ class TicketListener:
             while not self._closing.is_set():
                 if not self._wakeups.wait_for_idle(LISTEN_SECONDS):
                     continue
-                if not self._is_of_use():
+                if not self._status.is_of_use:
                     self._closing.wait(LISTEN_SECONDS)
                     continue
-                self.trouble = ""
+                self._status.no_tickets = ""
                 with suppress(socket.timeout):
                     connection.drain_events(timeout=LISTEN_SECONDS)
 

@@ -155,9 +155,7 @@ class Worker:
         try:
             joined = self._begin()
             if joined.broker:
-                tickets = self._listener(joined)
-                tickets.check()
-                self._say(tickets.trouble or "Tickets come from Redis.")
+                self._say(self._listener(joined).check() or "Tickets come from Redis.")
         except Leaving:
             pass
         finally:
@@ -210,9 +208,7 @@ class Worker:
 
     def _listener(self, joined: JoinAnswer) -> TicketListener:
         assert joined.broker
-        return TicketListener(
-            joined.broker, joined.queue, self._wakeups, lambda: self._status.is_of_use
-        )
+        return TicketListener(joined.broker, joined.queue, self._status, self._wakeups, self._say)
 
     def _leave(self) -> None:
         self.stop()

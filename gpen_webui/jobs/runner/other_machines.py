@@ -174,6 +174,7 @@ class OtherMachines:
 
     def _free_name(self, wanted: str) -> str:
         plain = "".join(letter for letter in wanted if letter.isprintable()).strip()
+        plain = plain.replace("/", "-")  # it is a part of addresses
         plain = plain[:NAME_LENGTH] or "worker"
         taken = {member.row.name for member in self._members.values()} | {self.here.name}
         names = (plain, *(f"{plain}-{number}" for number in range(2, len(taken) + 3)))
@@ -262,10 +263,10 @@ class OtherMachines:
     def _set_aside(self, member: Member, reason: str) -> None:
         words = (
             f"{MOST_FAILURES} different photos in a row could not be restored there, so it is "
-            f"given none until it has restored the probe photo. The last time: {reason}"
+            "given none until it has restored the probe photo."
         )
-        log.warning("the machine %s is set aside: %s", member.row.name, words)
-        self._change(member, state=WorkerState.SET_ASIDE, reason=words)
+        log.warning("the machine %s is set aside: %s", member.row.name, reason)
+        self._change(member, state=WorkerState.SET_ASIDE, reason=f"{words} {reason}")
         self.claims.release_all(member.row.id, f"{member.row.name} was set aside")
         self._foreman.forgive(member.row.id)
 

@@ -222,20 +222,22 @@ class RemoteClaims:
         report: ItemReport,
         sha256: str | None,
         suffix: str,
+        small: tuple[bytes, bytes] | None = None,
     ) -> bool:
         """Save a result and record it; False where it has to be sent (again) before.
 
-        sha256: of the result that was received; None where the original is passed on. Raises
+        sha256: of the result that was received; None where the original is passed on. small: see
+        DeliveredFile. Raises
         ClaimGoneError, ClaimBusyError, CannotSaveError where it must be tried again later.
         """
         with claim.at_work(), self._original(claim.task.claim, sha256) as (original, date):
             if original is not None:
-                self._save(claim, DeliveredFile(original, suffix, report, date))
+                self._save(claim, DeliveredFile(original, suffix, report, date, small))
                 return True
             result = claim.received(str(sha256))
             if claim.task.place is None and not result.exists():
                 return False
-            self._save(claim, DeliveredFile(result, suffix, report, date))
+            self._save(claim, DeliveredFile(result, suffix, report, date, small))
             return True
 
     @contextmanager

@@ -44,13 +44,15 @@ class CannotSaveError(UserError):
 class DeliveredFile:
     """A photo that another machine has restored; as pipeline.RestoredFile.
 
-    data: where its result was received to, or the original where that is passed on.
+    data: where its result was received to, or the original where that is passed on. small: small
+    pictures of before and after, for the report; None where it brought none.
     """
 
     data: Path | BinaryIO
     suffix: str
     report: ItemReport
     modified_ns: int | None = None
+    small: tuple[bytes, bytes] | None = None
 
 
 class Saver:
@@ -143,14 +145,13 @@ class Saver:
         files = sidecars if is_changed else [str(claim.earlier), *sidecars]
         return [name for name in files if name not in (report.result, *report.sidecars)]
 
-    def keep_thumbnails(self, claim: Claim, restored: RestoredFile) -> None:
+    def keep_thumbnails(self, claim: Claim, restored: RestoredFile | DeliveredFile) -> None:
         """Keep small pictures of a photo of an album, for the report; it does without in need."""
         if claim.kind != "album" or restored.report.result is None:
             return
         try:
-            before = small_picture(restored.photo, restored.photo.pixels)
-            after = small_picture(restored.photo, restored.restoration.pixels)
-            self._files.thumbnails.keep(claim.folder, restored.report.result, before, after)
+            if small := _small_pictures(restored):
+                self._files.thumbnails.keep(claim.folder, restored.report.result, *small)
         except Exception:
             log.exception("the report will show no pictures of a photo")
 
@@ -201,6 +202,14 @@ class Saver:
         if counts["done"] or counts["no_face"]:
             raise FileNotFoundError(f"{folder} was removed")
         folder.mkdir(exist_ok=True)
+
+
+def _small_pictures(restored: RestoredFile | DeliveredFile) -> tuple[bytes, bytes] | None:
+    """Before and after; None where another machine has made none."""
+    if isinstance(restored, DeliveredFile):
+        return restored.small
+    before = small_picture(restored.photo, restored.photo.pixels)
+    return before, small_picture(restored.photo, restored.restoration.pixels)
 
 
 def _in_words(error: OSError, folder: Path) -> str:

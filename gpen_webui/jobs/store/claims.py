@@ -9,10 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gpen_webui.files.atomic import REPORT
-from gpen_webui.files.names import numbered_folders, numbered_paths, portable_path
+from gpen_webui.files.names import portable_path
 from gpen_webui.files.originals import Original
-from gpen_webui.files.placing import is_there, put_back, remove_placed
 from gpen_webui.jobs.records import UnknownJobError
 from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
@@ -27,11 +25,13 @@ from gpen_webui.jobs.store.machines import (
     record_claim,
     take_back_crashes,
 )
+from gpen_webui.jobs.store.places import free_place
 from gpen_webui.jobs.store.transactions import ITEM_COLUMNS, Change, item_row
+from gpen_webui.jobs.store.unrecorded import put_back_earlier, remove_unrecorded
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.formats import with_photo_suffix
 from gpen_webui.pipeline import ItemReport
-from gpen_webui.states import ACTIVE_JOBS, RESTORED_ITEMS, ItemState, JobState
+from gpen_webui.states import ACTIVE_JOBS, ItemState, JobState
 
 log = logging.getLogger(__name__)
 
@@ -184,7 +184,9 @@ class ClaimQueue:
                 return None
             planned = PurePosixPath(item["planned"])
             wanted = with_photo_suffix(planned, suffix)
-            place = self._free_place(change, claim, portable_path(wanted) if portable else wanted)
+            place = free_place(
+                change, self._files, claim, portable_path(wanted) if portable else wanted
+            )
             if place != planned:  # else it was flushed when the job was started
                 path = str(place)
                 change.set_item(claim.job_id, claim.n, planned=path, folded=path.casefold())
@@ -292,9 +294,9 @@ class ClaimQueue:
         it placed, but did not record, are removed: they will be made again.
         """
         for staged, job_id, n in self._files.staged_results():
-            self._remove_unrecorded(staged, job_id, n)
+            remove_unrecorded(self._files, self._database, staged, job_id, n)
         for path, job_id, n, attempt in self._files.results_set_aside():
-            self._put_back(path, job_id, n, attempt)
+            put_back_earlier(self._files, self._database, path, job_id, n, attempt)
         with self._database.changing() as change:
             query = (
                 "SELECT job, n FROM items JOIN jobs ON jobs.id = job "
@@ -317,39 +319,6 @@ class ClaimQueue:
         with self._database.reading() as connection:
             return [row["id"] for row in connection.execute(query, (job_id,))]
 
-    def _remove_unrecorded(self, staged: Path, job_id: str, n: int) -> None:
-        with self._database.reading() as connection:
-            query = (
-                "SELECT folder, planned, result, items.state FROM items "
-                "JOIN jobs ON jobs.id = job WHERE job = ? AND n = ?"
-            )
-            row = connection.execute(query, (job_id, n)).fetchone()
-        try:
-            is_open = row and row["folder"] and row["state"] not in RESTORED_ITEMS
-            if is_open and row["planned"] and row["planned"] != row["result"]:
-                folder = self._files.outputs / row["folder"]
-                remove_placed(staged, folder, PurePosixPath(row["planned"]))
-            staged.unlink(missing_ok=True)
-        except OSError:  # the next start tries again
-            log.exception("what an earlier process left in %s could not be removed", staged)
-
-    def _put_back(self, path: Path, job_id: str, n: int, attempt: int) -> None:
-        """An earlier result whose successor was placed, but perhaps not recorded."""
-        with self._database.reading() as connection:
-            query = (
-                "SELECT folder, result, attempt, items.state FROM items "
-                "JOIN jobs ON jobs.id = job WHERE job = ? AND n = ?"
-            )
-            row = connection.execute(query, (job_id, n)).fetchone()
-        try:
-            is_recorded = row and row["state"] in RESTORED_ITEMS and row["attempt"] == attempt
-            if row and row["result"] and not is_recorded:
-                self._files.thumbnails.drop(row["folder"], row["result"])
-                put_back(path, self._files.result(row["folder"], row["result"]))
-            path.unlink(missing_ok=True)
-        except OSError:  # the next start tries again
-            log.exception("the earlier result %s could not be put back", path)
-
     def _count_crash(
         self, change: Change, job_id: str, row: sqlite3.Row, more: int, is_proven: bool = True
     ) -> None:
@@ -365,49 +334,23 @@ class ClaimQueue:
         error = json.dumps({"stage": row["stage"], "message": message})
         change.item(job_id, n, state=ItemState.FAILED, stage=None, crashes=crashes, error=error)
 
-    def _free_place(self, change: Change, claim: Claim, wanted: PurePosixPath) -> PurePosixPath:
-        folder = PurePosixPath()
-        for part in wanted.parent.parts:
-            folder = next(
-                place
-                for place in numbered_folders(folder / part)
-                if self._can_be_folder(change, claim, place)
-            )
-        return next(
-            place
-            for place in numbered_paths(folder / wanted.name)
-            if self._can_be_file(change, claim, place)
-        )
 
-    def _can_be_folder(self, change: Change, claim: Claim, place: PurePosixPath) -> bool:
-        """Whether no other result and no file on the disk has this place."""
-        path = self._files.result(claim.folder, place)
-        is_taken = str(place).casefold() == REPORT or self._is_planned(change, claim, place)
-        return not is_taken and (path.is_dir() or not is_there(path))
+def _next_item(change: Change) -> tuple[dict, sqlite3.Row] | None:
+    """The row of a job and that of its item that is next, where there is one machine."""
+    found = change.sql.execute(NEXT_JOB).fetchone()
+    if found is None:
+        return None
+    job = change.job_row(found["id"])
+    item = (
+        change.sql.execute(NEXT_TO_REDO, (job["id"],)).fetchone()
+        or change.sql.execute(NEXT_ITEM, (job["id"],)).fetchone()
+    )
+    return job, item
 
-    def _can_be_file(self, change: Change, claim: Claim, place: PurePosixPath) -> bool:
-        """Whether neither another result or its folder, nor anything on the disk has this place."""
-        folded = str(place).casefold()
-        query = (  # 0 follows the slash
-            "SELECT 1 FROM items WHERE job = ? AND n <> ? AND folded > ? AND folded < ? LIMIT 1"
-        )
-        below = (claim.job_id, claim.n, f"{folded}/", f"{folded}0")
-        is_taken = folded == REPORT or self._is_planned(change, claim, place)
-        is_folder = change.sql.execute(query, below).fetchone() is not None
-        return not (is_taken or is_folder or self._is_in_the_way(claim, place))
 
-    def _is_in_the_way(self, claim: Claim, place: PurePosixPath) -> bool:
-        """Whether anything but the item's earlier result is there; who has changed that result
-        since keeps what it has become."""
-        path = self._files.result(claim.folder, place)
-        if place == claim.earlier and path.is_file() and not path.is_symlink():
-            return path.stat().st_size != claim.earlier_size
-        return is_there(path)
-
-    def _is_planned(self, change: Change, claim: Claim, place: PurePosixPath) -> bool:
-        query = "SELECT 1 FROM items WHERE job = ? AND n <> ? AND folded = ? LIMIT 1"
-        values = (claim.job_id, claim.n, str(place).casefold())
-        return change.sql.execute(query, values).fetchone() is not None
+def _end_remote(change: Change, claim: Claim) -> None:
+    if claim.id:
+        end_claim(change, claim.id, claim.job_id, claim.n)
 
 
 def keep_earlier(change: Change, job_id: str, n: int, why: str | None = None) -> None:
@@ -439,24 +382,6 @@ def keep_earlier(change: Change, job_id: str, n: int, why: str | None = None) ->
         report=json.dumps(report) if text else None,
         options=None if own in (None, as_the_job) else json.dumps(own),
     )
-
-
-def _next_item(change: Change) -> tuple[dict, sqlite3.Row] | None:
-    """The row of a job and that of its item that is next, where there is one machine."""
-    found = change.sql.execute(NEXT_JOB).fetchone()
-    if found is None:
-        return None
-    job = change.job_row(found["id"])
-    item = (
-        change.sql.execute(NEXT_TO_REDO, (job["id"],)).fetchone()
-        or change.sql.execute(NEXT_ITEM, (job["id"],)).fetchone()
-    )
-    return job, item
-
-
-def _end_remote(change: Change, claim: Claim) -> None:
-    if claim.id:
-        end_claim(change, claim.id, claim.job_id, claim.n)
 
 
 def _attempted(change: Change, claim: Claim) -> sqlite3.Row | None:

@@ -9,9 +9,9 @@
     names/<job>            what they are called, in case the store is lost
     sidecars/<job>/<n>/    XMP files that were uploaded with a photo
     staging/<job>-<n>      results that are not on record
+    received/<claim>.*     results that other machines deliver
     earlier/<job>-<n>-<k>  results in whose places attempt k has put others, not on record yet
     thumbnails/...         for the reports that people read, until those are written
-    received/<claim>.*     results that other machines deliver
 
 The results themselves lie in outputs/, in a folder for each job. Whatever lies in uploads/
 was promised to somebody: it is removed with its job and never else.

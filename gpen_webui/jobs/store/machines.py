@@ -25,15 +25,17 @@ NEXT_JOBS = """
             OR EXISTS (SELECT 1 FROM shares WHERE shares.job = jobs.id AND shares.kind = :kind))
     ORDER BY kind = 'album', turn, number
 """
-_MAY_HAVE = f"""
+ITEM = f"""
     SELECT {ITEM_COLUMNS} FROM items WHERE job = :job AND state = 'waiting'
         AND n NOT IN (SELECT value FROM json_each(:avoided))
+"""
+TO_REDO = f"{ITEM} AND options IS NOT NULL AND NOT crashes ORDER BY n LIMIT 1"
+NEXT_ITEM = f"""{ITEM}
         AND (NOT :has_company OR NOT crashes OR NOT EXISTS (
             SELECT 1 FROM crashes WHERE crashes.job = items.job AND crashes.n = items.n
                 AND worker = :id AND number >= {MOST_ON_ONE}))
+    ORDER BY crashes, n LIMIT 1
 """
-NEXT_ITEM = f"{_MAY_HAVE} ORDER BY crashes, n LIMIT 1"
-NEXT_TO_REDO = f"{_MAY_HAVE} AND options IS NOT NULL AND NOT crashes ORDER BY n LIMIT 1"
 RUNNING_CLAIMS = """
     SELECT remote_claims.* FROM remote_claims JOIN items USING (job, n, attempt)
     JOIN jobs ON jobs.id = remote_claims.job
@@ -66,12 +68,9 @@ def next_item(change: Change, machine: Machine) -> tuple[dict, sqlite3.Row] | No
     for found in change.sql.execute(NEXT_JOBS, values).fetchall():
         avoided = [n for job_id, n in machine.avoid if job_id == found["id"]]
         in_job = values | {"job": found["id"], "avoided": json.dumps(avoided)}
-        item = (
-            change.sql.execute(NEXT_TO_REDO, in_job).fetchone()
-            or change.sql.execute(NEXT_ITEM, in_job).fetchone()
-        )
-        if item is not None:
-            return change.job_row(found["id"]), item
+        for query in (TO_REDO, NEXT_ITEM):
+            if (item := change.sql.execute(query, in_job).fetchone()) is not None:
+                return change.job_row(found["id"]), item
     return None
 
 

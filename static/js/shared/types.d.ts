@@ -62,9 +62,9 @@ export type Report = {
   useful_scale?: number;
   unchanged?: boolean;
   turn?: number;
+  restored_by?: { machine: string; kind: string };
   suggestions?: Suggestion[];
   model?: string | null;
-  restored_by?: { machine: string; kind: string };
 };
 
 export type Item = {

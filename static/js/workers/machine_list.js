@@ -6,7 +6,7 @@ import { address } from "../shared/api.js";
 import { icon, make } from "../shared/dom.js";
 import { count, duration, say } from "../shared/words.js";
 
-const VERBS = { drain: "pause", resume: "play", test: "retry", forget: "trash" };
+const VERBS = { drain: "pause", undrain: "play", test: "retry", forget: "trash" };
 
 export class MachineList {
   /** What is drawn, by machine. @type {Map<string, {told: string, card: HTMLElement}>} */
@@ -68,7 +68,7 @@ function verbsOf({ is_here: isHere, state }) {
   /** @type {Record<string, boolean>} */
   const shown = {
     drain: !isDrained && state !== "away",
-    resume: isDrained,
+    undrain: isDrained,
     test: state === "set_aside",
     forget: true,
   };

@@ -1,0 +1,37 @@
+"""What any runner must do, asked of one whose photos are restored by other machines."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cluster_runner import ClusterService
+from tests.jobs_kit import JobsHarness
+from tests.test_jobs_conformance import *  # noqa: F403 - the tests themselves
+
+# What is asked of the coordinator's own pool and its model.
+for name in (
+    "test_a_replaced_model_is_used_from_the_next_photo_on",
+    "test_a_single_photo_with_another_strength_needs_no_network",
+    "test_the_model_can_be_loaded_before_the_first_photo",
+    "test_the_model_is_loaded_once_and_not_before_it_is_needed",
+):
+    del globals()[name]
+
+
+@pytest.fixture
+def make_harness(tmp_path: Path):
+    harnesses: list[JobsHarness] = []
+
+    def make(**settings: object) -> JobsHarness:
+        harnesses.append(JobsHarness(tmp_path / "outputs", make_service=ClusterService, **settings))
+        return harnesses[-1]
+
+    yield make
+    for harness in harnesses:
+        harness.close()
+
+
+@pytest.fixture
+def harness(make_harness: Callable[..., JobsHarness]) -> JobsHarness:
+    return make_harness()

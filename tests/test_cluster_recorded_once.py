@@ -1,0 +1,158 @@
+"""Faults while several machines work: every photo is recorded once, whatever happens."""
+
+import random
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import requests
+
+from tests.cluster_kit import Coordinator, PlayedWorker
+from tests.jobs_kit import JobsHarness, check_nothing_lost, start, wait_for_state
+from tests.waiting import wait_for
+
+PHOTOS = 4
+SLOW = pytest.mark.slow
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class StubbornWorker(PlayedWorker):
+    """Asks again until it is answered, as a real one does."""
+
+    def until_answered(self, ask: Callable[[], requests.Response]) -> requests.Response:
+        while True:
+            try:
+                return ask()
+            except requests.ConnectionError:
+                time.sleep(0.05)
+
+    def claim_or_none(self) -> dict | None:
+        name = secrets.token_hex(8)
+        answer = self.until_answered(lambda: self.ask(name))
+        return answer.json() if answer.status_code == 200 else None
+
+    def deliver(self, claim: dict, data: bytes) -> bool:
+        """Whether it was recorded; else it is no longer wanted."""
+        while True:
+            sent = self.until_answered(lambda: self.send(claim, data))
+            if sent.status_code != 200:
+                return False
+            answer = self.until_answered(lambda: self.finish(claim, data))
+            if answer.status_code != 200:
+                return False
+            if not answer.json()["send"]:
+                return True
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param("claimed", marks=SLOW),
+        "placed",
+        pytest.param("recorded", marks=SLOW),
+    ],
+)
+def test_a_coordinator_that_is_killed_loses_nothing_and_records_each_photo_once(
+    tmp_path: Path, point: str
+):
+    outputs, port = tmp_path / "outputs", free_port()
+    arguments = [str(outputs), str(port), point, "2.jpg"]
+    command = [sys.executable, "-m", "tests.cluster_child", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "ready\n"
+        worker = StubbornWorker(f"http://127.0.0.1:{port}")
+        worked = Thread(target=work, args=(worker,), daemon=True)
+        worked.start()
+        assert child.wait(60) == -9
+    here = Coordinator(JobsHarness(outputs), port=port)
+    try:
+        [job] = here.service.store.jobs()
+        job = wait_for_state(here.service, job, "done")
+        worked.join(30)
+        check_nothing_lost(here.service, job)
+        assert job.counts["done"] == PHOTOS
+        assert {item.attempt for item in here.service.store.items(job.id)} == {1}
+        assert here.service.store.crashes(job.id) == {}
+    finally:
+        here.close()
+
+
+def work(worker: StubbornWorker) -> None:
+    while (claim := worker.claim_or_none()) is not None:
+        data = worker.until_answered(
+            lambda claim=claim: worker.session.get(
+                f"{worker.url}/claims/{claim['claim']}/original", timeout=30
+            )
+        )
+        assert data.status_code == 200
+        worker.deliver(claim, worker.restore(claim))
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=SLOW) for n in range(1, 10))])
+def test_random_faults_of_three_machines_record_every_photo_once(tmp_path: Path, seed: int):
+    """Machines that die, freeze past their lease, lose answers and send rubbish."""
+    here = Coordinator(JobsHarness(tmp_path / "outputs"), lease_seconds=1)
+    try:
+        job = start(here.service, [f"{n}.jpg" for n in range(40)])
+        threads = [
+            Thread(target=misbehave, args=(here, job, f"machine {n}", random.Random(seed * 10 + n)))
+            for n in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+        job = wait_for_state(here.service, job, "done")
+        assert (job.counts["done"], job.counts["total"]) == (40, 40)
+        check_nothing_lost(here.service, job)
+        assert here.service.store.crashes(job.id) == {}
+    finally:
+        here.close()
+
+
+def misbehave(here: Coordinator, job, name: str, dice: random.Random) -> None:
+    """Work until the job is done, and do wrong what can be done wrong."""
+    worker = StubbornWorker(here.url, name)
+
+    def die() -> None:
+        nonlocal worker
+        worker = StubbornWorker(here.url, name)  # another folder, another machine
+
+    while not here.service.store.job(job.id).ended:
+        claim = worker.claim_or_none()
+        if claim is None:
+            time.sleep(0.05)
+            continue
+        fault = dice.random()
+        if fault < 0.08:
+            die()
+            continue
+        if fault < 0.12:
+            time.sleep(1.3)  # past the lease
+        if fault > 0.95:
+            worker.fail(claim, "given-up")
+            continue
+        try:
+            data = worker.restore(claim)
+        except AssertionError:  # the claim is gone
+            continue
+        if 0.2 < fault < 0.3:
+            worker.send(claim, data + b"rubbish", "0" * 64)
+        if 0.3 < fault < 0.4:
+            worker.finish(claim, data)  # before it is sent
+        worker.deliver(claim, data)
+        if 0.4 < fault < 0.6:
+            worker.deliver(claim, data)
+    wait_for(lambda: here.service.store.job(job.id).ended)
