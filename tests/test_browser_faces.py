@@ -121,7 +121,7 @@ def test_settings_that_are_changed_while_a_photo_is_in_work_apply_to_it(
     page.select_option("#opt-enlarge", "4")
     page.select_option("#opt-background", "restore")  # which takes long
     sending: list[Route] = []
-    page.route("**/enhance", sending.append)
+    page.route("**/enhance", lambda route: sending.append(route))
     with page.expect_request("**/enhance"):
         page.set_input_files("#pick", [upload("slow.jpg", portrait(32, 700))])
     page.locator("#opt-strength").fill("35")
