@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import write_report
+from gpen_webui.files.originals import hold_open
 from gpen_webui.files.placing import (
     NameRefusedError,
     move_staged,
@@ -28,12 +29,15 @@ from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles, remove_if_empty
 from gpen_webui.jobs.store.jobs import Store
 from gpen_webui.jobs.store.report import job_report
-from gpen_webui.photo.small_picture import small_picture
+from gpen_webui.photo.photo import thumbnail
+from gpen_webui.photo.small_picture import SIDE, small_picture
 from gpen_webui.pipeline import ItemReport, RestoredFile
 from gpen_webui.shortage import shortage_of
 from gpen_webui.states import JobState
 
 log = logging.getLogger(__name__)
+
+LARGEST = 1000  # megapixels of a result, which may be an enlarged one
 
 
 class CannotSaveError(UserError):
@@ -143,16 +147,31 @@ class Saver:
         files = sidecars if is_changed else [str(claim.earlier), *sidecars]
         return [name for name in files if name not in (report.result, *report.sidecars)]
 
-    def keep_thumbnails(self, claim: Claim, restored: RestoredFile) -> None:
+    def keep_thumbnails(self, claim: Claim, restored: RestoredFile | DeliveredFile) -> None:
         """Keep small pictures of a photo of an album, for the report; it does without in need."""
-        if claim.kind != "album" or restored.report.result is None:
+        result = restored.report.result
+        if claim.kind != "album" or result is None:
             return
         try:
-            before = small_picture(restored.photo, restored.photo.pixels)
-            after = small_picture(restored.photo, restored.restoration.pixels)
-            self._files.thumbnails.keep(claim.folder, restored.report.result, before, after)
+            if isinstance(restored, DeliveredFile):
+                before, after = self._thumbnails_of_files(claim, restored.report, result)
+            else:
+                before = small_picture(restored.photo, restored.photo.pixels)
+                after = small_picture(restored.photo, restored.restoration.pixels)
+            self._files.thumbnails.keep(claim.folder, result, before, after)
         except Exception:
-            log.exception("the report will show no pictures of a photo")
+            log.warning("the report will show no pictures of a photo", exc_info=True)
+
+    def _thumbnails_of_files(
+        self, claim: Claim, report: ItemReport, result: str
+    ) -> tuple[bytes, bytes]:
+        """The same of a photo that was restored elsewhere, so that no pixels of it are here."""
+        degrees = int(claim.options.rotate) + (report.turn if claim.options.upright else 0)
+        limit = claim.options.max_megapixels
+        with hold_open(claim.source, claim.name) as original:
+            turn = -degrees // 90 % 4
+            before = thumbnail(original, SIDE, name=claim.name, max_megapixels=limit, turn=turn)
+        return before, thumbnail(self._folder(claim) / result, SIDE, max_megapixels=LARGEST)
 
     def remove_superseded(self, claim: Claim, report: ItemReport) -> None:
         """Remove what is left of an earlier result that lies elsewhere than the new one."""
