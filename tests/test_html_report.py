@@ -8,11 +8,13 @@ import sys
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
 from gpen_webui.jobs.html_report import write_reports
+from gpen_webui.jobs.runner.saving import DeliveredFile, Saver
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport
@@ -101,6 +103,27 @@ def test_a_photo_keeps_its_pictures_through_reports_that_are_written_later(files
     assert [base64.b64decode(data) for data in PICTURE.findall(written(files, report))] == [
         b"before",
         b"again",
+    ]
+
+
+def test_a_photo_that_another_machine_restored_has_its_pictures_too(
+    files: StoreFiles, tmp_path: Path
+):
+    original, result = tmp_path / "original", tmp_path / "album" / "a.jpg"
+    Image.new("RGB", (400, 200), "red").save(original, "JPEG")
+    Image.new("RGB", (400, 800), "green").save(result)
+    options = RestoreOptions(rotate="90")
+    claim = SimpleNamespace(
+        kind="album", folder="album", name="a.jpg", source=original, options=options
+    )
+    delivered = DeliveredFile(result, ".jpg", photo("a.jpg"))
+    Saver(files, None, None).keep_thumbnails(claim, delivered)
+    text = written(files, report_with(photo("a.jpg")))
+    pictures = [Image.open(BytesIO(base64.b64decode(data))) for data in PICTURE.findall(text)]
+    assert [picture.size for picture in pictures] == [(64, 128), (64, 128)]
+    assert [picture.convert("RGB").getpixel((9, 9))[0] > 200 for picture in pictures] == [
+        True,
+        False,
     ]
 
 
