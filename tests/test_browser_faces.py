@@ -175,9 +175,9 @@ def test_any_two_versions_are_compared_also_those_that_were_only_tried(
     expect(right.locator("option")).to_have_count(4)
     assert versions_shown(page) == ["Before", "After"]
     right.select_option(jobs[1])
-    expect(page.locator(".tag-after")).to_have_text(re.compile("^2: strength 20"))
+    expect(page.locator(".tag-after")).to_have_text(re.compile("^2: Strength 20"))
     left.select_option(jobs[0])
-    expect(page.locator(".tag-before")).to_have_text(re.compile("^1: strength 70"))
+    expect(page.locator(".tag-before")).to_have_text(re.compile("^1: Strength 70"))
     before, after = page.locator(".viewer .before"), page.locator(".viewer .after")
     page.locator("label", has=page.locator("#side-by-side")).click()
     middle = page.locator("img-comparison-slider").bounding_box()

@@ -8,8 +8,8 @@ import { drawn } from "./live_strength.js";
 
 const COLOUR = [214, 0, 122];
 const BLOCK = 4; // pixels of the screen, over which changes are averaged: a map, not their grain
-const LEAST = 2.5; // levels: less is the rounding of another compression
-const MOST = 25; // levels from which on the colour is strongest
+const LEAST = 4; // levels: less is the rounding of another compression
+const MOST = 20; // levels from which on the colour is strongest
 const STRONGEST = 220; // of 255
 
 export class ChangeMap {
@@ -82,7 +82,7 @@ function mapOf(was, is) {
   const map = new ImageData(wide, apart.length / wide);
   apart.forEach((sum, i) => {
     const share = (sum / BLOCK ** 2 - LEAST) / (MOST - LEAST);
-    const alpha = STRONGEST * Math.sqrt(Math.min(1, Math.max(0, share)));
+    const alpha = STRONGEST * Math.min(1, Math.max(0, share));
     map.data.set([...COLOUR, alpha], 4 * i);
   });
   return map;
