@@ -115,7 +115,7 @@ def test_one_photo_of_an_album_is_restored_again_with_its_own_faces_and_settings
     settings.get_by_label("Sharpen").fill("40")
     assert all_findings(page) == []
     redo.click()
-    expect(page.locator("#photo-facts")).to_contain_text("No face")
+    expect(page.locator("#photo-facts")).to_contain_text("no face restored")
     expect(page.locator("#job")).to_have_attribute("data-state", "done")
     expect(settings.locator(".face-card input[type=checkbox]")).not_to_be_checked()
     expect(redo).to_be_disabled()
