@@ -30,6 +30,8 @@ from gpen_webui.states import Stage
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MOST_MASK_BYTES = 2_000_000  # in black and white; more is no mask that somebody painted
 PIXELS = re.compile(r"[0-9]{1,6}")
+LONGEST_NAME = 200  # of a model, in characters
+NOT_IN_NAMES = set("/\\\0\n\r")
 YES, NO = ("1", "true", "on", "yes"), ("0", "false", "off", "no", "")
 
 
@@ -210,6 +212,26 @@ class FaceBoxes(Option):
 
     def json_schema(self) -> dict[str, object]:
         return {"type": "string"}
+
+
+@dataclass(frozen=True)
+class ModelName(Option):
+    """The name of an installed model; empty where none is named. none: what the page calls that."""
+
+    none: str = ""
+
+    def parse(self, name: str, value: object) -> str:
+        if not isinstance(value, str) or len(value) > LONGEST_NAME or set(value) & NOT_IN_NAMES:
+            raise OptionError(
+                f"{name} is “{value}”, but must be the name of a model in the models folder."
+            )
+        return value.strip()
+
+    def values(self) -> str:
+        return "a model's name"
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "string", "maxLength": LONGEST_NAME}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from gpen_webui.option_kinds import (
     FaceValues,
     Group,
     Mask,
+    ModelName,
     Option,
     OptionError,
     Switch,
@@ -158,6 +159,18 @@ class RestoreOptions:
             kept_for=(Stage.ENLARGE,),
             choices=("off", "clean", "restore"),
             labels=(N_("Leave it as it is"), N_("Clean it"), N_("Restore it")),
+        ),
+    )
+    enlarge_model: str = _option(
+        "",
+        ModelName(
+            "another network that enlarges or cleans the photo, whichever background is chosen: "
+            "one of those in the models list, or any of the ESRGAN or Real-ESRGAN kind",
+            Group.WHOLE,
+            label=N_("Enlarge with"),
+            in_presets=False,
+            kept_for=(Stage.ENLARGE,),
+            none=N_("This program’s own network"),  # noqa: RUF001
         ),
     )
     protect_skin: bool = _option(

@@ -203,7 +203,14 @@ def restorer_of(
         Thread(target=detector.prepare, name="open-detector", daemon=True).start()
     engine = open_model(model)
     small_faces = SmallFaces(open_model(small), small) if small else None
-    return Restorer(engine, detector, model, small_faces, partial(open_tile_engine, **opening))
+    return Restorer(
+        engine,
+        detector,
+        model,
+        small_faces,
+        partial(open_tile_engine, **opening),
+        settings.models,
+    )
 
 
 def restore_stages(

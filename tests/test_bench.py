@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from gpen_webui.bench.busy import WatchedEngine
+from gpen_webui.bench.comparison import describe_changes, last_run
 from gpen_webui.bench.flops import count_flops
 from gpen_webui.bench.machine import describe_machine, instruction_set, processor_name
 from gpen_webui.bench.memory import AlbumFailedError, measure_memory
@@ -160,3 +162,49 @@ def test_a_quick_benchmark_writes_figures_that_agree_with_each_other(tmp_path, c
     assert str(tmp_path) not in json.dumps(figures)
     assert cv2.imread(str(tmp_path / "benchmark.png")) is not None
     assert figures["machine"]["summary"] in capsys.readouterr().out
+
+
+def figures_of(seconds: float, spread: float = 0.01, model: str = "m", peak: float = 500) -> dict:
+    """A run in which a photo of the album takes so long."""
+
+    def summary(median: float) -> dict:
+        return {"low": median - spread, "median": median, "high": median + spread}
+
+    return {
+        "machine": {"summary": "2 cores"},
+        "model": model,
+        "size": 256,
+        "network": {"sides": [{"name": "fast", "seconds": summary(1.0)}]},
+        "album": {
+            "reference": {"seconds": summary(9.0)},
+            "sides": [{"workers": 2, "seconds": summary(seconds)}],
+        },
+        "memory": [{"photos": 4, "peak_mb": peak}],
+    }
+
+
+def test_what_became_slower_than_in_the_last_run_is_named():
+    words = describe_changes(figures_of(1.0), figures_of(1.3, peak=600))
+    assert "Slower than in the last run: album, workers: 2: 1 -> 1.3 s per photo (+30%)" in words
+    assert "memory, photos: 4: 500 -> 600 MB (+20%)" in words
+    assert "network" not in words
+    assert "Better" in describe_changes(figures_of(1.3), figures_of(1.0))
+
+
+def test_what_differs_within_its_spread_is_no_news():
+    assert "As fast as" in describe_changes(figures_of(1.0, 0.2), figures_of(1.3, 0.2))
+    assert "As fast as" in describe_changes(figures_of(1.0), figures_of(1.03))
+
+
+def test_a_run_is_compared_with_the_last_one_of_its_kind(tmp_path):
+    for number, (name, figures) in enumerate(
+        {"a": figures_of(1.0), "b": figures_of(2.0), "c": figures_of(3.0, model="other")}.items()
+    ):
+        (tmp_path / name).mkdir()
+        path = tmp_path / name / "benchmark.json"
+        path.write_text(json.dumps(figures))
+        os.utime(path, (number, number))
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "benchmark.json").write_text("cut short")
+    assert last_run(tmp_path, figures_of(1.0)) == figures_of(2.0)
+    assert last_run(tmp_path / "a", figures_of(1.0)) is None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from gpen_webui.models.published import EMBEDDED
 from tests.browser import (
@@ -120,13 +120,16 @@ def test_settings_that_are_changed_while_a_photo_is_in_work_apply_to_it(
     page = open_page(web.url)
     page.select_option("#opt-enlarge", "4")
     page.select_option("#opt-background", "restore")  # which takes long
-    page.set_input_files("#pick", [upload("slow.jpg", portrait(32, 700))])
-    expect(page.locator("#studio")).to_have_attribute("data-state", "working")
+    sending: list[Route] = []
+    page.route("**/enhance", lambda route: sending.append(route))
+    with page.expect_request("**/enhance"):
+        page.set_input_files("#pick", [upload("slow.jpg", portrait(32, 700))])
+    page.locator("#opt-strength").fill("35")
+    sending[0].continue_()
     page.wait_for_url(re.compile("job="))
     first = shown_job(page)
     page.select_option("#opt-background", "off")
     page.select_option("#opt-enlarge", "1")
-    page.locator("#opt-strength").fill("35")
     wait_until_shown(page)
     options = report_of(web, page)["options"]
     assert (options["background"], options["enlarge"], options["strength"]) == ("off", "1", 35)

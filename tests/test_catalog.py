@@ -21,7 +21,13 @@ from gpen_webui.models.installed import (
     small_face_model,
     verify_models,
 )
-from gpen_webui.models.published import CATALOG, EMBEDDED, NO_LICENCE, published_model
+from gpen_webui.models.published import (
+    CATALOG,
+    EMBEDDED,
+    NO_LICENCE,
+    REAL_ESRGAN_LICENCE,
+    published_model,
+)
 from gpen_webui.models.records import COPY, RECORD, hash_file
 from tests.checkpoint_bombs import BOMBS
 from tests.tiny_gpen import make_tiny_model
@@ -173,11 +179,12 @@ def test_a_read_only_models_folder_works(install, tmp_path: Path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"mine.safetensors"}
 
 
-def test_every_model_of_others_says_that_no_licence_is_stated_and_who_made_it():
+def test_every_model_of_others_says_its_licence_or_that_none_is_stated_and_who_made_it():
     for entry in CATALOG:
         if entry.name != EMBEDDED:
-            assert entry.licence == NO_LICENCE
-            assert "github.com/yangxy/GPEN" in entry.licence
+            of_real_esrgan = "xinntao/Real-ESRGAN" in str(entry.sources)
+            assert entry.licence == (REAL_ESRGAN_LICENCE if of_real_esrgan else NO_LICENCE)
+            assert of_real_esrgan or "github.com/yangxy/GPEN" in entry.licence
             assert all(source.startswith("https://") for source in entry.sources)
             assert entry.sources
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gpen_webui.engines.quality import perceptual_distance, psnr, real_crops
+from gpen_webui.engines.quality import many_crops, perceptual_distance, psnr, real_crops
 from gpen_webui.models.installed import find_model
 from tests.tiny_gpen import make_tiny_model, random_crops
 
@@ -150,6 +150,39 @@ def test_bfloat16_that_misses_the_check_is_not_used(model, tmp_path, monkeypatch
     with open_fast(model, tmp_path) as engine:
         assert "missed the quality check" in engine.description
         assert engine.run(crops).tobytes() == exact_bytes(model, tmp_path, crops)
+
+
+class Played:
+    """A network that gives its input back, with less contrast and a little brighter."""
+
+    def __init__(self, more: float):
+        self.model = self
+        self._more = more
+        self.seen = 0
+
+    def create_infer_request(self):
+        return self
+
+    def infer(self, inputs):
+        self.seen += 1
+        return [inputs[0] * 0.8 + np.float32(self._more)]
+
+
+@pytest.mark.parametrize(("more", "people"), [(0.001, 4), (0.0225, 16), (0.1, 1)])
+def test_only_where_four_people_leave_a_doubt_more_are_looked_at(more: float, people: int):
+    quick = Played(more)
+    closeness, _ = fast.compare(quick, Played(0), 64)
+    assert quick.seen == people
+    assert (closeness >= fast.FAST_PSNR) == (people > 1)
+
+
+def test_the_check_sees_sixteen_people_as_different_photos_show_them():
+    crops = [crop for crop, _ in many_crops(64)]
+    truths = [truth for _, truth in many_crops(64)]
+    assert len(crops) == 16
+    assert sum(truth is None for truth in truths) == 4
+    pairs = [(a, b) for i, a in enumerate(crops) for b in crops[:i]]
+    assert max(psnr(a, b) for a, b in pairs) < 20
 
 
 def test_perceptual_distance_grows_with_what_is_lost():

@@ -18,7 +18,7 @@ from gpen_webui.options import RestoreOptions
 from gpen_webui.pipeline import ItemReport
 from tests.server import small_photo
 
-PICTURE = re.compile(r'<img alt="" src="data:image/webp;base64,([A-Za-z0-9+/=]+)">')
+PICTURE = re.compile(r'<img alt="" src="data:image/(?:webp|jpeg);base64,([A-Za-z0-9+/=]+)">')
 
 
 def report_with(*photos: ItemReport, **more: object) -> dict:

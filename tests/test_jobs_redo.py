@@ -213,6 +213,8 @@ def test_a_store_of_the_second_version_is_brought_up_to_date(harness: JobsHarnes
     store = harness.outputs / ".gpen-webui" / "jobs.sqlite"
     with closing(Database(store)) as database, database.changing() as change:
         change.sql.execute("DROP INDEX items_to_redo")
+        for table in ("workers", "remote_claims", "crashes", "shares", "join_keys"):
+            change.sql.execute(f"DROP TABLE {table}")
         change.sql.execute("ALTER TABLE items DROP COLUMN options")
         change.sql.execute("PRAGMA user_version = 2")
     service = harness.open()

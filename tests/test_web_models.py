@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import io
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from gpen_webui.errors import UserError
@@ -22,6 +24,7 @@ from gpen_webui.settings import Settings
 from gpen_webui.web import model_manager
 from gpen_webui.web.model_manager import ChosenModel, ModelManager
 from tests.server import Server, small_photo
+from tests.tiny_enlarging import repeating_network, save_published
 from tests.tiny_gpen import make_tiny_model
 from tests.waiting import wait_for
 
@@ -254,3 +257,27 @@ def test_an_import_into_a_folder_that_cannot_be_written_is_refused_in_words(tmp_
     error = answer.json()["error"]
     assert error["code"] == "model"
     assert str(tmp_path / "file" / "models") in error["message"]
+
+
+def test_a_network_of_others_is_offered_and_enlarges_what_is_sent(server: Server, folders):
+    save_published(repeating_network(2), folders[1] / "twice.pth")
+    try:
+        found = model_named(server.get("/api/models").json(), "twice")
+        assert (found["task"], found["scale"], found["size"]) == ("enlarge", 2, None)
+        assert '<option value="twice">twice</option>' in server.get("/").text
+        refused = server.post("/api/models/twice/activate")
+        assert refused.status_code == 409
+        assert "restores no faces" in refused.json()["error"]["message"]
+
+        content = io.BytesIO()
+        Image.new("RGB", (8, 6), (10, 200, 30)).save(content, "PNG")
+        sent = {"photo": ("sky.png", content.getvalue())}
+        chosen = "/enhance?wait=1&enlarge=2&enlarge_model="
+        refused = server.post(f"{chosen}none", files=sent)
+        assert refused.status_code == 409
+        assert "none is not installed" in refused.json()["error"]["message"]
+        done = server.post(f"{chosen}twice", files=sent)
+        with Image.open(io.BytesIO(done.content)) as result:
+            assert (result.size, result.getpixel((15, 11))) == ((16, 12), (10, 200, 30))
+    finally:
+        (folders[1] / "twice.pth").unlink()

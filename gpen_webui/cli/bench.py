@@ -27,7 +27,8 @@ def add_bench_parser(commands: argparse._SubParsersAction) -> None:
         "bench",
         help="measure this machine",
         description="Measure the network and whole albums on this machine, against the published "
-        "way of computing it. Makes its own photos; writes benchmark.json and benchmark.png.",
+        "way of computing it, and with the last run. Makes its own photos; writes "
+        "benchmark.json and benchmark.png.",
     )
     parser.add_argument(
         "--shape",
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         if find_spec(library) is None:
             raise BenchExtrasError(f"The library {library} is missing; {to_get_extra('bench')}.")
     from gpen_webui.bench.chart import draw_chart
+    from gpen_webui.bench.comparison import BENCHMARK, describe_changes, last_run
     from gpen_webui.bench.report import Plan, run_benchmark
     from gpen_webui.bench.table import describe
 
@@ -60,8 +62,10 @@ def run(arguments: argparse.Namespace) -> int:
     folder = make_results_folder(arguments.output, settings.outputs, "bench")
     result = run_benchmark(settings, arguments.shape, plan)
     print(describe(result))
-    report = json.dumps(result.as_dict(), indent=2, ensure_ascii=False)
-    (folder / "benchmark.json").write_text(report + "\n", encoding="utf-8")
+    figures = result.as_dict()
+    print(f"\n{describe_changes(last_run(settings.outputs, figures), figures)}")
+    report = json.dumps(figures, indent=2, ensure_ascii=False)
+    (folder / BENCHMARK).write_text(report + "\n", encoding="utf-8")
     draw_chart(result, folder / "benchmark.png")
     print(f"\nWritten to {folder}: benchmark.json, benchmark.png")
     return EXIT_OK

@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gpen_webui.cli.exit_codes import EXIT_OK, EXIT_SOME_FAILED
 from gpen_webui.settings import Settings
+
+if TYPE_CHECKING:
+    from gpen_webui.models.installed import ModelState
 
 
 def add_models_parser(commands: argparse._SubParsersAction) -> None:
@@ -37,12 +41,22 @@ def _list(arguments: argparse.Namespace) -> int:
             where = "installed, the default" if state.is_default else "installed"
         else:
             where = f"not installed ({state.megabytes} MB)"
-        crop = f"{state.size} px" if state.size else "size unknown until used"
+        size = _size_of(state)
         licence = "none stated *" if state.licence == NO_LICENCE else state.licence
-        print(f"{state.name:24} {crop:8} {where}\n    {state.purpose}. Licence: {licence}.")
+        print(f"{state.name:24} {size:8} {where}\n    {state.purpose}. Licence: {licence}.")
     print(f"\n* {NO_LICENCE}.")
-    print(f"Models lie in {settings.models}; any GPEN checkpoint put there can be used by name.")
+    print(
+        f"Models lie in {settings.models}; any GPEN checkpoint put there can be used by name, and "
+        "any network of the ESRGAN or Real-ESRGAN kind with --enlarge-model."
+    )
     return EXIT_OK
+
+
+def _size_of(state: ModelState) -> str:
+    """Of its crops, or how many times it enlarges photos."""
+    if state.scale:
+        return f"{state.scale} times"
+    return f"{state.size} px" if state.size else "size unknown until used"
 
 
 def _download(arguments: argparse.Namespace) -> int:
@@ -72,7 +86,8 @@ def _import(arguments: argparse.Namespace) -> int:
 
     imported = import_weights(arguments.file, Settings.from_environment().models)
     model = imported.model
-    print(f"{model.name} is installed: {model.size} px, SHA-256 {model.sha256}.")
+    what = f"{model.size} px" if model.size else "enlarges photos with --enlarge-model"
+    print(f"{model.name} is installed: {what}, SHA-256 {model.sha256}.")
     if imported.remark:
         print(imported.remark)
     print(f"Its licence is its makers' to say; for GPEN's own models see {AUTHORS_PAGE}.")

@@ -14,6 +14,7 @@ from gpen_webui.option_kinds import (
     FaceValues,
     Group,
     Mask,
+    ModelName,
     Switch,
     WholeNumber,
 )
@@ -45,6 +46,8 @@ def add_option_arguments(parser: argparse.ArgumentParser) -> None:
                 groups[option.group].add_argument(
                     flag, action="append", metavar="X,Y,W,H", help=said
                 )
+            case ModelName():
+                groups[option.group].add_argument(flag, metavar="NAME", help=said)
             case Mask():
                 said = f"{said}; {option.values()}"
                 groups[option.group].add_argument(flag, type=Path, metavar="FILE", help=said)

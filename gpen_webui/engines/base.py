@@ -63,8 +63,8 @@ class TileEngine(ABC):
 
     @abstractmethod
     def run(self, tiles: np.ndarray) -> np.ndarray:
-        """Enlarge tiles (N,3,side,side) float32 RGB in [0,1]; returns the same kind, of
-        inner*scale pixels a side, not clipped.
+        """Enlarge tiles (N,3,h,w) float32 RGB in [0,1], of the sizes that `shape` allows; returns
+        what they show without their margins, enlarged, not clipped.
 
         May be called from many threads at once. Each tile's result depends on that tile only, to
         the last bit. Raises RuntimeError once the engine is closed.

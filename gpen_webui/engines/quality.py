@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from gpen_webui.files.atomic import write_atomically
 HALF_PRECISION_PSNR = 45.0  # dB against float32; half a step of 8-bit colour is 53
 # Eileen Collins, NASA, public domain: the face of scikit-image's `astronaut`, aligned.
 FACE = Path(__file__).with_name("check_face.jpg")
+FACES = Path(__file__).with_name("check_faces.jpg")  # of sixteen people; check_faces.md
+FACES_ACROSS = 4
 
 
 def psnr(image: np.ndarray, reference: np.ndarray) -> float:
@@ -30,15 +32,41 @@ def psnr(image: np.ndarray, reference: np.ndarray) -> float:
 
 def read_face() -> np.ndarray:
     """A real face that comes with the program: (S,S,3) uint8 BGR."""
-    face = cv2.imread(str(FACE))
-    if face is None:
-        raise FileNotFoundError(f"{FACE} is missing or damaged; install the program anew.")
-    return face
+    return _read(FACE)
+
+
+def read_faces() -> list[np.ndarray]:
+    """Sixteen real faces that come with the program, of people as different as could be:
+    (S,S,3) uint8 BGR each."""
+    sheet = _read(FACES)
+    rows = np.split(sheet, FACES_ACROSS)
+    return [face for row in rows for face in np.split(row, FACES_ACROSS, axis=1)]
 
 
 def real_crops(size: int) -> np.ndarray:
     """A real face as good, small, noisy and grey photos show it: (4,3,size,size) in [-1,1]."""
-    face = cv2.resize(read_face(), (size, size), interpolation=cv2.INTER_AREA)
+    return _as_photos_show(read_face(), size)
+
+
+def many_crops(size: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Sixteen people, each in a good, a small, a noisy or a grey photo in turn: crops
+    (3,size,size) in [-1,1], and the true face of each; None where the crop is grey and it not."""
+    for number, face in enumerate(read_faces()):
+        crops = _as_photos_show(face, size)
+        kind = number % len(crops)
+        yield crops[kind], None if kind == len(crops) - 1 else crops[0]
+
+
+def _read(path: Path) -> np.ndarray:
+    picture = cv2.imread(str(path))
+    if picture is None:
+        raise FileNotFoundError(f"{path} is missing or damaged; install the program anew.")
+    return picture
+
+
+def _as_photos_show(face: np.ndarray, size: int) -> np.ndarray:
+    """A face (S,S,3) uint8 BGR in a good, a small, a noisy and a grey photo."""
+    face = cv2.resize(face, (size, size), interpolation=cv2.INTER_AREA)
     small = cv2.resize(face, (size // 6, size // 6), interpolation=cv2.INTER_AREA)
     small = cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC)
     noise = np.random.default_rng(0).normal(0, 18, face.shape)

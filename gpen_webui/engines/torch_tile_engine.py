@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import nn
 
 from gpen_webui.engines.base import TileEngine
 from gpen_webui.engines.cores import cpu_cores
 from gpen_webui.engines.quality import HALF_PRECISION_PSNR, MeasurementCache, worst_tile_psnr
 from gpen_webui.engines.torch_engine import deterministic, device_name
-from gpen_webui.enlarging.tiles import TileShape
-from gpen_webui.enlarging.upconv import MARGIN, SCALE, load_upconv
+from gpen_webui.enlarging.read import load_tile_network, read_config
 
 if TYPE_CHECKING:
-    from gpen_webui.enlarging.upconv import UpConv
     from gpen_webui.models.folder import InstalledModel
 
 
@@ -28,11 +28,11 @@ class TorchTileEngine(TileEngine):
     streams = 1
 
     def __init__(self, model: InstalledModel, device: str, *, precision: str, cache: Path | None):
-        self.shape = TileShape(model.size, MARGIN, SCALE)
+        self.shape = replace(read_config(model.path).tile, side=model.size)
         self._device = torch.device(device)
         self._threads = cpu_cores() if device == "cpu" else 1
         self._lock = threading.Lock()
-        self._network: UpConv | None = load_upconv(model.path).to(self._device)
+        self._network: nn.Module | None = load_tile_network(model.path).to(self._device)
         self._dtype = torch.float32
         if device != "cpu" and precision != "exact":
             self._dtype = self._fastest(MeasurementCache(cache, model.sha256))
@@ -72,4 +72,4 @@ class TorchTileEngine(TileEngine):
     def _psnr(self, dtype: torch.dtype) -> float:
         """Of the worst check photo against float32, in dB."""
         half, exact = (partial(self._forward, dtype=kind) for kind in (dtype, torch.float32))
-        return worst_tile_psnr(half, exact, self.shape.side)
+        return worst_tile_psnr(half, exact, self.shape.least_side)

@@ -29,6 +29,7 @@ STRIDE = 4  # one cell of the output map is 4 x 4 input pixels
 MULTIPLE = 32  # the network halves its input five times
 # What is shown of a face by itself: so many times its longer side, or the next larger of these.
 SURROUNDINGS = 1.6
+SHOWN_WHOLE = 320  # pixels of a view's longer side up to which all of it is shown
 NEAR_SIDES = (96, 128, 192, 256, 320, 448, 640, 960)
 
 
@@ -118,10 +119,12 @@ def surroundings(view: View, face: Face) -> tuple[int, int, int, int]:
     Squares of a few sizes, as each new one costs some time, and in steps of what the network
     divides a picture into, so that it sees the same as in the whole view.
     """
+    height, width = view.pixels.shape[:2]
+    if max(height, width) <= SHOWN_WHOLE:
+        return 0, 0, width, height
     left, top, right, bottom = view.box_of(face)
     wanted = SURROUNDINGS * max(right - left, bottom - top)
     side = next((side for side in NEAR_SIDES if side >= wanted), NEAR_SIDES[-1])
-    height, width = view.pixels.shape[:2]
     x, y = (
         max(0, min(round((middle - side / 2) / MULTIPLE) * MULTIPLE, most - side))
         for middle, most in (((left + right) / 2, width), ((top + bottom) / 2, height))

@@ -130,7 +130,7 @@ class FaceDetector:
         matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), tilt, scale)
         across, down = np.abs(matrix[:, :2]) @ (width, height)
         size = (math.ceil(across), math.ceil(down))
-        matrix[:, 2] += (np.array(size) - (width, height)) / 2
+        matrix[:, 2] = matrix[:, 2] + np.subtract(size, (width, height)) / 2
         straight = warp(pixels, matrix, size, beyond=cv2.BORDER_CONSTANT)
         back = cv2.invertAffineTransform(matrix)
         seen = merged(self._finder.look_at(View.of(straight, 1, 0)))

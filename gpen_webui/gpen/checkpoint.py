@@ -32,7 +32,15 @@ from gpen_webui.gpen.weight_files import (
 MAX_WIDTH = 2.0  # `narrow`, in widths of gpen-bfr-512
 MAX_MULTIPLIER = 4
 
-__all__ = ["CheckpointError", "infer_config", "load_checkpoint", "load_network", "save_checkpoint"]
+__all__ = [
+    "CheckpointError",
+    "check_numbers",
+    "infer_config",
+    "load_checkpoint",
+    "load_network",
+    "read_tensors",
+    "save_checkpoint",
+]
 
 
 def load_checkpoint(path: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:
@@ -48,20 +56,30 @@ def load_checkpoint(path: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:
     missing, unknown = expected.keys() - stored.keys(), stored.keys() - expected.keys()
     if missing or unknown:
         raise not_gpen(path.name, f"{len(missing)} tensors missing, {len(unknown)} unknown")
+    check_numbers(path, stored)
     for name, tensor in stored.items():
-        if tensor.numbers not in NUMBER_BYTES:
-            raise CheckpointError(
-                f"{path.name} holds {name} as {tensor.numbers}; GPEN's weights are plain float32 "
-                "or float16 tensors: save them anew as those."
-            )
         if tensor.shape != tuple(expected[name].shape):
             raise not_gpen(path.name, f"{name} is {tensor.shape}")
-    read = _read_tensors(path, stored)
+    read = read_tensors(path, stored)
     return config, {name: read[name] for name in expected}
 
 
-def _read_tensors(path: Path, stored: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
-    """All tensors in float32, in the file's order."""
+def check_numbers(path: Path, stored: Mapping[str, StoredTensor]) -> None:
+    """Raises CheckpointError where a tensor of a file does not hold plain numbers."""
+    for name, tensor in stored.items():
+        if tensor.numbers not in NUMBER_BYTES:
+            raise CheckpointError(
+                f"{path.name} holds {name} as {tensor.numbers}; weights are plain float32 or "
+                "float16 tensors: save them anew as those."
+            )
+
+
+def read_tensors(path: Path, stored: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
+    """The numbers of tensors that a file describes, in float32, in the file's order.
+
+    Raises CheckpointError where some are not finite; for others than plain ones see
+    `check_numbers`.
+    """
     by_piece: dict[Piece, list[str]] = {}
     for name, tensor in stored.items():
         by_piece.setdefault(tensor.piece, []).append(name)

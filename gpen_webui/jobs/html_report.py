@@ -6,7 +6,6 @@ of photos are kept that were restored earlier; the next report takes them from t
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from gpen_webui.jobs.store.files import StoreFiles
 
 HTML_REPORT = PurePosixPath("report.html")
 OURS = FIRST_LINE.encode()
-DATA = rb'<img alt="" src="data:image/webp;base64,([A-Za-z0-9+/=]+)">'
+DATA = rb'<img alt="" src="data:image/(?:webp|jpeg);base64,[A-Za-z0-9+/=]+">'
 PAIR = re.compile(rb'<p class="pair" data-result="([^"<>]*)">' + DATA + DATA + rb"</p>\n")
 LONGEST_LINE = 1 << 20  # bytes; a pair of pictures takes about 10,000
 
@@ -44,8 +43,7 @@ def write_reports(folder: Path, report: dict, files: StoreFiles) -> None:
             found = files.thumbnails.of(name, result)
             if found is None:
                 return earlier.of(result)
-            before, after = (base64.b64encode(picture).decode() for picture in found)
-            return pair(result, before, after)
+            return pair(result, *found)
 
         for line in report_page(report, pictures_of):
             file.write(line.encode("utf-8", "backslashreplace"))

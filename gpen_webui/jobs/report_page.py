@@ -103,12 +103,15 @@ def report_page(report: dict, pictures_of: Callable[[str], str]) -> Iterator[str
     yield "</body>\n</html>\n"
 
 
-def pair(result: str, before: str, after: str) -> str:
-    """The line with a result's pictures. before, after: WebP in Base64."""
-    images = "".join(
-        f'<img alt="" src="data:image/webp;base64,{data}">' for data in (before, after)
-    )
+def pair(result: str, before: bytes, after: bytes) -> str:
+    """The line with a result's pictures. before, after: WebP or JPEG."""
+    images = "".join(f'<img alt="" src="{_data_address(data)}">' for data in (before, after))
     return f'<p class="pair" data-result="{quoted(result)}">{images}</p>\n'
+
+
+def _data_address(picture: bytes) -> str:
+    kind = "webp" if picture.startswith(b"RIFF") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def quoted(result: str) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from gpen_webui.enlarging.recognise import config_of
 from gpen_webui.folders import COMMAND
 from gpen_webui.gpen.onnx_file import crop_size_of, read_onnx
 from gpen_webui.models.folder import InstalledModel, ModelError, name_of, weight_files
 from gpen_webui.models.published import published_model
 from gpen_webui.models.records import Accepted, RecordFile, hash_file, known_hash
+
+ENLARGES = 0  # in the place of the crops' side
 
 
 def recall(path: Path, models: Path) -> Accepted | None:
@@ -42,7 +45,7 @@ def recall(path: Path, models: Path) -> Accepted | None:
 def accept(path: Path, models: Path) -> InstalledModel:
     """Load a weight file strictly, then record its hash: from now on it must stay the same.
 
-    Raises CheckpointError for what is not a whole, finite model of faces.
+    Raises CheckpointError or EnlargingFileError for what is not a whole, finite model.
     """
     crop = examine(path)
     return record(path, models, crop, hash_file(path))
@@ -72,9 +75,17 @@ def verify(path: Path, models: Path) -> None:
 
 
 def examine(path: Path) -> int:
-    """Load a file strictly; the side of its crops in pixels. Raises CheckpointError."""
+    """Load a file strictly; the side of its crops in pixels, ENLARGES where it takes none.
+
+    Raises CheckpointError, EnlargingFileError.
+    """
     if path.suffix.lower() == ".onnx":
         return crop_size_of(read_onnx(path), path.name)
+    if config_of(path):
+        from gpen_webui.enlarging.read import load_tile_network
+
+        load_tile_network(path)
+        return ENLARGES
     from gpen_webui.gpen.checkpoint import load_checkpoint  # torch: only when a file is new
 
     config, _ = load_checkpoint(path)

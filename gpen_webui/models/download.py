@@ -25,11 +25,11 @@ from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import flush_file, replace_durably, write_atomically
 from gpen_webui.files.lock import FileLock, LockHeldError
 from gpen_webui.folders import COMMAND
-from gpen_webui.models.acceptance import accept
+from gpen_webui.models.acceptance import ENLARGES, accept, examine
 from gpen_webui.models.folder import InstalledModel, ModelError
 from gpen_webui.models.importing import disk_error
-from gpen_webui.models.installed import find_model, installed_file
-from gpen_webui.models.published import published_model
+from gpen_webui.models.installed import accepted, installed_file
+from gpen_webui.models.published import PublishedModel, published_model
 from gpen_webui.models.records import hash_file
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def download_model(
             fetch = _Fetch(name, models, on_progress, cancelled, stall_seconds)
             for source in sources or entry.sources:
                 try:
-                    return _land(fetch.whole(source), name, models, entry.sha256)
+                    return _land(fetch.whole(source), entry, models)
                 except DownloadCancelled:
                     raise
                 except (_SourceError, *ODD_ANSWERS, UserError) as problem:
@@ -114,10 +114,11 @@ def download_model(
 
 def _unchanged(name: str, models: Path) -> InstalledModel | None:
     """The model, if it is installed and still what was accepted."""
-    if installed_file(name, models) is None:
+    path = installed_file(name, models)
+    if path is None:
         return None
     try:
-        return find_model(name, models)
+        return accepted(path, models)
     except UserError:
         return None
 
@@ -254,15 +255,15 @@ def is_local(address: str) -> bool:
     return any(not ipaddress.ip_address(str(text).split("%")[0]).is_global for text in found)
 
 
-def _land(part: Path, name: str, models: Path, sha256: str | None) -> InstalledModel:
+def _land(part: Path, entry: PublishedModel, models: Path) -> InstalledModel:
     """Check a finished download and give it its name; a bad one is thrown away."""
-    from gpen_webui.gpen.checkpoint import CheckpointError, load_checkpoint
-
+    name = entry.name
     try:
-        if sha256 and hash_file(part) != sha256:
-            raise CheckpointError("not the published file")
-        load_checkpoint(part)
-    except CheckpointError as error:
+        if entry.sha256 and hash_file(part) != entry.sha256:
+            raise ModelError("not the published file")
+        if (examine(part) == ENLARGES) != (entry.task == "enlarge"):
+            raise ModelError("another kind of model")
+    except UserError as error:
         part.unlink(missing_ok=True)
         raise _SourceError("sent a file that is not the model, or is damaged") from error
     finally:

@@ -1,23 +1,66 @@
-"""The networks that enlarge and clean whole photos, which come with the program."""
+"""The networks that enlarge and clean whole photos: those of this program, and those of others."""
 
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
+from gpen_webui.enlarging.recognise import config_of
+from gpen_webui.errors import UserError
 from gpen_webui.folders import BUNDLED
+from gpen_webui.models.acceptance import ENLARGES
 from gpen_webui.models.folder import InstalledModel, ModelError
+from gpen_webui.models.installed import (
+    accepted,
+    installed_file,
+    list_models,
+    not_installed,
+)
 
-TILE_SIDE = 256  # pixels of a photo that are enlarged at a time
+CLEAN, RESTORE = "enlarge-clean", "enlarge-restore"  # those of this program
 
 
-def enlarging_model(name: str) -> InstalledModel:
-    """The network of this name; `size` is the side of its tiles. Raises ModelError."""
-    path = BUNDLED / "models" / f"{name}.safetensors"
+def enlarging_model(name: str, models: Path) -> InstalledModel:
+    """The network of this name; `size` is the side of its tiles.
+
+    Raises ModelError where it is not installed or restores faces, and what `accepted` raises.
+    """
+    if name in (CLEAN, RESTORE):
+        path = BUNDLED / "models" / f"{name}.safetensors"
+        model = InstalledModel(name, path, _hash_of_ours(path), ENLARGES)
+    elif path := installed_file(name, models):
+        model = accepted(path, models)
+    else:
+        raise not_installed(name)
+    config = config_of(model.path) if model.size == ENLARGES else None
+    if config is None:
+        raise ModelError(
+            f"{model.name} restores faces and enlarges no photos; choose another model for that."
+        )
+    return InstalledModel(model.name, model.path, model.sha256, config.tile.side)
+
+
+def check_enlarging_model(name: str, models: Path) -> None:
+    """Raises ModelError or CheckpointError where photos cannot be enlarged with this model; the
+    empty name stands for those of this program."""
+    if name:
+        enlarging_model(name, models)
+
+
+def enlarging_models(models: Path) -> list[str]:
+    """The names of those of others that are installed and in order."""
     try:
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        states = list_models(models)
+    except UserError:
+        return []
+    return [s.name for s in states if s.task == "enlarge" and s.installed and not s.problem]
+
+
+def _hash_of_ours(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise ModelError(
             f"{path.name}, which enlarges photos, cannot be read ({error.strerror}); fetch this "
             "program's files anew."
         ) from error
-    return InstalledModel(name, path, sha256, TILE_SIDE)

@@ -24,7 +24,7 @@ class ModelError(UserError):
 
 @dataclass(frozen=True)
 class InstalledModel:
-    """A weight file that can be loaded. size: side of its crops in pixels."""
+    """A weight file that can be loaded. size: side of its crops, or of its tiles, in pixels."""
 
     name: str
     path: Path

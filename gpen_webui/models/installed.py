@@ -12,12 +12,13 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from gpen_webui.enlarging.recognise import config_of
 from gpen_webui.errors import UserError
 from gpen_webui.folders import BUNDLED, COMMAND
 from gpen_webui.gpen.onnx_file import crop_size_of, read_onnx
 from gpen_webui.gpen.weight_files import crop_size, read_contents
 from gpen_webui.models import published
-from gpen_webui.models.acceptance import accept, recall, verify
+from gpen_webui.models.acceptance import ENLARGES, accept, recall, verify
 from gpen_webui.models.folder import SUFFIXES, InstalledModel, ModelError, name_of, weight_files
 from gpen_webui.models.published import ASK_MAKER, EMBEDDED, PublishedModel, published_model
 from gpen_webui.models.records import remembered
@@ -33,7 +34,9 @@ PREFERRED = ("gpen-bfr-512", EMBEDDED)
 class ModelState:
     """A line of the models list: a catalog entry, an installed file, or both.
 
-    is_default: used when no model is named. problem: why an installed file cannot be used.
+    size: side of its crops in pixels; None where it has none or is not known yet. is_default: used
+    when no model is named. problem: why an installed file cannot be used. task, scale: as in
+    PublishedModel.
     """
 
     name: str
@@ -45,27 +48,49 @@ class ModelState:
     installed: Path | None
     is_default: bool
     problem: str | None = None
+    task: str = "restore"
+    scale: int | None = None
 
 
 def find_model(name_or_file: str | None, models: Path) -> InstalledModel:
     """The model meant by a name, by a path to a weight file, or by None (the default).
 
     The default is gpen-bfr-512 where it is installed, else the embedded gpen-mini-256.
-    Raises ModelError where there is none, or where the file is not what was accepted.
+    Raises ModelError where there is none, where it takes no faces, or where the file is not what
+    was accepted.
     """
     if name_or_file is None:
         name_or_file = default_name(models)
-    entry = published_model(name_or_file)
     path = installed_file(name_or_file, models)
     if path is None:
         named = Path(name_or_file).expanduser()
         if named.suffix.lower() in SUFFIXES and named.is_file():
             path = named
     if path is None:
-        remedy = f"fetch it with `{COMMAND} models download {name_or_file}`"
-        if entry is None or not entry.sources:
-            remedy = f"`{COMMAND} models list` shows what there is"
-        raise ModelError(f"The model {name_or_file} is not installed; {remedy}.")
+        raise not_installed(name_or_file)
+    model = accepted(path, models)
+    if model.size == ENLARGES:
+        raise ModelError(
+            f"{model.name} enlarges whole photos and restores no faces; name it with "
+            "--enlarge-model, and here another one."
+        )
+    return model
+
+
+def not_installed(name: str) -> ModelError:
+    """What to tell of a model that is not there."""
+    entry = published_model(name)
+    remedy = f"fetch it with `{COMMAND} models download {name}`"
+    if entry is None or not entry.sources:
+        remedy = f"`{COMMAND} models list` shows what there is"
+    return ModelError(f"The model {name} is not installed; {remedy}.")
+
+
+def accepted(path: Path, models: Path) -> InstalledModel:
+    """The model of a weight file, which is examined where it is new.
+
+    Raises ModelError where it is not what was accepted, and what `accept` raises.
+    """
     try:
         known = recall(path, models)
         if known is None:
@@ -138,17 +163,19 @@ def verify_models(models: Path) -> dict[str, str | None]:
 
 def _state_of_own(path: Path, models: Path) -> ModelState:
     """A weight file that is not of the catalog."""
-    crop, problem = _crop_of(path, models)
+    kind = _kind_of(path, models)
     return ModelState(
         name=path.stem,
-        size=crop,
+        size=kind.crop,
         purpose="Added by you",
         licence=ASK_MAKER,
         megabytes=_megabytes(path),
         downloadable=False,
         installed=path,
         is_default=False,
-        problem=problem,
+        problem=kind.problem,
+        task="enlarge" if kind.scale else "restore",
+        scale=kind.scale,
     )
 
 
@@ -163,26 +190,43 @@ def _state_of(entry: PublishedModel, models: Path, default: str) -> ModelState:
         downloadable=bool(entry.sources),
         installed=path,
         is_default=entry.name == default,
-        problem=_crop_of(path, models)[1] if path else None,
+        problem=_kind_of(path, models).problem if path else None,
+        task=entry.task,
+        scale=entry.scale,
     )
 
 
-def _crop_of(path: Path, models: Path) -> tuple[int | None, str | None]:
-    """Crop size and problem of an installed file, as far as they are known without loading it."""
+@dataclass(frozen=True)
+class _Kind:
+    """crop: side in pixels; None where it is not known yet, or the file holds no network of faces.
+    scale: how many times it enlarges photos; None where it does not. problem: a sentence."""
+
+    crop: int | None = None
+    scale: int | None = None
+    problem: str | None = None
+
+
+def _kind_of(path: Path, models: Path) -> _Kind:
+    """What an installed file is, as far as that is known without loading it."""
     try:
         known = recall(path, models)
-        return (known.crop if known else remembered(path, _crop_of_new)), None
+        crop = known.crop if known else remembered(path, _crop_of_new)
+        if crop != ENLARGES:
+            return _Kind(crop)
+        config = remembered(path, config_of)
+        return _Kind(scale=config.scale if config else None)
     except UserError as error:
-        return None, str(error)
+        return _Kind(problem=str(error))
     except OSError as error:
-        return None, _cannot_be_read(path, error)
+        return _Kind(problem=_cannot_be_read(path, error))
 
 
 def _crop_of_new(path: Path) -> int | None:
-    """The crop size of a file that was not loaded yet; None where it is another network's."""
+    """The crop size of a file that was not loaded yet; ENLARGES where it takes no crops, None where
+    it is another network's."""
     if path.suffix.lower() == ".onnx":
         return crop_size_of(read_onnx(path), path.name)
-    return crop_size(read_contents(path))
+    return ENLARGES if remembered(path, config_of) else crop_size(read_contents(path))
 
 
 def _megabytes(path: Path) -> int:

@@ -19,6 +19,9 @@ MODELSCOPE = (
 HUGGING_FACE = "https://huggingface.co"
 VIDEO_RETALKING = "https://github.com/vinthony/video-retalking/releases/download/v0.0.1"
 
+REAL_ESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download"
+REAL_ESRGAN_LICENCE = "BSD-3-Clause, Copyright (c) 2021, Xintao Wang"
+
 EMBEDDED = "gpen-mini-256"
 
 
@@ -27,13 +30,14 @@ class PublishedModel:
     """A model that somebody has published.
 
     size: side of its crops in pixels, which is also the face size from which on it cannot
-    add detail. megabytes: of the download, about. sha256: of the published file, where it
-    is known in advance; onnx_sha256: of the ONNX file into which others have converted it.
-    task: what it does to a face: restore, colorize or inpaint.
+    add detail; None where it takes no faces. megabytes: of the download, about. sha256: of the
+    published file, where it is known in advance; onnx_sha256: of the ONNX file into which others
+    have converted it. task: what it does to a face: restore, colorize or inpaint; or to the whole
+    photo: enlarge, `scale` times.
     """
 
     name: str
-    size: int
+    size: int | None
     purpose: str
     megabytes: int
     sources: tuple[str, ...]
@@ -41,6 +45,7 @@ class PublishedModel:
     sha256: str | None = None
     onnx_sha256: str | None = None
     task: str = "restore"
+    scale: int | None = None
 
 
 CATALOG = (
@@ -105,6 +110,68 @@ CATALOG = (
         285,
         (f"{OSS}/GPEN-Inpainting-1024.pth",),
         task="inpaint",
+    ),
+    PublishedModel(
+        "realesr-general-x4v3",
+        None,
+        "Enlarges whole photos; small, removes much noise",
+        5,
+        (f"{REAL_ESRGAN}/v0.2.5.0/realesr-general-x4v3.pth",),
+        REAL_ESRGAN_LICENCE,
+        sha256="8dc7edb9ac80ccdc30c3a5dca6616509367f05fbc184ad95b731f05bece96292",
+        task="enlarge",
+        scale=4,
+    ),
+    PublishedModel(
+        "realesr-general-wdn-x4v3",
+        None,
+        "Enlarges whole photos; small, keeps more of the grain",
+        5,
+        (f"{REAL_ESRGAN}/v0.2.5.0/realesr-general-wdn-x4v3.pth",),
+        REAL_ESRGAN_LICENCE,
+        sha256="1641f8c4464b9f097c9fdda5589273713f67cf59f3d909e0bd688f0cee269dca",
+        task="enlarge",
+        scale=4,
+    ),
+    PublishedModel(
+        "realesrgan-x2plus",
+        None,
+        "Enlarges whole photos; large and slow, invents the most detail",
+        67,
+        (f"{REAL_ESRGAN}/v0.2.1/RealESRGAN_x2plus.pth",),
+        REAL_ESRGAN_LICENCE,
+        sha256="49fafd45f8fd7aa8d31ab2a22d14d91b536c34494a5cfe31eb5d89c2fa266abb",
+        task="enlarge",
+        scale=2,
+    ),
+    PublishedModel(
+        "realesrgan-x4plus",
+        None,
+        "Enlarges whole photos; large and slow, invents the most detail",
+        67,
+        (f"{REAL_ESRGAN}/v0.1.0/RealESRGAN_x4plus.pth",),
+        REAL_ESRGAN_LICENCE,
+        sha256="4fa0d38905f75ac06eb49a7951b426670021be3018265fd191d2125df9d682f1",
+        task="enlarge",
+        scale=4,
+    ),
+    PublishedModel(
+        "realesrnet-x2",
+        None,
+        "Enlarges whole photos; the GPEN authors' own, invents little",
+        67,
+        (f"{OSS}/realesrnet_x2.pth",),
+        task="enlarge",
+        scale=2,
+    ),
+    PublishedModel(
+        "realesrnet-x4",
+        None,
+        "Enlarges whole photos; the GPEN authors' own, invents little",
+        67,
+        (f"{OSS}/realesrnet_x4.pth",),
+        task="enlarge",
+        scale=4,
     ),
 )
 

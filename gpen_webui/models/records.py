@@ -29,7 +29,8 @@ Known = TypeVar("Known")
 
 @dataclass(frozen=True)
 class Accepted:
-    """A file that was accepted. mtime: in nanoseconds. crop: side of its crops in pixels."""
+    """A file that was accepted. mtime: in nanoseconds. crop: side of its crops in pixels;
+    0 of a network that enlarges whole photos."""
 
     sha256: str
     bytes: int

@@ -7,7 +7,10 @@ one, so that it shows as much of them as the model makes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -16,7 +19,7 @@ import numpy as np
 
 from gpen_webui.enlarging.tiles import through_tiles
 from gpen_webui.faces.align import scale_of
-from gpen_webui.models.enlarging import enlarging_model
+from gpen_webui.models.enlarging import CLEAN, RESTORE, enlarging_model
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.limits import longest_side
 from gpen_webui.photo.photo import Photo
@@ -34,9 +37,8 @@ OpenTileEngine = Callable[["InstalledModel"], "TileEngine"]
 SCALES = (1, 2, 4)
 # A face that has this share of the pixels that the model makes shows all of them that matter.
 ENOUGH = 0.7
-# The network that each choice of the background takes; what is enlarged twice is clean by then.
-CLEAN, RESTORE = "enlarge-clean", "enlarge-restore"
-NETWORKS = {"clean": (CLEAN, CLEAN), "restore": (RESTORE, CLEAN)}
+# The network that each choice of the background takes first.
+NETWORKS = {"clean": CLEAN, "restore": RESTORE}
 DONE_TO_BACKGROUND = {
     "clean": "The background was cleaned.",
     "restore": "The background was restored.",
@@ -44,20 +46,38 @@ DONE_TO_BACKGROUND = {
 
 
 class TileEngines:
-    """The networks that enlarge, each opened when it is first needed; thread-safe."""
+    """The networks that enlarge, each opened when it is first needed; thread-safe.
 
-    def __init__(self, open_engine: OpenTileEngine):
+    models: the folder of those of others, which are large: an idle one is closed for another.
+    """
+
+    def __init__(self, open_engine: OpenTileEngine, models: Path):
         self._open = open_engine
+        self._models = models
         self._engines: dict[str, TileEngine] = {}
+        self._users: Counter[str] = Counter()
         self._lock = Lock()
 
-    def of(self, name: str) -> TileEngine:
+    @contextmanager
+    def use(self, name: str) -> Iterator[TileEngine]:
         """The network of this name. Raises UserError where it cannot be used."""
         with self._lock:
-            if name not in self._engines:
-                self._engines[name] = self._open(enlarging_model(name))
-                log.info("%s", self._engines[name].description)
-            return self._engines[name]
+            engine = self._engines.get(name) or self._opened(name)
+            self._users[name] += 1
+        try:
+            yield engine
+        finally:
+            with self._lock:
+                self._users[name] -= 1
+
+    def _opened(self, name: str) -> TileEngine:
+        model = enlarging_model(name, self._models)
+        for other in [each for each in self._engines if each not in (CLEAN, RESTORE)]:
+            if not self._users[other]:
+                self._engines.pop(other).close()
+        self._engines[name] = self._open(model)
+        log.info("%s", self._engines[name].description)
+        return self._engines[name]
 
     def close(self) -> None:
         """Free all that are open."""
@@ -92,31 +112,40 @@ class Enlarge:
         if pixels is None:
             yield Stage.ENLARGE
             with working.clock.stage(Stage.ENLARGE):
-                pixels = yield from self.enlarged(working.pixels, scale, options.background)
+                pixels = yield from self.enlarged(working.pixels, scale, options)
             working.intermediates.put(key, pixels, pixels.nbytes)
         working.pixels, working.scale, working.is_new = pixels, scale, True
         if scale > 1:
             height, width = pixels.shape[:2]
             working.notes.append(f"Enlarged {scale} times, to {width} x {height} pixels.")
-        if options.background != "off":
+        if options.enlarge_model:
+            working.notes.append(f"The whole photo went through {options.enlarge_model}.")
+        elif options.background != "off":
             working.notes.append(DONE_TO_BACKGROUND[options.background])
 
     def enlarged(
-        self, pixels: np.ndarray, scale: int, background: str
+        self, pixels: np.ndarray, scale: int, options: RestoreOptions
     ) -> Generator[str, None, np.ndarray]:
         """Pixels (H,W,3) uint8, `scale` times larger, with what becomes of the background."""
-        if background == "off" and scale == 1:
+        if options.background == "off" and scale == 1:
             return pixels
-        if background == "off":
+        if options.background == "off" and not options.enlarge_model:
             return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-        name, next_name = NETWORKS[background]
-        first = self._engines.of(name)
-        if scale == 1:
-            return (yield from _through(first, pixels, (0, 100), shrink=True))
-        if scale == 2:
-            return (yield from _through(first, pixels, (0, 100)))
-        twice = yield from _through(first, pixels, (0, 20))  # the second step has 4 times the tiles
-        return (yield from _through(self._engines.of(next_name), twice, (20, 100)))
+        name, done = options.enlarge_model or NETWORKS[options.background], 0
+        left = scale
+        while True:
+            with self._engines.use(name) as engine:
+                step = min(left, engine.shape.scale)
+                left //= step
+                # Each further step has so many times the tiles of the one before.
+                until = round(done + (100 - done) / (1 + step**2)) if left > 1 else 100
+                pixels = yield from _through(engine, pixels, step, (done, until))
+                enlarges = engine.shape.scale > 1
+            if left == 1:
+                return pixels
+            done = until
+            # What was enlarged is clean by then.
+            name = options.enlarge_model if options.enlarge_model and enlarges else CLEAN
 
 
 def wanted_scale(working: WorkingPhoto, options: RestoreOptions) -> int:
@@ -169,16 +198,17 @@ def _less_than(wanted: int, scale: int, working: WorkingPhoto, options: RestoreO
 
 
 def _through(
-    engine: TileEngine, pixels: np.ndarray, percent: tuple[int, int], *, shrink: bool = False
+    engine: TileEngine, pixels: np.ndarray, scale: int, percent: tuple[int, int]
 ) -> Generator[str, None, np.ndarray]:
-    """A photo enlarged twice, or cleaned at its own size; yields where it may be stopped.
+    """A photo enlarged so many times; yields where it may be stopped.
 
-    percent: of the stage, done before and after.
+    scale: a divisor of the network's. percent: of the stage, done before and after.
     """
     before, after = percent
-    tiles = through_tiles(
-        pixels, engine.run, engine.shape, at_once=2 * engine.streams, shrink=shrink
-    )
+    shape = engine.shape
+    # A second tile for each stream keeps it busy; those of large networks take long enough.
+    at_once = engine.streams if shape.any_size else 2 * engine.streams
+    tiles = through_tiles(pixels, engine.run, shape, at_once=at_once, shrink=shape.scale // scale)
     while True:
         try:
             share = next(tiles)

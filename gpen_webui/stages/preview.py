@@ -154,6 +154,9 @@ class PartPreview:
         if not (faces or scale > 1 or options.background != "off" or _repairs(known, options)):
             return None
         source = _source(known, options, scale, reuse)
+        is_enlarged_or_cleaned = scale > 1 or options.background != "off"
+        if options.enlarge_model and is_enlarged_or_cleaned and not source.is_enlarged:
+            return None  # a large network takes many seconds for a part, too
         part = _part(source, request, scale)
         pixels = _cut(source.pixels, part)
         if not source.is_repaired:
@@ -163,7 +166,7 @@ class PartPreview:
         if fades and of_options:
             pixels = evened(pixels, known.levels)
         if not source.is_enlarged:
-            pixels = last(self._enlarge.enlarged(pixels, part.enlarged, options.background))
+            pixels = last(self._enlarge.enlarged(pixels, part.enlarged, options))
         pixels = self._with_faces(pixels, network, faces, selection, source, part)
         if fades and not of_options:
             pixels = evened(pixels, known.levels)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gpen_webui.engines.open import open_tile_engine
 from gpen_webui.faces.detect import FaceDetector
+from gpen_webui.folders import DATA
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.repairing.scratches import ScratchDetector
@@ -73,7 +75,7 @@ class Restorer:
     """All stages, shared by all workers; thread-safe.
 
     small_faces: another network for those, or None. open_tile_engine: opens the networks that
-    enlarge, each when the first photo asks for it.
+    enlarge, each when the first photo asks for it; models: the folder of those of others.
     """
 
     def __init__(
@@ -83,8 +85,9 @@ class Restorer:
         model: InstalledModel,
         small_faces: SmallFaces | None = None,
         open_tile_engine: OpenTileEngine = open_tile_engine,
+        models: Path = DATA / "models",
     ):
-        self._tile_engines = TileEngines(open_tile_engine)
+        self._tile_engines = TileEngines(open_tile_engine, models)
         self.face_network = FaceNetwork(engine, model, small_faces)
         scratches = ScratchDetector()
         enlarge = Enlarge(self._tile_engines, engine.size)

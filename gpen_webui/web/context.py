@@ -8,6 +8,7 @@ from flask import current_app, request
 
 from gpen_webui.jobs.records import Job
 from gpen_webui.jobs.store.jobs import can_be_stored
+from gpen_webui.models.enlarging import check_enlarging_model
 from gpen_webui.options import OptionError, RestoreOptions
 from gpen_webui.settings import Settings
 from gpen_webui.web.errors import BadRequestError
@@ -102,7 +103,7 @@ def whole_number(name: str, default: int | None = None) -> int | None:
 
 
 def parse_options(values: object) -> RestoreOptions:
-    """Options from JSON or a form, within the server's own limit of pixels."""
+    """Options from JSON or a form, within the server's own limit of pixels and its models."""
     if not isinstance(values, dict):
         raise OptionError("The options must be a JSON object, like {“strength”: 70}.")
     limit = settings().max_megapixels
@@ -112,6 +113,7 @@ def parse_options(values: object) -> RestoreOptions:
             f"max_megapixels is {options.max_megapixels}, but this server's limit is {limit}; "
             "start it with a higher --max-megapixels."
         )
+    check_enlarging_model(options.enlarge_model, settings().models)
     return options
 
 

@@ -225,7 +225,9 @@ class ModelManager:
         download = self._downloads.get(state.name)
         return {
             "name": state.name,
+            "task": state.task,
             "size": state.size,
+            "scale": state.scale,
             "purpose": state.purpose,
             "licence": state.licence,
             "megabytes": state.megabytes,

@@ -133,7 +133,9 @@ _EVENT = {
 }
 _MODEL = {
     "name": STRING,
+    "task": STRING,
     "size": or_null(INTEGER),
+    "scale": or_null(INTEGER),
     "purpose": STRING,
     "licence": STRING,
     "megabytes": or_null(NUMBER),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import cache as remember
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,8 +30,8 @@ from gpen_webui.engines.openvino.graph_variants import (
 )
 from gpen_webui.engines.openvino.request_pool import RequestPool
 from gpen_webui.engines.quality import HALF_PRECISION_PSNR, MeasurementCache, worst_tile_psnr
-from gpen_webui.enlarging.tiles import RunTiles, TileShape
-from gpen_webui.enlarging.upconv import MARGIN, SCALE
+from gpen_webui.enlarging.read import read_config
+from gpen_webui.enlarging.tiles import RunTiles
 
 if TYPE_CHECKING:
     from gpen_webui.models.folder import InstalledModel
@@ -44,11 +45,11 @@ class OpenVinoTileEngine(TileEngine):
     """Every tile is a request of its own, see RequestPool."""
 
     def __init__(self, model: InstalledModel, *, precision: str, workers: int, cache: Path | None):
-        self.shape = TileShape(model.size, MARGIN, SCALE)
+        self.shape = replace(read_config(model.path).tile, side=model.size)
         threads = cpu_cores()
         self.streams = max(1, min(workers, threads // CORES_PER_STREAM))
         opener = VariantOpener(model, cache, lambda variant: settings_for(self.streams, threads))
-        choice = _choose(opener, precision)
+        choice = _choose(opener, precision, self.shape.least_side)
         self.description = (
             f"{model.name} runs on the CPU with OpenVINO in {choice.variant.numbers}."
             f"{choice.remark}"
@@ -56,8 +57,9 @@ class OpenVinoTileEngine(TileEngine):
         self._requests = RequestPool(choice.compiled, self.streams)
 
     def run(self, tiles: np.ndarray) -> np.ndarray:
-        side = self.shape.inner * self.shape.scale
-        enlarged = np.empty((len(tiles), tiles.shape[1], side, side), np.float32)
+        margin, scale = self.shape.margin, self.shape.scale
+        sides = [(length - 2 * margin) * scale for length in tiles.shape[2:]]
+        enlarged = np.empty((*tiles.shape[:2], *sides), np.float32)
         self._requests.run(tiles, enlarged)
         return enlarged
 
@@ -65,9 +67,9 @@ class OpenVinoTileEngine(TileEngine):
         self._requests.close()
 
 
-def _choose(opener: VariantOpener, precision: str) -> Choice:
+def _choose(opener: VariantOpener, precision: str, side: int) -> Choice:
     """precision: exact; fast or auto: bfloat16, if this processor multiplies it fast and what it
-    makes of a check photo is as good."""
+    makes of a check photo of that side is as good."""
     exact = remember(lambda: opener.open(ENLARGING))
     if precision == "exact":
         return Choice(exact(), ENLARGING)
@@ -76,7 +78,7 @@ def _choose(opener: VariantOpener, precision: str) -> Choice:
     fast = remember(lambda: opener.open(ENLARGING_BFLOAT16))
     closeness = MeasurementCache(opener.cache, opener.model.sha256).recall(
         f"cpu-{ENLARGING_BFLOAT16.name}-{ENLARGING.name}-openvino-{ov.__version__}-psnr",
-        lambda: closeness_of(fast(), exact(), opener.model.size),
+        lambda: closeness_of(fast(), exact(), side),
     )
     if closeness < HALF_PRECISION_PSNR:
         log.info("%s: %.1f dB from float32", ENLARGING_BFLOAT16.numbers, closeness)

@@ -15,6 +15,9 @@ stays in the processor's cache.
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 import openvino as ov
 import openvino.opset13 as ops
@@ -64,50 +67,104 @@ def winograd_pays(shape: tuple[int, ...], weight: tuple[int, ...]) -> bool:
 def winograd_conv(x: ov.Output, size: tuple[int, int], weight: np.ndarray) -> ov.Output:
     """Convolve x (1,H*W,C), H and W multiples of 4, with weight (O,C,3,3), stride 1, padding 1."""
     height, width = size
-    channels = x.get_shape()[-1]
+    numbers = np.arange(height * width).reshape(size)
+    bands = winograd_bands(x, numbers, weight, begin=-(KERNEL // 2), result=size)
+    parts = []
+    for band in bands:
+        rows = band.rows // TILE
+        part = _reshape(band.values, TILE, TILE, rows, width // TILE, weight.shape[0])
+        part = ops.transpose(part, _ints(2, 0, 3, 1, 4))
+        parts.append(_reshape(part, 1, band.rows * width, weight.shape[0]))
+    return (parts[0] if len(parts) == 1 else ops.concat(parts, 1)).output(0)
+
+
+@dataclass(frozen=True)
+class Band:
+    """Rows of a result, tile by tile: first the first pixel of every tile, then the second.
+
+    values: (16,tiles,O). rows: of pixels.
+    """
+
+    values: ov.Node
+    rows: int
+
+
+def winograd_bands(
+    x: ov.Output,
+    numbers: np.ndarray,
+    weight: np.ndarray,
+    *,
+    begin: int,
+    result: tuple[int, int],
+    band_bytes: int = BAND_BYTES,
+) -> list[Band]:
+    """Convolve x (1,N,C) with weight (O,C,3,3), stride 1: a part of what comes of it, band by band.
+
+    numbers: (H,W), where in x each pixel is. begin: the first row and column that the part's first
+    pixel is made of. result: its height and width, multiples of 4; beyond the picture are zeros.
+    band_bytes: what V of a band may take.
+    """
+    count, channels = x.get_shape()[1:]
     outputs = weight.shape[0]
-    rows, columns = height // TILE, width // TILE
-    bands = _bands(rows, POINTS**2 * columns * channels * 4)
+    rows, columns = result[0] // TILE, result[1] // TILE
     kernels = ops.constant(_transformed_kernels(weight))
-    places = _patch_indices(height, width).reshape(POINTS**2, bands, -1)
-    pixels = _reshape(x, height * width, channels)
+    places = _patch_indices(numbers, count, begin, (rows, columns))
+    pixels = _reshape(x, count, channels)
     input_transform, output_transform = (
         _two_dimensional(matrix, pixels) for matrix in (INPUT_TRANSFORM, OUTPUT_TRANSFORM)
     )
-    parts = []
-    for band in range(bands):
-        tiles = places.shape[-1]
-        indices = np.ascontiguousarray(places[:, band]).reshape(-1)
+    bands, end = [], 0
+    for band in _bands(rows, POINTS**2 * columns * channels * 4, band_bytes):
+        begin, end = end, end + band
+        tiles = band * columns
+        indices = np.ascontiguousarray(places[:, begin:end]).reshape(-1)
         patches = ops.gather(pixels, ops.constant(indices), _ints(0))
         patches = _reshape(patches, POINTS**2, tiles * channels)
         values = ops.matmul(input_transform, patches, False, False)
         products = ops.matmul(_reshape(values, POINTS**2, tiles, channels), kernels, False, False)
         products = _reshape(products, POINTS**2, tiles * outputs)
         part = ops.matmul(output_transform, products, False, False)
-        part = _reshape(part, TILE, TILE, rows // bands, columns, outputs)
-        part = ops.transpose(part, _ints(2, 0, 3, 1, 4))
-        parts.append(_reshape(part, 1, height // bands * width, outputs))
-    return (parts[0] if bands == 1 else ops.concat(parts, 1)).output(0)
-
-
-def _bands(rows: int, bytes_per_row: int) -> int:
-    """Into how many equal bands to divide rows of tiles."""
-    bands = 1
-    while rows % (2 * bands) == 0 and rows * bytes_per_row / bands > BAND_BYTES:
-        bands *= 2
+        bands.append(Band(_reshape(part, TILE**2, tiles, outputs), band * TILE))
     return bands
 
 
-def _patch_indices(height: int, width: int) -> np.ndarray:
-    """For each place in a 6x6 patch and each tile, the number of its pixel, int32 (36*tiles,).
+def places_in_bands(bands: list[Band], columns: int) -> np.ndarray:
+    """Where in the bands, one after the other, each pixel is: (H,W), W as many `columns`."""
+    places, first = [], 0
+    for band in bands:
+        shape = (TILE, TILE, band.rows // TILE, columns // TILE)
+        numbers = first + np.arange(band.rows * columns).reshape(shape)
+        places.append(numbers.transpose(2, 0, 3, 1).reshape(band.rows, columns))
+        first += band.rows * columns
+    return np.concatenate(places)
 
-    Pixels outside the picture get a number out of range, for which Gather gives zeros.
+
+def _bands(rows: int, bytes_per_row: int, most: int) -> list[int]:
+    """How many rows of tiles each band takes: halves of halves, where they can be halved."""
+    bands = 1
+    while rows % (2 * bands) == 0 and rows * bytes_per_row / bands > most:
+        bands *= 2
+    if rows * bytes_per_row / bands > most:
+        bands = min(rows, math.ceil(rows * bytes_per_row / most))
+    return [len(part) for part in np.array_split(np.arange(rows), bands)]
+
+
+def _patch_indices(
+    numbers: np.ndarray, count: int, begin: int, tiles: tuple[int, int]
+) -> np.ndarray:
+    """For each place in a 6x6 patch and each tile, the number of its pixel, int32 (36,down,across).
+
+    numbers: (H,W), those of the picture's pixels. begin: the first row and column of the first
+    patch. Pixels outside the picture get the number `count`, which is out of range: for those
+    Gather gives zeros.
     """
-    places = np.arange(POINTS) - KERNEL // 2
-    y = places[:, None, None, None] + TILE * np.arange(height // TILE)[None, None, :, None]
-    x = places[None, :, None, None] + TILE * np.arange(width // TILE)[None, None, None, :]
+    height, width = numbers.shape
+    places = np.arange(POINTS) + begin
+    y = places[:, None, None, None] + TILE * np.arange(tiles[0])[None, None, :, None]
+    x = places[None, :, None, None] + TILE * np.arange(tiles[1])[None, None, None, :]
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-    return np.where(inside, y * width + x, height * width).astype(np.int32).reshape(-1)
+    found = numbers[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
+    return np.where(inside, found, count).astype(np.int32).reshape(POINTS**2, *tiles)
 
 
 def _transformed_kernels(weight: np.ndarray) -> np.ndarray:

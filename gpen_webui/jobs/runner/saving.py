@@ -35,6 +35,8 @@ from gpen_webui.states import JobState
 
 log = logging.getLogger(__name__)
 
+LARGEST = 1000  # megapixels of a result, which may be an enlarged one
+
 
 class CannotSaveError(UserError):
     """The results folder takes nothing: full, read-only, removed. No photo is to blame."""
@@ -147,13 +149,14 @@ class Saver:
 
     def keep_thumbnails(self, claim: Claim, restored: RestoredFile | DeliveredFile) -> None:
         """Keep small pictures of a photo of an album, for the report; it does without in need."""
-        if claim.kind != "album" or restored.report.result is None:
+        result = restored.report.result
+        if claim.kind != "album" or result is None:
             return
         try:
             if small := _small_pictures(restored):
-                self._files.thumbnails.keep(claim.folder, restored.report.result, *small)
+                self._files.thumbnails.keep(claim.folder, result, *small)
         except Exception:
-            log.exception("the report will show no pictures of a photo")
+            log.warning("the report will show no pictures of a photo", exc_info=True)
 
     def remove_superseded(self, claim: Claim, report: ItemReport) -> None:
         """Remove what is left of an earlier result that lies elsewhere than the new one."""

@@ -166,8 +166,8 @@ def files_of(result: str, report: str | None) -> list[str]:
 
 
 def _version(row: sqlite3.Row) -> Version:
-    options = json.loads(row["options"])
     report = json.loads(row["report"]) if row["report"] else {}
+    options = report.get("options") or json.loads(row["options"])  # as they were chosen in the end
     turn = report.get("turn", 0) if options.get("upright") else 0
     return Version(
         row["id"],

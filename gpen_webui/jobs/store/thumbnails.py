@@ -15,7 +15,7 @@ LENGTH_BYTES = 4
 
 
 class Thumbnails:
-    """Pairs of WebP pictures by the results folder and the result's place in it."""
+    """Pairs of pictures, WebP or JPEG, by the results folder and the result's place in it."""
 
     def __init__(self, root: Path):
         self.root = root

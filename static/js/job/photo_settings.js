@@ -91,7 +91,7 @@ export class PhotoSettings {
   async #redo() {
     const item = this.#item;
     const job = this.job();
-    if (!item || !job) return;
+    if (!item || !job || !this.form.check()) return;
     this.redo.disabled = true;
     const options = { ...job.options, ...this.#options(item), ...this.form.read() };
     await attempt(

@@ -50,10 +50,10 @@ export class ModelList {
     const download = isGoing(model.download) ? model.download : null;
     const failure = download ? null : model.download?.error;
     const purpose = has(`purpose.${name}`) ? say(`purpose.${name}`) : say("purpose.added");
-    const facts = [
-      say("model.size", { n: model.size ?? "?" }),
-      say("model.megabytes", { n: model.megabytes }),
-    ];
+    const size = model.scale
+      ? say("model.scale", { n: model.scale })
+      : say("model.size", { n: model.size ?? "?" });
+    const facts = [size, say("model.megabytes", { n: model.megabytes })];
     const chip = make("span", { className: "chip", data: { state } }, say(`model.${state}`));
     const words = make(
       "div",
@@ -61,6 +61,7 @@ export class ModelList {
       make("h3", {}, name, " ", chip),
       make("p", {}, purpose),
       line("muted", facts.join(" · ")),
+      model.scale && model.installed ? line("muted", say("model.enlarges")) : null,
       line("muted", licenceOf(model, common)),
       model.problem ? line("note bad", model.problem) : null,
       failure ? line("note bad", say("model.failed", { message: failure })) : null,
@@ -75,7 +76,7 @@ export class ModelList {
   #buttons(model) {
     const { name, installed, active, problem, downloadable, download } = model;
     const buttons = [];
-    if (installed && !active && !problem) {
+    if (installed && !active && !problem && !model.scale) {
       const use = button(say("model.use"), name, null, () => this.#activate(name));
       use.disabled = this.#switchingTo !== null;
       buttons.push(use);

@@ -47,6 +47,7 @@ export class Restoration {
   #beside = {};
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #anew;
+  #isChangedEarly = false; // settings, before the job was known
   /** The result that is shown beside the next one. @type {string | null} */
   #compareWith = null;
 
@@ -111,6 +112,8 @@ export class Restoration {
         this.history.begin(job.options);
         if (ENDED_ITEMS.includes(item.state)) await this.#show(id);
         else this.#follow(job, item);
+        if (this.#isChangedEarly) this.tryOptions();
+        this.#isChangedEarly = false;
       },
       (error) => this.#failGone(error),
     );
@@ -123,7 +126,10 @@ export class Restoration {
    */
   tryOptions(more = {}) {
     const job = this.#job;
-    if (!job) return; // what is being sent begins with what is chosen by then
+    if (!job) {
+      this.#isChangedEarly = true; // while the photo is being sent
+      return;
+    }
     this.#beside = { ...this.#beside, ...more };
     if (this.#state === "working") this.#beginAnewSoon(job);
     if (!RESTORED_ITEMS.includes(this.#state)) return;
@@ -209,8 +215,10 @@ export class Restoration {
     const form = new FormData();
     for (const sidecar of this.#sidecars) form.append("xmp", sidecar, sidecar.name);
     form.append("photo", file, file.name);
-    const sent = this.options.read();
-    for (const [name, value] of Object.entries(sent)) form.append(name, String(value));
+    this.#isChangedEarly = false;
+    for (const [name, value] of Object.entries(this.options.read())) {
+      form.append(name, String(value));
+    }
     const sending = new AbortController();
     this.#sending = sending;
     await attempt(
@@ -218,7 +226,6 @@ export class Restoration {
         const { job } = await upload("/enhance", form, { signal: sending.signal });
         history.replaceState(null, "", address(`/?job=${job}`));
         await this.open(job);
-        if (JSON.stringify(this.options.read()) !== JSON.stringify(sent)) this.tryOptions();
       },
       ({ code, message }) => {
         if (code !== "aborted") this.#fail(say("trouble.upload"), message, true);
@@ -377,6 +384,7 @@ const besideForm = ({ mask, rotate, crop }) => ({
 
 /** Which part of the photo is restored, and which way round. @param {Job} job */
 const frameOf = ({ options }) => `${options.rotate ?? "0"} ${options.crop ?? ""}`;
+
 /**
  * Whether a job was begun with other options.
  * @param {Job} job @param {Options} options

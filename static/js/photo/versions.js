@@ -103,9 +103,9 @@ export class Versions {
   #take(versions, isNew) {
     const kept = this.#known.filter(({ url }) => url);
     const there = versions.filter(({ job }) => !kept.some((each) => each.job === job));
-    const turn = versions.find(({ job }) => job === this.#current)?.turn ?? 0;
+    const current = versions.find(({ job }) => job === this.#current);
     this.#known = [...kept, ...there]
-      .filter((each) => each.turn === turn) // else they do not lie over each other
+      .filter((each) => !current || frameOf(each) === frameOf(current))
       .sort((a, b) => a.created - b.created);
     this.element.hidden = !isNew;
     const models = new Set(this.#known.map(({ model }) => model));
@@ -146,6 +146,9 @@ export class Versions {
     return this.#version(job)?.url ?? picture(job, 0, "after");
   }
 }
+
+/** Versions with other frames do not lie over each other. @param {Version} version */
+const frameOf = ({ turn, options }) => `${turn} ${options.rotate ?? "0"} ${options.crop ?? ""}`;
 
 /** @param {[value: string, text: string]} choice */
 const option = ([value, text]) => make("option", { value }, text);

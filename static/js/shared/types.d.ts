@@ -183,6 +183,7 @@ export type Download = {
 export type Model = {
   name: string;
   size: number | null;
+  scale: number | null;
   licence: string;
   megabytes: number;
   downloadable: boolean;

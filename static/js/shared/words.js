@@ -61,6 +61,7 @@ export function settings(options) {
   else if (Number(options.enlarge) > 1) parts.push(say("enlarged", { n: options.enlarge }));
   const background = `background.${options.background}`;
   if (has(background)) parts.push(say(background));
+  if (options.enlarge_model) parts.push(String(options.enlarge_model));
   if (options.format !== "same") parts.push(options.format.toUpperCase());
   return parts.join(" · ");
 }

@@ -156,7 +156,7 @@ export class FaceStrip {
     if (!shown) return;
     const box = boxTurnedBack(shown, this.#turn, viewer.photoSize).map(Math.round);
     const [left, top, right, bottom] = box;
-    const boxes = drawnBoxes(this.#options);
+    const boxes = drawnBoxes(this.form.read());
     this.form.choose({
       ...choicesAsOptions(this.#faces, this.#choices),
       add_face: [...boxes, [left, top, right - left, bottom - top].join(",")].join(";"),
@@ -166,7 +166,7 @@ export class FaceStrip {
   /** Take a face out again that was added. @param {Face} face */
   #remove(face) {
     const drawn = face.added?.join(",");
-    const boxes = drawnBoxes(this.#options ?? {});
+    const boxes = drawnBoxes(this.form.read());
     const left = withoutFace(face, this.#faces, this.#choices);
     this.form.choose({
       ...choicesAsOptions(left.faces, left.choices),

@@ -14,6 +14,7 @@ import { find, findAll } from "../shared/dom.js";
 import { say } from "../shared/words.js";
 import { ChangeMap } from "./change_map.js";
 import { FaceOutlines } from "./face_outlines.js";
+import { HoldButton } from "./hold_button.js";
 import { LiveStrength } from "./live_strength.js";
 import { ViewPreview } from "./view_preview.js";
 import { ViewerPointers } from "./viewer_pointers.js";
@@ -310,31 +311,13 @@ export class Viewer {
       const { zoom } = button.dataset;
       button.addEventListener("click", () => this.zoom(zoom === "fit" ? zoom : Number(zoom)));
     }
-    this.#listenToHold(find("[data-hold]", this.root));
+    new HoldButton(find("[data-hold]", this.root), this.slider);
     this.slider.addEventListener("slide", () => {
       if (this.#beside) this.slider.value = 50;
       this.#tellDivider();
     });
     this.slider.addEventListener("keydown", (event) => this.#key(event), true);
     new ViewerPointers(this);
-  }
-
-  /** While the button is held, the photo is seen as it was. @param {HTMLElement} button */
-  #listenToHold(button) {
-    let divider = this.slider.value;
-    const hold = (/** @type {boolean} */ held) => {
-      if (held === (button.ariaPressed === "true")) return;
-      if (held) divider = this.slider.value;
-      button.ariaPressed = String(held);
-      this.slider.value = held ? 100 : divider;
-    };
-    const isKey = (/** @type {KeyboardEvent} */ { key }) => key === " " || key === "Enter";
-    button.addEventListener("pointerdown", () => hold(true));
-    button.addEventListener("keydown", (event) => isKey(event) && hold(true));
-    button.addEventListener("keyup", (event) => isKey(event) && hold(false));
-    for (const end of ["pointerup", "pointercancel", "pointerleave", "blur", "contextmenu"]) {
-      button.addEventListener(end, () => hold(false));
-    }
   }
 
   #tellDivider() {
