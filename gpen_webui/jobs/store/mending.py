@@ -35,6 +35,7 @@ def mend(files: StoreFiles, store: Path) -> None:
             folder, report = reports.get(job["id"], (None, {"photos": []}))
             _find_originals(files, connection, job["id"])
             _fill_numbers(files, connection, job, report)
+            _close_gaps(connection, job["id"])
             if folder is not None and folder == job["folder"]:
                 _take_results(files, connection, job, report)
             _make_startable(connection, job)
@@ -158,7 +159,7 @@ def _fill_numbers(
         source = f"uploads/{job_id}/{n}"
         path = files.copy(source)
         if job["state"] == JobState.COLLECTING and not path.is_file():
-            continue  # it was taken out
+            continue  # it was taken out, or can be sent again
         size, sha256 = fingerprint(path, flush=False) if path.is_file() else (0, "")
         name = photos[n]["name"] if n < len(photos) else names.get(source, f"photo {n + 1}")
         store.execute(
@@ -166,6 +167,16 @@ def _fill_numbers(
             "VALUES (?, ?, ?, 'waiting', ?, 1, ?, ?)",
             (job_id, n, name, source, size, sha256),
         )
+
+
+def _close_gaps(store: sqlite3.Connection, job_id: str) -> None:
+    """Number the items of a job anew, in their order, where some were taken out."""
+    query = "SELECT n FROM items WHERE job = ? ORDER BY n"
+    numbers = [n for (n,) in store.execute(query, (job_id,)).fetchall()]
+    store.executemany(
+        "UPDATE items SET n = ? WHERE job = ? AND n = ?",
+        ((new, job_id, n) for new, n in enumerate(numbers) if new != n),
+    )
 
 
 def _take_results(
