@@ -9,11 +9,11 @@ import pytest
 
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.jobs.runner.kept_intermediates import KeptIntermediates
-from gpen_webui.options import RestoreOptions
+from gpen_webui.options import OptionError, RestoreOptions
 from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.stages.photo_measures import FaceMeasures, measure_photo
 from gpen_webui.stages.restorer import Restoration, Restorer
-from gpen_webui.stages.suggestions import suggest_for_faces
+from gpen_webui.stages.suggestions import chosen_elsewhere, suggest_for_faces
 from tests.test_restore import restorer
 
 AUTO = RestoreOptions(preset="auto")
@@ -104,3 +104,17 @@ def test_a_large_photo_is_enlarged_only_by_choice(
 def test_a_photo_is_never_turned_without_a_choice(pixels: np.ndarray):
     (suggested,) = suggest_for_faces(measure_photo(pixels), None, 1, 1, RestoreOptions())
     assert (suggested.options, suggested.is_automatic) == ({"upright": True}, False)
+
+
+def test_what_another_machine_chose_stands_in_its_report_and_nothing_else_does(
+    engine: Restorer, pixels: np.ndarray
+):
+    done = auto(engine, noisy(pixels, 10))
+    told = [each.as_dict() for each in done.suggestions]
+    assert told
+    assert chosen_elsewhere(AUTO, told) == done.options
+    assert chosen_elsewhere(RestoreOptions(), []) == RestoreOptions()
+    with pytest.raises(OptionError):
+        chosen_elsewhere(RestoreOptions(), told)
+    with pytest.raises(OptionError):
+        chosen_elsewhere(AUTO, [{"options": {"format": "png"}}])

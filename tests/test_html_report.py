@@ -77,12 +77,17 @@ def test_failures_warnings_and_what_was_left_out_are_said_in_both_languages(file
     error = {"stage": "open", "message": "c.jpg is damaged or cut short; try another copy of it."}
     lost = "a.bmp: BMP cannot hold EXIF data."
     left_out = [{"path": "list.txt", "why": "not a photo", "detail": ""}]
-    photos = photo("a.jpg", warnings=[lost]), photo("c.jpg", "failed", error=error)
+    reason = "The largest face is soft: more of it can be restored."
+    chosen = {"options": {"strength": 95}, "reason": reason, "is_automatic": True}
+    good = photo("a.jpg", warnings=[lost], suggestions=[chosen])
+    photos = good, photo("c.jpg", "failed", error=error)
     text = written(files, report_with(*photos, left_out=left_out))
     for words in (
         error["message"],
         "c.jpg 已损坏或不完整",
         lost,
+        reason,
+        "最大的人脸不够清晰",
         "list.txt",
         "不是照片",
         "已修复 1 / 2",

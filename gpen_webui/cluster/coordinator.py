@@ -48,6 +48,7 @@ from gpen_webui.jobs.store.workers import WorkerState
 from gpen_webui.photo.formats import MEDIA_TYPE_OF
 from gpen_webui.pipeline import STAGE_WORDS, ItemReport
 from gpen_webui.settings import NO_BROKER, Settings
+from gpen_webui.stages.suggestions import chosen_elsewhere
 from gpen_webui.states import RESTORED_ITEMS
 
 log = logging.getLogger(__name__)
@@ -352,7 +353,11 @@ def _complete(report: ItemReport, claim: RemoteClaim, finish: Finish) -> None:
         raise DamagedUploadError("The report is not that of a photo that was restored.")
     if finish.suffix.lower() not in MEDIA_TYPE_OF:
         raise DamagedUploadError(f"“{finish.suffix}” is no suffix of a photo.")
-    report.name, report.options = held.name, held.options.without_mask()
+    try:
+        options = chosen_elsewhere(held.options, report.suggestions)
+    except (UserError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedUploadError("The report has settings that nobody could choose.") from error
+    report.name, report.options = held.name, options.without_mask()
     report.result, report.sidecars, report.superseded, report.error = None, [], [], None
 
 

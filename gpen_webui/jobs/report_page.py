@@ -244,6 +244,8 @@ def _lines(photo: dict) -> Iterator[str]:
         yield f'<li class="bad">{_sentence(photo["error"]["message"])}</li>'
     for words in photo["warnings"]:
         yield f'<li class="warn">{_sentence(words)}</li>'
+    for chosen in photo.get("suggestions", ()):
+        yield f"<li>{_sentence(chosen['reason'])}</li>"
     for words in photo.get("notes", ()):
         yield f"<li>{_sentence(words)}</li>"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from gpen_webui.option_kinds import OptionError
 from gpen_webui.options import DEFAULTS, RestoreOptions
 from gpen_webui.stages.photo_measures import FaceMeasures, PhotoMeasures
 from gpen_webui.stages.turn import LIE
@@ -90,6 +91,20 @@ def chosen(options: RestoreOptions, suggestions: list[Suggestion]) -> RestoreOpt
         if suggestion.is_automatic:
             values |= suggestion.options
     return RestoreOptions(**values)
+
+
+def chosen_elsewhere(options: RestoreOptions, suggestions: list[dict]) -> RestoreOptions:
+    """The options with what another machine's report says of `preset`'s choices.
+
+    Raises OptionError, KeyError, TypeError and AttributeError for what no report says.
+    """
+    values = options.as_dict()
+    for each in suggestions:
+        for name, value in each["options"].items():
+            if options.preset != "auto" or name not in CHOSEN_BY_PHOTO:
+                raise OptionError(f"{name} is not for preset to choose here.")
+            values[name] = value
+    return RestoreOptions.parse(values)
 
 
 def _undecided(suggestions: Iterator[Suggestion], options: RestoreOptions) -> Iterator[Suggestion]:
