@@ -62,7 +62,7 @@ def measure_closeness(model: InstalledModel, device: str) -> dict[str, object]:
 
 def measure_rates(model: InstalledModel, device: str) -> dict[str, dict[int, float | str]]:
     """Faces per second of each form, by size of batch; a sentence where it failed."""
-    network = load_network(model.path).to(device, memory_format=torch.channels_last)
+    network = load_network(model.path).to(device)
     forms: dict[str, tuple[Callable, torch.dtype | None]] = {
         "float32": (network, None),
         "float16": (network, torch.float16),
@@ -75,6 +75,7 @@ def measure_rates(model: InstalledModel, device: str) -> dict[str, dict[int, flo
         for batch in BATCHES:
             shape = (batch, 3, model.size, model.size)
             crops = torch.rand(shape, device=device) * 2 - 1
+            crops = crops.to(memory_format=torch.channels_last)
             try:
                 rates[name][batch] = batch / _seconds(partial(_forward, form, crops, dtype), device)
             except RuntimeError as error:  # memory, or a compiler that is not there
