@@ -215,7 +215,8 @@ class Handler(BaseHTTPRequestHandler):
         """Answer, or go wrong as `faults` says:
 
         lost: it is done, but the answer does not arrive. away: nothing is done or answered.
-        full: 507. broken: 422. cut: a file breaks off in the middle.
+        full: 507. broken: 422. proxy: 404 without the coordinator's words. cut: a file breaks off
+        in the middle.
         """
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         path = self.path.removeprefix(PREFIX).strip("/")
@@ -227,6 +228,8 @@ class Handler(BaseHTTPRequestHandler):
             fault = faults.pop(0) if faults else ""
             if fault == "away":
                 return self.hang_up()
+            if fault == "proxy":
+                return self.tell(404, {"detail": "no such site"})
             if fault in ("full", "broken"):
                 status = 507 if fault == "full" else 422
                 return self.tell(*error(status, fault, f"The disk is {fault}."))

@@ -19,7 +19,7 @@ from gpen_webui.errors import UserError
 from gpen_webui.settings import Settings
 from tests.played_coordinator import KEY, Photo, PlayedCoordinator
 from tests.waiting import wait_for
-from tests.worker_kit import EMBEDDED, RunningWorker, check_restored
+from tests.worker_kit import COMMAND, EMBEDDED, PROJECT, RunningWorker, check_restored
 
 pytest_plugins = ["tests.worker_fixtures"]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are ended by signals")
@@ -76,7 +76,8 @@ def test_a_result_is_kept_until_the_coordinators_disk_has_room_and_sent_again_if
     worker = start()
     worker.wait_until_ready()
     coordinator.faults["result"] = ["full", "broken", "full", "broken"]
-    coordinator.faults["finish"] = ["full", "full"]
+    coordinator.faults["finish"] = ["full", "proxy", "full"]
+    coordinator.faults["beat"] = ["proxy"]
     [photo] = coordinator.add("a.jpg")
     coordinator.wait_until_ended([photo])
     check_restored([photo])
@@ -224,6 +225,26 @@ def test_a_wrong_key_and_a_wrong_address_are_said_in_words(
     assert str(worker.error) == "The key is not the one of this server."
     with pytest.raises(UserError, match="no address of a coordinator"):
         Worker(WorkerOptions("", KEY, "box"), Settings(), WorkFolder(tmp_path / "other"), print)
+
+
+def test_the_test_of_a_worker_goes_the_whole_way_and_says_what_is_wrong(
+    coordinator: PlayedCoordinator, tmp_path: Path
+):
+    lines: list[str] = []
+    options = WorkerOptions(coordinator.url, KEY, "box", 1, command=COMMAND)
+    for refused, last in (
+        (None, "No photo waits for it just now."),
+        ((409, "precision", "Start it with --precision exact."), "Start it with"),
+    ):
+        coordinator.refused, folder = refused, WorkFolder(tmp_path / "work")
+        try:
+            Worker(options, Settings(models=PROJECT / "models"), folder, lines.append).test()
+        except UserError as error:
+            lines.append(str(error))
+        finally:
+            folder.close()
+        assert lines[-1].startswith(last)
+    assert (coordinator.probed, coordinator.has_left) == (2, True)
 
 
 def test_the_first_stop_finishes_what_is_in_progress_and_the_second_gives_it_back(

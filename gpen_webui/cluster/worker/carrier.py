@@ -10,7 +10,7 @@ from pathlib import Path
 from gpen_webui.cluster.protocol import ClaimedPhoto, Failure, Finish, Reason
 from gpen_webui.cluster.worker.child import NotLoadedError, RestoringChild, Task
 from gpen_webui.cluster.worker.claims import Dropped, HeldClaim, HeldClaims
-from gpen_webui.cluster.worker.client import CoordinatorClient, RefusedError
+from gpen_webui.cluster.worker.client import UNAUTHORIZED, CoordinatorClient, RefusedError
 from gpen_webui.cluster.worker.files import DamagedFileError, Models, Originals
 from gpen_webui.cluster.worker.orders import Load, Order
 from gpen_webui.models.folder import ModelError
@@ -18,7 +18,7 @@ from gpen_webui.states import Stage
 
 log = logging.getLogger(__name__)
 
-UNAUTHORIZED, NOT_THERE, NOT_VALID, BROKEN_FILE = 401, 404, 409, 422  # of HTTP
+NOT_THERE, NOT_VALID, BROKEN_FILE = 404, 409, 422  # of HTTP
 SENT_AT_MOST = 3  # times that a result did not arrive as it was sent
 
 

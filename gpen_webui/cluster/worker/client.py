@@ -38,6 +38,7 @@ ANSWER_SECONDS = 30.0
 UPLOAD_SECONDS = 120.0  # the disk that it goes to may be slow
 CHUNK = 1 << 16
 MOST_SENTENCE = 500  # characters of an error that are shown
+UNAUTHORIZED = 401
 TRY_LATER = (408, 425, 429, 500, 502, 503, 504, 507)
 
 
@@ -190,6 +191,8 @@ class CoordinatorClient:
         if status in TRY_LATER:
             said = sentence or f"{self.address} answers {status}; it is tried again."
             return AwayError(said)
+        if not sentence and self.token:  # a proxy's words: the coordinator was here before
+            return AwayError(f"{self.address} answers {status}; it is tried again.")
         if not sentence:
             return self._no_coordinator(status)
         return RefusedError(sentence, status, code)

@@ -8,7 +8,12 @@ from threading import Event, Thread
 
 from gpen_webui.cluster.protocol import Beat, BeatAnswer
 from gpen_webui.cluster.worker.claims import HeldClaims
-from gpen_webui.cluster.worker.client import AwayError, CoordinatorClient, RefusedError
+from gpen_webui.cluster.worker.client import (
+    UNAUTHORIZED,
+    AwayError,
+    CoordinatorClient,
+    RefusedError,
+)
 from gpen_webui.cluster.worker.status import WorkerStatus
 from gpen_webui.cluster.worker.wakeups import Wakeups
 from gpen_webui.errors import UserError
@@ -73,8 +78,10 @@ class Heartbeat:
             except AwayError as error:
                 self._is_away(error)
             except RefusedError as error:
-                self._end(error)
-                return
+                if error.status == UNAUTHORIZED:
+                    self._end(error)
+                    return
+                log.error("a beat was refused: %s", error)
             except Exception:
                 log.exception("a beat could not be made")
 

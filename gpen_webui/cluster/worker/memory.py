@@ -6,8 +6,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from gpen_webui import control_groups
+
 SHARE = 0.8  # of the machine's memory, for all restoring processes together
-OF_CONTAINER = Path("/sys/fs/cgroup/memory.max")
 OF_MACHINE = Path("/proc/meminfo")
 FIRST_TO_GO = b"800"  # where the system must end something for want of memory
 
@@ -19,9 +20,7 @@ def memory_limit(processes: int) -> int | None:
         total = int(line.split()[1]) * 1024
     except (OSError, ValueError):
         return None
-    with suppress(OSError, ValueError):  # no container, or one without a limit
-        total = min(total, int(OF_CONTAINER.read_text()))
-    return int(total * SHARE / processes)
+    return int(min(total, control_groups.memory_limit() or total) * SHARE / processes)
 
 
 def memory_of(process: int) -> int:

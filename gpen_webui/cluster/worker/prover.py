@@ -10,7 +10,12 @@ from threading import Lock
 from gpen_webui.cluster.protocol import Failure
 from gpen_webui.cluster.worker.carrier import Carrier
 from gpen_webui.cluster.worker.child import RestoringChild
-from gpen_webui.cluster.worker.client import AwayError, CoordinatorClient
+from gpen_webui.cluster.worker.client import (
+    UNAUTHORIZED,
+    AwayError,
+    CoordinatorClient,
+    RefusedError,
+)
 from gpen_webui.cluster.worker.heartbeat import Heartbeat
 from gpen_webui.cluster.worker.orders import Load
 from gpen_webui.cluster.worker.pauses import about
@@ -74,7 +79,7 @@ class Prover:
         except AwayError:
             pass
         except UserError as error:
-            if getattr(error, "status", 0) == 401:
+            if isinstance(error, RefusedError) and error.status == UNAUTHORIZED:
                 raise
             self._next = time.monotonic() + about(AGAIN_SECONDS)
             if str(error) != self._status.trouble:

@@ -9,9 +9,14 @@ from threading import Thread
 
 from gpen_webui.cluster.protocol import ClaimedPhoto, ClaimRequest, Finish
 from gpen_webui.cluster.version import program_version
-from gpen_webui.cluster.worker.carrier import UNAUTHORIZED, Carrier
+from gpen_webui.cluster.worker.carrier import Carrier
 from gpen_webui.cluster.worker.child import RestoringChild
-from gpen_webui.cluster.worker.client import AwayError, CoordinatorClient, RefusedError
+from gpen_webui.cluster.worker.client import (
+    UNAUTHORIZED,
+    AwayError,
+    CoordinatorClient,
+    RefusedError,
+)
 from gpen_webui.cluster.worker.pauses import about
 from gpen_webui.cluster.worker.prover import Prover
 from gpen_webui.cluster.worker.status import WorkerStatus
@@ -67,6 +72,13 @@ class Slots:
         """Wait until what is in progress is delivered; the worker must be leaving."""
         for thread in self._threads:
             thread.join()
+
+    def ask_once(self) -> bool:
+        """Whether a photo waits; it waits again once the worker has left.
+
+        Raises RefusedError where this worker is given none, AwayError.
+        """
+        return self._claim(uuid.uuid4().hex) is not None
 
     def _ask_now_and_then(self) -> None:
         self._wakeups.wake()

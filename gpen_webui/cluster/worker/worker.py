@@ -151,9 +151,14 @@ class Worker:
         return self._status.restored
 
     def test(self) -> None:
-        """Join, restore the probe photo, look for tickets, leave. Raises UserError."""
+        """Join, restore the probe photo, ask for another, look for tickets, leave.
+
+        Raises UserError.
+        """
         try:
             joined = self._begin()
+            waits = self._until_answered(self._slots.ask_once)
+            self._say("A photo waits for it." if waits else "No photo waits for it just now.")
             if joined.broker:
                 self._say(self._listener(joined).check() or "Tickets come from Redis.")
         except Leaving:
