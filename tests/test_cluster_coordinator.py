@@ -406,6 +406,25 @@ def test_a_result_for_which_there_is_no_room_is_brought_later(here: Coordinator,
     check_nothing_lost(here.service, wait_for_state(here.service, job, "done"))
 
 
+def test_a_result_waits_with_its_worker_while_the_results_folder_is_away(here: Coordinator):
+    worker = PlayedWorker(here.url)
+    job = start(here.service, NAMES)
+    worker.carry_out(worker.claim())
+    claim = worker.claim()
+    away = job.folder.rename(job.folder.with_name("away"))
+    data = worker.restore(claim)
+    assert worker.send(claim, data).status_code == 200
+    assert worker.finish(claim, data).status_code == 507
+    paused = here.service.store.job(job.id)
+    assert paused.state == "paused"
+    assert "was removed" in paused.reason
+    away.rename(job.folder)
+    assert worker.finish(claim, data).json() == {"send": False}
+    here.service.runner.resume(job.id)
+    worker.work()
+    check_nothing_lost(here.service, wait_for_state(here.service, job, "done"))
+
+
 # Photos and machines that fail
 
 

@@ -233,7 +233,7 @@ def test_the_test_of_a_worker_goes_the_whole_way_and_says_what_is_wrong(
     lines: list[str] = []
     options = WorkerOptions(coordinator.url, KEY, "box", 1, command=COMMAND)
     for refused, last in (
-        (None, "No photo waits for it just now."),
+        (None, "The probe photo came back whole"),
         ((409, "precision", "Start it with --precision exact."), "Start it with"),
     ):
         coordinator.refused, folder = refused, WorkFolder(tmp_path / "work")

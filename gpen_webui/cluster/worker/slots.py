@@ -73,12 +73,12 @@ class Slots:
         for thread in self._threads:
             thread.join()
 
-    def ask_once(self) -> bool:
-        """Whether a photo waits; it waits again once the worker has left.
+    def ask_once(self) -> None:
+        """Ask for a photo; what is given waits again once the worker has left.
 
         Raises RefusedError where this worker is given none, AwayError.
         """
-        return self._claim(uuid.uuid4().hex) is not None
+        self._claim(uuid.uuid4().hex)
 
     def _ask_now_and_then(self) -> None:
         self._wakeups.wake()

@@ -157,8 +157,7 @@ class Worker:
         """
         try:
             joined = self._begin()
-            waits = self._until_answered(self._slots.ask_once)
-            self._say("A photo waits for it." if waits else "No photo waits for it just now.")
+            self._until_answered(self._slots.ask_once)
             if joined.broker:
                 self._say(self._listener(joined).check() or "Tickets come from Redis.")
         except Leaving:

@@ -227,10 +227,12 @@ class RemoteClaims:
         """Save a result and record it; False where it has to be sent (again) before.
 
         sha256: of the result that was received; None where the original is passed on. small: see
-        DeliveredFile. Raises
-        ClaimGoneError, ClaimBusyError, CannotSaveError where it must be tried again later.
+        DeliveredFile. Raises ClaimGoneError; ClaimBusyError and CannotSaveError where it must be
+        tried again later.
         """
         with claim.at_work(), self._original(claim.task.claim, sha256) as (original, date):
+            if self.has_ended(claim.id, claim.machine.id):
+                return True
             if original is not None:
                 self._save(claim, DeliveredFile(original, suffix, report, date, small))
                 return True
@@ -269,6 +271,9 @@ class RemoteClaims:
                 self._let_go(claim)
                 raise ClaimGoneError from error
             except CannotSaveError as error:
+                if task.place is not None:  # perhaps half of it is there: it is made again
+                    self._give_back(claim, str(error))
+                    raise ClaimGoneError from error
                 self.cannot_receive(claim, str(error))
                 task.reopen()
                 raise
