@@ -59,6 +59,7 @@ STAGE_WORDS: dict[str, str] = {
     Stage.SAVE: "saving the result",
 }
 
+ONE_AT_A_TIME = " Photos are restored one at a time, as there are less than 3 GB of memory."
 PHOTO_NICENESS = 5
 COMPRESSED = "The result is compressed with losses: pixels outside the faces differ a little too."
 
@@ -180,7 +181,7 @@ def restorer_of(
     model: InstalledModel, small: InstalledModel | None, settings: Settings, workers: int
 ) -> Restorer:
     """As `open_restorer`, with these models, whatever the settings name; small: for small faces."""
-    from gpen_webui.engines.cores import cpu_cores
+    from gpen_webui.engines.cores import cpu_cores, has_little_memory
     from gpen_webui.engines.open import open_engine, open_tile_engine
 
     share_one_heap()
@@ -202,6 +203,8 @@ def restorer_of(
     with suppress(RuntimeError):  # no thread: the first photo opens it
         Thread(target=detector.prepare, name="open-detector", daemon=True).start()
     engine = open_model(model)
+    if not settings.workers and has_little_memory():
+        engine.description += ONE_AT_A_TIME
     small_faces = SmallFaces(open_model(small), small) if small else None
     return Restorer(
         engine,

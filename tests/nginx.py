@@ -58,7 +58,7 @@ class Nginx:
             ["nginx", "-p", self.folder, "-c", configuration, "-e", self.folder / "errors"]
         )
         for port in self.ports.values():
-            wait_for(partial(_listens, port))
+            wait_for(partial(listens, port))
 
     def __enter__(self) -> Nginx:
         return self
@@ -106,7 +106,8 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether something answers at a port of this machine."""
     try:
         socket.create_connection(("127.0.0.1", port)).close()
     except OSError:

@@ -43,8 +43,8 @@ ORDER = [
     "jobs",
     "pipeline",
     "stages",
-    "faces",
     "repairing",
+    "faces",
     "engines",
     "models",
     "enlarging",
@@ -157,6 +157,18 @@ def test_heavy_libraries_are_not_loaded_before_a_model_is_needed(module: str):
     code = (
         f"import sys, gpen_webui.{module}; "
         "print([name for name in ('torch', 'openvino') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True
+    )
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+def test_a_server_that_works_alone_loads_nothing_of_what_several_machines_need():
+    code = (
+        "import sys, gpen_webui.web.application; "
+        "several = ('celery', 'kombu', 'redis', 'gpen_webui.cluster.coordinator'); "
+        "print([name for name in several if name in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True

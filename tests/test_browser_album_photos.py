@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import PHONE, OpenPage, portrait, serious_findings
+from tests.browser import PHONE, OpenPage, all_findings, portrait
 from tests.server import Server
 
 pytest_plugins = ["tests.browser_fixtures"]
@@ -113,9 +113,9 @@ def test_one_photo_of_an_album_is_restored_again_with_its_own_faces_and_settings
     settings.locator(".face-card .toggle").click()
     settings.get_by_label("Sharpen").evaluate("e => e.closest('details').open = true")
     settings.get_by_label("Sharpen").fill("40")
-    assert serious_findings(page) == []
+    assert all_findings(page) == []
     redo.click()
-    expect(page.locator("#photo-facts")).to_contain_text("No face")
+    expect(page.locator("#photo-facts")).to_contain_text("no face restored")
     expect(page.locator("#job")).to_have_attribute("data-state", "done")
     expect(settings.locator(".face-card input[type=checkbox]")).not_to_be_checked()
     expect(redo).to_be_disabled()

@@ -175,9 +175,9 @@ def test_any_two_versions_are_compared_also_those_that_were_only_tried(
     expect(right.locator("option")).to_have_count(4)
     assert versions_shown(page) == ["Before", "After"]
     right.select_option(jobs[1])
-    expect(page.locator(".tag-after")).to_have_text(re.compile("^2: strength 20"))
+    expect(page.locator(".tag-after")).to_have_text(re.compile("^2: Strength 20"))
     left.select_option(jobs[0])
-    expect(page.locator(".tag-before")).to_have_text(re.compile("^1: strength 70"))
+    expect(page.locator(".tag-before")).to_have_text(re.compile("^1: Strength 70"))
     before, after = page.locator(".viewer .before"), page.locator(".viewer .after")
     page.locator("label", has=page.locator("#side-by-side")).click()
     middle = page.locator("img-comparison-slider").bounding_box()
@@ -218,20 +218,22 @@ def test_the_first_sight_is_the_largest_face_where_it_is_small_and_changes_have_
     page.click("[data-changes]")
     canvas = page.locator("canvas.changes")
     expect(canvas).to_be_visible()
-    page.wait_for_function("() => document.querySelector('canvas.changes').width > 100")
+    page.wait_for_function("() => document.querySelector('canvas.changes').style.width")
     coloured = canvas.evaluate(
         """canvas => {
             const { width, height } = canvas;
             const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
             const photo = document.querySelector(".viewer .after").getBoundingClientRect();
-            const origin = canvas.getBoundingClientRect();
-            let [count, x, y] = [0, 0, 0];
+            const place = canvas.getBoundingClientRect();
+            let [sum, x, y] = [0, 0, 0];
             for (let i = 0; i < width * height; i += 1) {
-                if (data[4 * i + 3] < 120) continue;
-                [count, x, y] = [count + 1, x + (i % width), y + Math.floor(i / width)];
+                const weight = Math.max(0, data[4 * i + 3] - 60);
+                sum += weight;
+                x += weight * (i % width) * (place.width / width);
+                y += weight * Math.floor(i / width) * (place.height / height);
             }
-            return [count / (width * height), (x / count - photo.x + origin.x) / photo.width,
-                (y / count - photo.y + origin.y) / photo.height];
+            return [sum / (160 * width * height), (x / sum - photo.x + place.x) / photo.width,
+                (y / sum - photo.y + place.y) / photo.height];
         }"""
     )
     share, x, y = coloured

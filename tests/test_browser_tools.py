@@ -1,6 +1,8 @@
 """What a photo asks for, presets of one's own, turning and cropping: in a real browser."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -19,7 +21,7 @@ from tests.browser import (
     upload,
     wait_until_shown,
 )
-from tests.server import Server
+from tests.server import PROJECT, Server
 from tests.waiting import wait_for
 
 pytest_plugins = ["tests.browser_fixtures"]
@@ -108,6 +110,13 @@ def test_what_a_photo_asks_for_is_told_and_taken_by_one_click_or_by_itself(
     path = f"/api/jobs/{album}/items/{number['old.png']}/after?download=1"
     assert web.get(path).content == taken
     assert first["suggestions"] != second["suggestions"]
+
+    source = web.desktop / "old.png"
+    source.write_bytes(photo["buffer"])
+    results = web.desktop / "results"
+    command = [sys.executable, "app.py", "restore", source, "--preset", "auto", "-o", results]
+    subprocess.run(command, cwd=PROJECT, check=True, capture_output=True)
+    assert (results / "old.png").read_bytes() == taken
 
 
 def test_settings_are_kept_under_a_name_for_every_browser(web: Server, open_page: OpenPage):

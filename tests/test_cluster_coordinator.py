@@ -3,11 +3,14 @@
 import hashlib
 import http.client
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import requests
 
 from gpen_webui.jobs.service import JobService
+from gpen_webui.jobs.store.jobs import NewPhoto
+from gpen_webui.options import RestoreOptions
 from gpen_webui.web.errors import NoRoomError
 from tests.cluster_kit import KEY, Coordinator, PlayedWorker
 from tests.jobs_kit import (
@@ -84,6 +87,53 @@ def test_a_photo_without_a_face_is_passed_on_without_being_sent(here: Coordinato
     job = wait_for_state(here.service, job, "done")
     assert here.service.store.result(job.id, 0).read_bytes() == b"landscape.jpg"
     assert here.service.store.item(job.id, 0).state == "no_face"
+
+
+def test_an_original_can_be_fetched_in_parts_wherever_it_lies(here: Coordinator, tmp_path: Path):
+    photo = tmp_path / "portrait.jpg"
+    photo.write_bytes(b"portrait")
+    worker = PlayedWorker(here.url)
+    store = here.service.store
+    job = store.create_job("album", "Summer 1931", RestoreOptions())
+    store.add_originals(job.id, [NewPhoto(photo, "portrait.jpg")])
+    here.service.runner.submit(job.id)
+    claim = worker.claim()
+    assert claim["original"] == {"sha256": "", "size": 8, "name": "portrait.jpg"}
+    assert worker.original(claim, Range="bytes=3-") == b"trait"
+    photo.unlink()
+    gone = worker.session.get(f"{worker.url}/claims/{claim['claim']}/original", timeout=30)
+    assert (gone.status_code, gone.json()["error"]["code"]) == (404, "not_found")
+
+
+def test_a_result_may_be_larger_than_any_other_request(here: Coordinator):
+    worker = PlayedWorker(here.url)
+    job = start(here.service, ["a.jpg"])
+    claim = worker.claim()
+    data = worker.restore(claim).ljust(11_000_000)
+    assert worker.send(claim, data).status_code == 200
+    assert worker.finish(claim, data).status_code == 200
+    job = wait_for_state(here.service, job, "done")
+    assert here.service.store.result(job.id, 0).read_bytes() == data
+
+
+def test_a_photo_that_is_restored_again_elsewhere_keeps_its_result_where_that_fails(
+    here: Coordinator,
+):
+    worker = PlayedWorker(here.url)
+    job = start(here.service, ["a.jpg"])
+    worker.work()
+    job = wait_for_state(here.service, job, "done")
+    first = here.service.store.result(job.id, 0).read_bytes()
+    here.service.runner.redo(job.id, 0, RestoreOptions(strength=90))
+    claim = worker.claim()
+    assert claim["options"]["strength"] == 90
+    assert worker.fail(claim, "photo", "It is torn.") == 200
+    wait_for_state(here.service, job, "done")
+    assert here.service.store.result(job.id, 0).read_bytes() == first
+    here.service.runner.redo(job.id, 0, RestoreOptions(strength=90))
+    worker.work()
+    wait_for_state(here.service, job, "done")
+    assert b"restored at 90" in here.service.store.result(job.id, 0).read_bytes()
 
 
 # What must not be taken

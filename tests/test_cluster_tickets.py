@@ -48,6 +48,28 @@ def test_there_are_as_many_tickets_as_slots_are_free_or_photos_wait(here: Coordi
     wait_for(lambda: broker.client.llen("restore-cuda") == 4)
 
 
+def test_a_redis_user_with_few_rights_is_enough_and_its_name_reaches_the_workers(
+    tmp_path: Path, broker
+):
+    rights = (  # as docs/cluster.md has them
+        "on >secret resetchannels ~restore* ~_kombu* ~unacked* "
+        "-@all +@read +@write +@connection +@transaction -@dangerous"
+    )
+    broker.client.execute_command("ACL", "SETUSER", "gpen", *rights.split())
+    address = broker.url.replace("redis://", "redis://gpen:secret@")
+    here = Coordinator(JobsHarness(tmp_path / "outputs"), cluster=address)
+    try:
+        worker = PlayedWorker(here.url)
+        assert worker.join().json()["broker"] == address
+        worker.pass_probe()
+        worker.beat()
+        start(here.service, NAMES)
+        wait_for(lambda: broker.client.llen("restore") == 4)
+        assert here.coordinator.tickets.trouble == ""
+    finally:
+        here.close()
+
+
 def test_a_ticket_says_nothing_of_photos_and_carries_no_secret(here: Coordinator, broker):
     worker = PlayedWorker(here.url)
     worker.beat()

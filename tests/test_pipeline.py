@@ -71,6 +71,19 @@ def test_as_many_workers_as_wished_or_else_as_suit_the_machine(settings):
     assert choose_workers(replace(settings, workers=0)) >= 1
 
 
+def test_with_little_memory_photos_are_restored_one_at_a_time_and_that_is_said(
+    settings, monkeypatch
+):
+    for limit, is_little in ((2 << 30, True), (8 << 30, False)):
+        monkeypatch.setattr("gpen_webui.engines.cores.memory_limit", lambda limit=limit: limit)
+        monkeypatch.setattr("gpen_webui.engines.open.cpu_cores", lambda: 4)
+        workers = choose_workers(replace(settings, workers=0))
+        assert workers == (1 if is_little else 4)
+        with closing(open_restorer(replace(settings, workers=0), 1)) as restorer:
+            assert ("one at a time" in restorer.description) == is_little
+    assert choose_workers(replace(settings, workers=3)) == 3
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows priorities of threads")
 def test_threads_that_prepare_photos_leave_the_cores_to_the_network():
     def priority(_: object) -> int:

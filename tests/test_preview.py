@@ -1,5 +1,7 @@
 """The part of a photo in view, shown ahead: what the whole restoration will make of it."""
 
+import weakref
+
 import cv2
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from gpen_webui.repairing.mask import mask_text
 from gpen_webui.repairing.scratches import ScratchDetector
 from gpen_webui.stages.preview import KnownPhoto, PreviewRequest
 from gpen_webui.stages.restorer import Restorer
+from gpen_webui.web.known_photos import KnownPhotos
 from tests.test_enlarge import NearestEngine, astronaut, restorer  # noqa: F401 - a fixture
+from tests.waiting import wait_for
 
 BOX = (150, 60, 330, 220)  # with a part of the face and of what is around
 FIRST = RestoreOptions(strength=100)
@@ -98,3 +102,17 @@ def test_no_network_runs_for_a_part_but_for_what_is_enlarged_and_that_in_view(ph
     once.ahead(RestoreOptions(strength=100, background="clean", denoise=30), (0, 0, 20, 20), 20)
     assert tiles.tiles <= 4
     assert once.ours.face_network.engine.batches == [1]
+
+
+def test_only_the_latest_photo_is_kept_open_and_that_not_for_long(photo: Photo):
+    kept = KnownPhotos(kept_seconds=3600)
+    first = kept.of("first", lambda: photo)
+    assert kept.of("first", lambda: pytest.fail("it is open")) is first
+    gone = weakref.ref(first)
+    del first
+    kept.of("second", lambda: photo)
+    assert gone() is None
+
+    brief = KnownPhotos(kept_seconds=0.01)
+    forgotten = weakref.ref(brief.of("any", lambda: photo))
+    wait_for(lambda: forgotten() is None)

@@ -13,6 +13,7 @@ from gpen_webui.errors import UserError
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.options import OptionError, RestoreOptions
 from gpen_webui.photo.photo import Photo
+from gpen_webui.repairing.face_details import without_face_details
 from gpen_webui.repairing.fade import even_out, looks_faded, measure
 from gpen_webui.repairing.fill import fill, without_wide
 from gpen_webui.repairing.mask import mask_of_file, mask_text, read_mask
@@ -66,6 +67,17 @@ def test_scratches_are_found_filled_and_told_also_without_a_face(sky, scratched)
     far = ~cv2.dilate(lines.astype(np.uint8), np.ones((15, 15))).astype(bool)
     assert np.mean(done.pixels[far] != damaged[far]) < 0.001
     assert any("Damage was filled in" in note for note in done.notes)
+
+
+def test_glints_and_spectacles_of_a_face_are_let_be_and_a_scratch_across_it_is_not():
+    landmarks = np.array([(60, 60), (100, 60), (80, 85), (65, 105), (95, 105)], np.float32)
+    spectacles, scratch = np.zeros((160, 160), np.uint8), np.zeros((160, 160), np.uint8)
+    cv2.ellipse(spectacles, (100, 60), (16, 12), 0, 0, 360, 1)
+    spectacles[58:60, 60:62] = spectacles[104, 70:74] = 1  # a glint, a tooth
+    cv2.line(scratch, (20, 10), (140, 110), 1)
+    assert not without_face_details(spectacles > 0, [landmarks]).any()
+    assert np.array_equal(without_face_details(scratch > 0, [landmarks]), scratch > 0)
+    assert np.array_equal(without_face_details(spectacles > 0, []), spectacles > 0)
 
 
 def test_a_photo_without_scratches_stays_the_file_that_it_was(sky):

@@ -7,6 +7,7 @@ from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from gpen_webui.cluster.errors import (
@@ -108,7 +109,7 @@ class Coordinator:
         """
         if request.protocol != PROTOCOL:
             raise JoinRefusedError(_other_version(request.version))
-        about = {
+        about: dict[str, Any] = {
             "version": request.version[:40],
             "slots": max(1, min(request.slots, 256)),
             "device": request.device[:40],

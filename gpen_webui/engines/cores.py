@@ -1,4 +1,4 @@
-"""How many processor cores there are to compute on."""
+"""How many processor cores there are to compute on, and whether there is memory for all of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import math
 import os
 from pathlib import Path
 
-from gpen_webui.control_groups import cpu_quota
+from gpen_webui.control_groups import cpu_quota, memory_limit
+
+# With GPEN-BFR-512 one photo at a time takes 1.5 GB, and each more some 0.1 GB, a large one 0.5.
+LITTLE_MEMORY = 3 << 30
 
 
 def cpu_cores() -> int:
@@ -18,6 +21,18 @@ def cpu_cores() -> int:
     quota = cpu_quota()
     seen = _cores_seen()
     return seen if quota is None else max(1, min(seen, math.floor(quota + 0.5)))
+
+
+def has_little_memory() -> bool:
+    """Whether several photos at once may not fit: of the machine, or of what a container may use
+    of it. Not where nobody knows."""
+    limit = memory_limit()
+    if limit is None:
+        try:
+            limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        except (AttributeError, ValueError, OSError):  # Windows
+            return False
+    return limit < LITTLE_MEMORY
 
 
 def _cores_seen() -> int:

@@ -81,6 +81,9 @@ def plan_bands(
 
 def blend_band(pixels: np.ndarray, result: np.ndarray, patches: list[Patch], band: Band) -> None:
     """Blend the faces of a band, in the order of `band.faces`, into its part of `result`."""
+    if len(patches) == 1:
+        _blend_alone(pixels, result, patches[0], band.box)
+        return
     size, area = (pixels.shape[1], pixels.shape[0]), band.box
     change = np.zeros((area[3] - area[1], area[2] - area[0], 3), np.float32)
     weight = np.zeros(change.shape[:2], np.float32)
@@ -100,6 +103,16 @@ def blend_band(pixels: np.ndarray, result: np.ndarray, patches: list[Patch], ban
     change += pixels[whole]
     np.rint(change, out=change)
     result[whole] = np.clip(change, 0, 255, out=change)
+
+
+def _blend_alone(pixels: np.ndarray, result: np.ndarray, patch: Patch, area: Box) -> None:
+    """The same bytes as of `blend_band` for one face, which counts by its mask, in fewer passes."""
+    box = _box_of(patch.matrix, patch.crop.shape[0], (pixels.shape[1], pixels.shape[0]))
+    mask, change = _warp_back(pixels, patch, box, area)
+    cv2.multiply(change, cv2.merge((mask, mask, mask)), dst=change)
+    whole = np.s_[area[1] : area[3], area[0] : area[2]]
+    cv2.add(pixels[whole], change, dst=change, dtype=cv2.CV_32F)
+    result[whole] = cv2.convertScaleAbs(np.maximum(change, 0, out=change))  # rounds and clips
 
 
 @lru_cache(maxsize=8)

@@ -171,7 +171,7 @@ def _to_rgb(image: Image.Image, container: Container, path: Path, name: str) -> 
         pixels, alpha = np.ascontiguousarray(rgba[:, :, :3]), rgba[:, :, 3].copy()
         alpha = None if (alpha == 255).all() else alpha
     else:
-        pixels, alpha = _fill(image, lambda band: band.convert("RGB")), None
+        pixels, alpha = _fill(image, _as_rgb), None
     if image.mode in ("P", "PA"):
         grey = not profile and _is_grey(pixels)
     if profile and icc.space_of(profile) == b"GRAY" and not grey:
@@ -231,10 +231,16 @@ def _fill(
     image: Image.Image, convert: Callable[[Image.Image], Image.Image], bands: int = 3
 ) -> np.ndarray:
     """(H,W,bands) uint8: the whole picture, converted band by band."""
+    if image.width * image.height <= BAND:
+        return np.asarray(convert(image))
     pixels = np.empty((image.height, image.width, bands), np.uint8)
     for rows, band in _bands(image):
         pixels[rows] = np.asarray(convert(band))
     return pixels
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _is_deep(image: Image.Image) -> bool:

@@ -14,7 +14,10 @@ import cv2
 import numpy as np
 
 from gpen_webui.errors import UserError
+from gpen_webui.faces.centerface import CenterFace, merged
+from gpen_webui.faces.view import View
 from gpen_webui.folders import BUNDLED
+from gpen_webui.repairing.face_details import without_face_details
 from gpen_webui.thread_network import ThreadNetwork
 
 WEIGHTS = BUNDLED / "models" / "scratches.onnx"
@@ -24,7 +27,8 @@ PART, MARGIN = 640, 64  # of the network's runs: side of what each decides, and 
 MULTIPLE = 32  # of which the sides must be
 # From which a pixel counts as damaged, at the first size and at the smaller ones, at which more of
 # a sound photo is thin and bright.
-PROBABILITY, COARSE_PROBABILITY = 0.8, 0.95
+PROBABILITY, COARSE_PROBABILITY = 0.85, 0.95
+FACES_SIDE = 960  # long side of a look for faces
 RIM = 1  # working pixels around damage that its blur reaches
 
 
@@ -36,6 +40,7 @@ class ScratchDetector:
     """Finds damage; may be called from many threads, each of which gets its own network."""
 
     def __init__(self, weights: Path = WEIGHTS):
+        self._faces = CenterFace()
         self._network = ThreadNetwork(
             weights,
             cv2.dnn.readNetFromONNX,
@@ -65,7 +70,15 @@ class ScratchDetector:
                 here[rows, columns] = part
                 done += part.size
             found |= enlarged(cv2.dilate(here, disc(rim)) > 0, found.shape)
+        found = without_face_details(found, self._faces_in(pixels, found.shape))
         return enlarged(found, pixels.shape[:2])
+
+    def _faces_in(self, pixels: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray]:
+        """Landmarks (5,2) of the faces of a photo, in pixels of its mask of that shape."""
+        longest = max(pixels.shape[:2])
+        seen = self._faces.look_at(View.of(pixels, min(longest, FACES_SIDE) / longest))
+        scale = shape[1] / pixels.shape[1]
+        return [(face.landmarks + 0.5) * scale - 0.5 for face in merged(seen)]
 
     def _probability(self, grey: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
         seen = tuple(

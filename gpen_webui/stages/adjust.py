@@ -76,7 +76,7 @@ def apply_mode(original: np.ndarray, restored: np.ndarray, mode: str) -> np.ndar
 
 
 def _low_pass(pixels: np.ndarray, width: float) -> np.ndarray:
-    """A Gaussian blur of standard deviation `width`, of (S,S,3) float32.
+    """A Gaussian blur of standard deviation `width`, of (H,W,3) float32 or uint8.
 
     A wide one is done at half the size or less, which costs a thirtieth at 512 px and differs by
     a twentieth of a level on average. Averaging and interpolating blur a little themselves: by a
@@ -87,7 +87,8 @@ def _low_pass(pixels: np.ndarray, width: float) -> np.ndarray:
         step *= 2
     if step == 1:
         return cv2.GaussianBlur(pixels, (0, 0), width)
-    small = cv2.resize(pixels, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
+    size = [math.ceil(side / step) for side in pixels.shape[1::-1]]
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), math.sqrt((width / step) ** 2 - 1 / 4))
     return cv2.resize(small, pixels.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
@@ -230,5 +231,5 @@ def set_tones(pixels: np.ndarray, contrast: int, brightness: int) -> np.ndarray:
 
 def _unsharp(pixels: np.ndarray, radius: float, amount: float) -> np.ndarray:
     """Add what a blur of that radius takes away. On all colours alike, so grey stays grey."""
-    blurred = cv2.GaussianBlur(pixels, (0, 0), radius)
+    blurred = _low_pass(pixels, radius)
     return cv2.addWeighted(pixels, 1 + amount, blurred, -amount, 0)

@@ -34,7 +34,7 @@ from gpen_webui.stages.faces import kept_faces
 from gpen_webui.stages.repair import WIDEST_FOUND, WIDEST_PAINTED, widest
 from gpen_webui.states import Stage
 
-MARGIN = 32  # pixels around the part that is seen: so far what is done to it reaches
+MARGIN = 16  # pixels around the part that is seen: so far what is done to it reaches
 DEVIATIONS = 3  # of a blur, within which all of it lies that can be seen
 LEAST_CROP = 64  # pixels of the side of a face that is seen small
 CROP_SHARE = 1.5  # pixels of a crop for one in which it is seen

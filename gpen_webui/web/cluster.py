@@ -124,7 +124,8 @@ def original(claim_id: str) -> Response:
     found = coordinator().find(_member(), claim_id)
     if isinstance(found, Probe):
         response = Response(probe_photo(), mimetype="application/octet-stream")
-        return response.make_conditional(request)
+        response.make_conditional(request)
+        return response
     held = found.task.claim
     with hold_open(held.source, held.name) as path:
         return _file(path, held.sha256)
@@ -187,7 +188,8 @@ def _file(path: Path, sha256: str) -> Response:
     response.content_length = size
     if sha256:
         response.set_etag(sha256)
-    return response.make_conditional(request, accept_ranges=True, complete_length=size)
+    response.make_conditional(request, accept_ranges=True, complete_length=size)
+    return response
 
 
 def _receive_in_slot(claim: RemoteClaim | Probe, sha256: str, size: int) -> None:

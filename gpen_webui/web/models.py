@@ -15,7 +15,7 @@ from gpen_webui.web.context import model_manager, settings
 from gpen_webui.web.errors import BadRequestError
 from gpen_webui.web.uploads import allow_bytes, uploaded
 
-SECRET = ("token",)
+SECRET = ("token", "cluster", "cluster_key")  # addresses may hold passwords
 
 blueprint = Blueprint("models", __name__, url_prefix="/api/models")
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, current_app, jsonify
 
-from gpen_webui.cluster.coordinator import Coordinator
-from gpen_webui.cluster.overview import Overview
 from gpen_webui.folders import COMMAND
 from gpen_webui.jobs.records import JobConflictError
 from gpen_webui.jobs.runner.other_machines import Member, OtherMachines
 from gpen_webui.web.announcement import address_for_workers
 from gpen_webui.web.context import job_service, settings
+
+if TYPE_CHECKING:
+    from gpen_webui.cluster.coordinator import Coordinator
 
 blueprint = Blueprint("workers", __name__, url_prefix="/api/workers")
 
@@ -28,6 +30,8 @@ def list_workers() -> Response:
     coordinator: Coordinator | None = current_app.extensions.get("coordinator")
     if coordinator is None:
         return jsonify(cluster=False, machines=[])
+    from gpen_webui.cluster.overview import Overview  # only where others help
+
     found = Overview(coordinator, job_service()).all()
     return jsonify(cluster=True, same_bytes=settings().same_bytes, join=join_command(), **found)
 

@@ -26,7 +26,7 @@ def results_in_peace(
     write_files(folder / "photos", files)
     command = [sys.executable, "app.py", "restore", folder / "photos", "-o", folder / "results"]
     command += options
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, done.stderr
     results = contents_of(folder / "results")
     report = json.loads(results.pop("report.json"))

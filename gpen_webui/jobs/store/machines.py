@@ -37,8 +37,8 @@ NEXT_ITEM = f"""{ITEM}
     ORDER BY crashes, n LIMIT 1
 """
 RUNNING_CLAIMS = """
-    SELECT remote_claims.* FROM remote_claims JOIN items USING (job, n, attempt)
-    JOIN jobs ON jobs.id = remote_claims.job
+    SELECT remote_claims.* FROM remote_claims CROSS JOIN items USING (job, n, attempt)
+    CROSS JOIN jobs ON jobs.id = remote_claims.job
     WHERE items.state = 'running' AND NOT jobs.deleted
 """
 

@@ -4,6 +4,7 @@
 /** @import { Field } from "../widgets/options_form.js" */
 
 import { find } from "../shared/dom.js";
+import { say } from "../shared/words.js";
 
 /** @param {HTMLFormElement} form @param {Partial<Options>} options */
 export const inWords = (form, options) =>
@@ -23,5 +24,6 @@ function wordsFor(field, value) {
     const option = [...element.options].find((each) => each.value === value);
     return `${label}: ${option?.text ?? value}`;
   }
-  return element.type === "checkbox" ? label : `${label} ${value}`;
+  if (element.type !== "checkbox") return `${label} ${value}`;
+  return value ? label : say("option.off", { label });
 }

@@ -72,7 +72,7 @@ export class Restoration {
       find("#redo", root, HTMLButtonElement),
       (tried) => this.#goTo(tried),
     );
-    this.versions = new Versions(find("#versions", root), (used) =>
+    this.versions = new Versions(find("#versions", root), options.form, (used) =>
       this.#goTo({ ...used, mask: this.#job?.options.mask ?? "" }),
     );
     find("#download", root).addEventListener("click", () => (this.#tried = null));

@@ -9,7 +9,9 @@
 import { attempt, get, jobPath, picture } from "../shared/api.js";
 import { find, make, toastError } from "../shared/dom.js";
 import { isNewPicture } from "../shared/results.js";
-import { say, settings } from "../shared/words.js";
+import { say } from "../shared/words.js";
+import { NONE } from "../widgets/face_choices.js";
+import { inWords } from "./option_words.js";
 
 const ORIGINAL = "original";
 const MOST_KEPT = 20; // pictures of results that are gone from the server
@@ -25,10 +27,12 @@ export class Versions {
   #viewer = null;
   /**
    * @param {HTMLElement} element
+   * @param {HTMLFormElement} form of the settings
    * @param {(options: Options) => void} onUse takes the settings of a version
    */
-  constructor(element, onUse) {
+  constructor(element, form, onUse) {
     this.element = element;
+    this.form = form;
     this.left = find("#version-left", element, HTMLSelectElement);
     this.right = find("#version-right", element, HTMLSelectElement);
     this.beside = find("#side-by-side", element, HTMLInputElement);
@@ -110,7 +114,7 @@ export class Versions {
     this.element.hidden = !isNew;
     const models = new Set(this.#known.map(({ model }) => model));
     const named = this.#known.map((version, i) => {
-      const words = [settings(version.options), ...(models.size > 1 ? [version.model] : [])];
+      const words = [this.#settings(version.options), ...(models.size > 1 ? [version.model] : [])];
       const text = say("version.name", { n: i + 1, settings: words.join(" · ") });
       return /** @type {[string, string]} */ ([version.job, text]);
     });
@@ -123,6 +127,19 @@ export class Versions {
     this.left.value = ORIGINAL;
     this.right.value = this.#current;
     this.use.hidden = true;
+  }
+
+  /** What was chosen, in words. @param {Options} options */
+  #settings(options) {
+    const { strength, mode } = options;
+    const others = Object.entries(options).filter(([name, value]) => {
+      const field = this.form.elements.namedItem(name);
+      const isOption = field instanceof HTMLInputElement || field instanceof HTMLSelectElement;
+      return isOption && (field.dataset.default ?? String(value)) !== String(value);
+    });
+    const words = [inWords(this.form, { strength, mode, ...Object.fromEntries(others) })];
+    if (Object.keys(NONE).some((name) => options[name])) words.push(say("version.faces"));
+    return words.join(" · ");
   }
 
   async #compare() {

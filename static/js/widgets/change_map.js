@@ -1,13 +1,15 @@
 // Where the result differs from the photo, as colour over both: the stronger, the more.
 
+/** @import { Drawn } from "./live_strength.js" */
 /** @import { Viewer } from "./viewer.js" */
 
 import { find } from "../shared/dom.js";
 import { drawn } from "./live_strength.js";
 
 const COLOUR = [214, 0, 122];
-const LEAST = 5; // levels: less is the rounding of another compression
-const MOST = 40; // levels from which on the colour is strongest
+const BLOCK = 4; // pixels of the screen, over which changes are averaged: a map, not their grain
+const LEAST = 4; // levels: less is the rounding of another compression
+const MOST = 20; // levels from which on the colour is strongest
 const STRONGEST = 220; // of 255
 
 export class ChangeMap {
@@ -50,21 +52,38 @@ export class ChangeMap {
     const size = { width: slider.clientWidth, height: slider.clientHeight };
     const [was, is] = [drawn(before, resultPlace, size), drawn(after, resultPlace, size)];
     if (!was || !is) return;
-    const { data } = is.mixed;
-    for (let i = 0; i < data.length; i += 4) {
-      const apart = Math.max(
+    const map = mapOf(was, is);
+    this.canvas.width = map.width;
+    this.canvas.height = map.height;
+    this.canvas.style.width = `${(map.width * BLOCK) / devicePixelRatio}px`;
+    this.canvas.style.height = `${(map.height * BLOCK) / devicePixelRatio}px`;
+    this.canvas.getContext("2d")?.putImageData(map, 0, 0);
+  }
+}
+
+/**
+ * One pixel for each block: how far two pictures are apart there, on average.
+ * @param {Drawn} was @param {Drawn} is
+ */
+function mapOf(was, is) {
+  const wide = Math.ceil(is.width / BLOCK);
+  const apart = new Float32Array(wide * Math.ceil(is.height / BLOCK));
+  for (let y = 0; y < is.height; y += 1) {
+    const row = wide * Math.floor(y / BLOCK);
+    for (let x = 0; x < is.width; x += 1) {
+      const i = 4 * (y * is.width + x);
+      apart[row + Math.floor(x / BLOCK)] += Math.max(
         Math.abs(was.data[i] - is.data[i]),
         Math.abs(was.data[i + 1] - is.data[i + 1]),
         Math.abs(was.data[i + 2] - is.data[i + 2]),
       );
-      const share = Math.min(1, Math.max(0, apart - LEAST) / (MOST - LEAST));
-      [data[i], data[i + 1], data[i + 2]] = COLOUR;
-      data[i + 3] = STRONGEST * Math.sqrt(share);
     }
-    this.canvas.width = is.width;
-    this.canvas.height = is.height;
-    this.canvas.style.width = `${size.width}px`;
-    this.canvas.style.height = `${size.height}px`;
-    this.canvas.getContext("2d")?.putImageData(is.mixed, 0, 0);
   }
+  const map = new ImageData(wide, apart.length / wide);
+  apart.forEach((sum, i) => {
+    const share = (sum / BLOCK ** 2 - LEAST) / (MOST - LEAST);
+    const alpha = STRONGEST * Math.min(1, Math.max(0, share));
+    map.data.set([...COLOUR, alpha], 4 * i);
+  });
+  return map;
 }

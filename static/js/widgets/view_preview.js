@@ -9,7 +9,7 @@
 
 import { address, jobPath } from "../shared/api.js";
 
-const PIECE = 420; // pixels of the screen, about the side of a piece
+const PIECE = 210; // pixels of the photo: about what a network takes at a time
 const WIDEST = 4096; // that the server makes
 const REST_MS = 150; // how long a moved view must rest before it is asked for
 
@@ -91,7 +91,7 @@ export class ViewPreview {
     if (!place) return;
     const size = { width: slider.clientWidth, height: slider.clientHeight };
     this.#seen = this.#view();
-    for (const area of piecesOf(place, size, wanted)) {
+    for (const area of piecesOf(place, size, this.viewer.isZoomed, wanted)) {
       const made = await ask(wanted, area, place);
       if (!made || turn !== this.#turn) return;
       this.#put(made, area, size);
@@ -119,17 +119,20 @@ export class ViewPreview {
  * What is in view, in one piece or in several, those in the middle first.
  * @param {Area} place where the photo lies
  * @param {{width: number, height: number}} size of the viewer
+ * @param {boolean} isZoomed
  * @param {Wanted} wanted
  * @returns {Area[]}
  */
-function piecesOf(place, size, { job, options }) {
+function piecesOf(place, size, isZoomed, { job, options }) {
   const left = Math.max(0, place.x);
   const top = Math.max(0, place.y);
   const width = Math.min(size.width, place.x + place.width) - left;
   const height = Math.min(size.height, place.y + place.height) - top;
   if (width < 1 || height < 1) return [];
   const isNew = ["enlarge", "background"].some((name) => options[name] !== job.options[name]);
-  const side = options.background !== "off" && isNew ? PIECE / devicePixelRatio : Infinity;
+  const times = options.enlarge !== "1" && isZoomed ? 2 : 1; // pixels of the screen for one of it
+  const side =
+    options.background !== "off" && isNew ? (times * PIECE) / devicePixelRatio : Infinity;
   const columns = Math.ceil(width / side) || 1;
   const rows = Math.ceil(height / side) || 1;
   const pieces = [];
