@@ -99,6 +99,22 @@ def test_an_original_that_broke_off_is_gone_on_with_and_the_same_is_not_fetched_
     assert coordinator.ranges == [None, f"bytes={1 << 19}-"]
 
 
+def test_two_photos_of_the_same_file_are_restored_at_once_from_one_download(
+    coordinator: PlayedCoordinator, start: Callable[..., RunningWorker], tmp_path: Path
+):
+    worker = start(slots=2)
+    worker.wait_until_ready()
+    coordinator.ranges.clear()
+    twins = [Photo("wait-one.jpg", b"the same"), Photo("wait-two.jpg", b"the same")]
+    coordinator.photos += twins
+    wait_for(lambda: str(coordinator.beats[-1]["claims"]).count("network") == 2)
+    for twin in twins:
+        open_gate(tmp_path, twin.name)
+    coordinator.wait_until_ended(twins)
+    check_restored(twins)
+    assert len(coordinator.ranges) == 1
+
+
 def test_a_photo_that_is_no_longer_what_was_recorded_is_left_to_the_coordinator(
     coordinator: PlayedCoordinator, start: Callable[..., RunningWorker]
 ):

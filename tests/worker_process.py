@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from gpen_webui.cli.worker import work
@@ -44,20 +45,27 @@ def run(asked: dict) -> int:
 
 def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
-    workers = []
-    for line in sys.stdin.buffer:
-        process = os.fork()
-        if process == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.setsid()
-            os._exit(run(json.loads(line)))
-        workers.append(process)
-        print(process, flush=True)
-    for process in workers:
-        try:
-            os.killpg(process, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    workers: list[int] = []
+    try:
+        for line in sys.stdin.buffer:
+            workers.append(start(line))
+            print(workers[-1], flush=True)
+    finally:
+        for process in workers:
+            with suppress(ProcessLookupError):
+                os.killpg(process, signal.SIGKILL)
+
+
+def start(line: bytes) -> int:
+    """Fork a worker; its process number."""
+    process = os.fork()
+    if process == 0:
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        os.setsid()
+        os._exit(run(json.loads(line)))
+    return process
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ class Originals:
                 fetch(self._client, f"claims/{claim}/original", path, original.sha256)
             with self._changed:
                 self._sizes[key] = path.stat().st_size
+                self._changed.notify_all()  # others may use it beside us
             yield path
         finally:
             self._give_back(key)
