@@ -116,3 +116,8 @@ def test_only_the_latest_photo_is_kept_open_and_that_not_for_long(photo: Photo):
     brief = KnownPhotos(kept_seconds=0.01)
     forgotten = weakref.ref(brief.of("any", lambda: photo))
     wait_for(lambda: forgotten() is None)
+
+
+def test_nothing_is_shown_ahead_of_what_another_network_enlarges_before_it_has(once: Once):
+    """A large one takes many seconds for a part, too."""
+    assert once.ahead(RestoreOptions(strength=100, enlarge="2", enlarge_model="large")) is None

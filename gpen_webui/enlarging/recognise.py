@@ -31,7 +31,7 @@ COMPACT_SIDE = 320
 # faintly: with RealESRGAN_x4plus on photos, clean and noisy, the largest difference from the photo
 # as a whole was 17 levels with 32 pixels, 3.3 with 48, and below 1 with 64.
 RRDB_MARGIN = 64
-RRDB_SIDE = 352  # its feature maps take half a gigabyte then
+RRDB_SIDE = 288  # its feature maps take half a gigabyte then
 
 OLD_BLOCK = re.compile(r"(?:model\.1\.sub|RRDB_trunk)\.(\d+)\.RDB(\d)\.conv(\d)(?:\.0)?\.(\w+)")
 OLD_BODY = re.compile(r"model\.1\.sub\.\d+\.(\w+)")

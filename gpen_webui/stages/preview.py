@@ -137,7 +137,8 @@ class PartPreview:
 
     def show(self, request: PreviewRequest, reuse: Intermediates) -> np.ndarray | None:
         """The part as it will look, (h,w,3) uint8, turned as the result will be; None where that
-        cannot be told, as its faces are not kept, or where nothing would be done to the photo.
+        cannot be told soon, as its faces are not kept or another network is to enlarge it, or where
+        nothing would be done to the photo.
 
         reuse: what was kept of the photo. Raises FaceChoiceError, MaskError, and UserError where a
         network cannot be used.
