@@ -11,11 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
 
 LEAST_INNER = 48  # pixels
+LEVELS: Any = 255.0  # a number, which OpenCV takes for a picture, but its types do not
+SHARE_OF_A_LEVEL: Any = 1 / 255
 
 RunTiles = Callable[[np.ndarray], np.ndarray]
 
@@ -167,7 +170,7 @@ def _tile(
         columns = _within(np.arange(left, left + across), pixels.shape[1])
         tile[piece.row :, piece.column :][:down, :across] = pixels[rows][:, columns]
     planes = cv2.split(tile)
-    return np.stack([cv2.multiply(plane, 1 / 255, dtype=cv2.CV_32F) for plane in planes])
+    return np.stack([cv2.multiply(plane, SHARE_OF_A_LEVEL, dtype=cv2.CV_32F) for plane in planes])
 
 
 def _within(places: np.ndarray, length: int) -> slice | np.ndarray:
@@ -202,4 +205,4 @@ def _levels(planes: np.ndarray, shrink: int, is_grey: bool) -> np.ndarray:
             [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes]
         )
     # OpenCV rounds to the nearest level and cuts off what lies outside, in one pass.
-    return cv2.merge([cv2.multiply(plane, 255.0, dtype=cv2.CV_8U) for plane in planes])
+    return cv2.merge([cv2.multiply(plane, LEVELS, dtype=cv2.CV_8U) for plane in planes])

@@ -28,8 +28,8 @@ def enlarging_model(name: str, models: Path) -> InstalledModel:
     if name in (CLEAN, RESTORE):
         path = BUNDLED / "models" / f"{name}.safetensors"
         model = InstalledModel(name, path, _hash_of_ours(path), ENLARGES)
-    elif path := installed_file(name, models):
-        model = accepted(path, models)
+    elif installed := installed_file(name, models):
+        model = accepted(installed, models)
     else:
         raise not_installed(name)
     config = config_of(model.path) if model.size == ENLARGES else None

@@ -15,6 +15,7 @@ import numpy as np
 
 from gpen_webui.errors import UserError
 from gpen_webui.faces.centerface import CenterFace, merged
+from gpen_webui.faces.view import View
 from gpen_webui.folders import BUNDLED
 from gpen_webui.repairing.face_details import without_face_details
 from gpen_webui.thread_network import ThreadNetwork
@@ -75,7 +76,7 @@ class ScratchDetector:
     def _faces_in(self, pixels: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray]:
         """Landmarks (5,2) of the faces of a photo, in pixels of its mask of that shape."""
         longest = max(pixels.shape[:2])
-        seen = self._faces.look_at(pixels, min(longest, FACES_SIDE) / longest)
+        seen = self._faces.look_at(View.of(pixels, min(longest, FACES_SIDE) / longest))
         scale = shape[1] / pixels.shape[1]
         return [(face.landmarks + 0.5) * scale - 0.5 for face in merged(seen)]
 
