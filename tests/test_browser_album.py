@@ -91,7 +91,7 @@ def test_the_albums_progress_is_the_same_after_a_reload_and_in_a_second_browser(
 ):
     job = slow_album(web, 10)
     page = open_page(f"{web.url}/jobs/{job}")
-    expect(page.locator("#pace")).to_have_text(re.compile("photos a minute · about .* left"))
+    expect(page.locator("#pace")).to_have_text(re.compile("photos a minute: .* · about .* left"))
     expect(cells(page, "done").nth(1)).to_be_visible()
     page.reload()
     other = open_page(page.url, color_scheme="dark")

@@ -111,7 +111,7 @@ export class Versions {
     this.#known = [...kept, ...there]
       .filter((each) => !current || frameOf(each) === frameOf(current))
       .sort((a, b) => a.created - b.created);
-    this.element.hidden = !isNew;
+    this.element.hidden = !isNew || this.#known.length < 2; // else it is what is shown anyway
     const models = new Set(this.#known.map(({ model }) => model));
     const named = this.#known.map((version, i) => {
       const words = [this.#settings(version.options), ...(models.size > 1 ? [version.model] : [])];
