@@ -43,6 +43,11 @@ VALUES = {
     "action": ("pause", "resume", "cancel", "retry", "explode"),
     "question": ("alive", "ready", "why"),
     "name": ("gpen-mini-256", "no-such-model", "%2e%2e", "x" * 3000, "\u202egnp"),
+    "verb": ("drain", "undrain", "test", "forget", "explode"),
+    "worker": ("", "0123456789abcdef", "x" * 3000, "%00", "💥"),
+    "claim_id": ("0123456789abcdef", "..", "%00", "x" * 3000),
+    "preset_id": ("0123456789abcdef", "%00", "x" * 3000, "\u202egnp"),
+    "sha256": ("0" * 64, "%00", "0" * 63, "x" * 64),
     "filename": ("js/photo.js", "../app.py", "%00"),
 }
 QUERIES = (

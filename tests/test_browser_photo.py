@@ -106,9 +106,7 @@ def test_the_photo_as_it_was_is_seen_while_a_button_is_held(web: Server, open_pa
     assert slider.evaluate("slider => slider.value") == 50
 
 
-def test_faces_are_outlined_where_they_are_when_that_is_asked_for(
-    web: Server, open_page: OpenPage
-):
+def test_faces_are_outlined_where_they_are_when_that_is_asked_for(web: Server, open_page: OpenPage):
     page = open_page(web.url)
     restore(page, number=5)
     layer = page.locator(".faces")

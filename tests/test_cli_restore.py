@@ -341,7 +341,7 @@ def test_results_inside_the_album_are_not_restored_again(album: Path, tmp_path: 
 def test_the_report_says_what_was_done_to_every_photo(album: Path, tmp_path: Path):
     options = ("--strength", 33, "--min-face", 500)
     done = restore(album / "anna.jpg", "-o", tmp_path / "out", *options, cwd=tmp_path)
-    assert "anna.jpg: no face restored, saved unchanged\n  1 face is too small" in done.stderr
+    assert "anna.jpg: no face restored, saved unchanged\n  1 face is narrower than" in done.stderr
     assert "0 restored, 1 without a restored face, saved unchanged" in done.stderr
     photo = report_of(tmp_path / "out")["anna.jpg"]
     assert photo["state"] == "no_face"

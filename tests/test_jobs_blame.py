@@ -125,7 +125,7 @@ def test_what_cannot_be_saved_or_recorded_pauses_the_job_and_costs_no_worker(
         "result": (saving, "place"),
         "bytes": (saving, "write_staged"),
         "record": (ClaimQueue, "finish"),
-        "report": (saving, "write_report"),
+        "report": (saving, "write_reports"),
     }[place]
 
     def fail(*arguments: object, **more: object) -> None:

@@ -96,13 +96,13 @@ def winograd_bands(
     *,
     begin: int,
     result: tuple[int, int],
-    band_bytes: int = BAND_BYTES,
+    band_bytes: int | None = None,
 ) -> list[Band]:
     """Convolve x (1,N,C) with weight (O,C,3,3), stride 1: a part of what comes of it, band by band.
 
     numbers: (H,W), where in x each pixel is. begin: the first row and column that the part's first
     pixel is made of. result: its height and width, multiples of 4; beyond the picture are zeros.
-    band_bytes: what V of a band may take.
+    band_bytes: what V of a band may take; BAND_BYTES where not given.
     """
     count, channels = x.get_shape()[1:]
     outputs = weight.shape[0]
@@ -114,7 +114,7 @@ def winograd_bands(
         _two_dimensional(matrix, pixels) for matrix in (INPUT_TRANSFORM, OUTPUT_TRANSFORM)
     )
     bands, end = [], 0
-    for band in _bands(rows, POINTS**2 * columns * channels * 4, band_bytes):
+    for band in _bands(rows, POINTS**2 * columns * channels * 4, band_bytes or BAND_BYTES):
         begin, end = end, end + band
         tiles = band * columns
         indices = np.ascontiguousarray(places[:, begin:end]).reshape(-1)

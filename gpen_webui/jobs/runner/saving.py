@@ -160,6 +160,8 @@ class Saver:
 
     def remove_superseded(self, claim: Claim, report: ItemReport) -> None:
         """Remove what is left of an earlier result that lies elsewhere than the new one."""
+        if not report.superseded:
+            return  # nor the folder, which may be empty just now: others are about to fill it
         with suppress(OSError):  # it goes with the job then
             self._files.remove_results(claim.folder, report.superseded)
 
