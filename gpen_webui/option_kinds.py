@@ -112,11 +112,13 @@ class WholeNumber(Option):
 
 @dataclass(frozen=True)
 class Choice(Option):
-    """One of several words. labels: what the page calls each. hints: and what it adds to that."""
+    """One of several words. labels: what the page calls each. hints: and what it adds to that.
+    needs: the task of a model without which the page does not offer it."""
 
     choices: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+    needs: str = ""
 
     def parse(self, name: str, value: object) -> str:
         text = str(value) if type(value) is int else value  # JSON's 2 is the choice "2"

@@ -201,6 +201,20 @@ class RestoreOptions:
             unit="pixels",
         ),
     )
+    face_mask: str = _option(
+        "feather",
+        Choice(
+            "how restored faces are blended in: feather with a soft edge around them; parse only "
+            "where ParseNet (`models download parsenet-latest`) sees skin, features, glasses, hair "
+            "or neck, so that what is before or behind a face stays as it was",
+            Group.FILE,
+            N_("Blend faces in"),
+            in_presets=False,
+            choices=("feather", "parse"),
+            labels=(N_("With a soft edge around them"), N_("Only where ParseNet sees face")),
+            needs="parse",
+        ),
+    )
     rotate: str = _option(
         "0",
         Choice(

@@ -182,7 +182,7 @@ def restorer_of(
 ) -> Restorer:
     """As `open_restorer`, with these models, whatever the settings name; small: for small faces."""
     from gpen_webui.engines.cores import cpu_cores, has_little_memory
-    from gpen_webui.engines.open import open_engine, open_tile_engine
+    from gpen_webui.engines.open import open_engine, open_face_parser, open_tile_engine
 
     share_one_heap()
     # Each worker also resizes and blends; together they get the cores once, not each.
@@ -213,6 +213,7 @@ def restorer_of(
         small_faces,
         partial(open_tile_engine, **opening),
         settings.models,
+        partial(open_face_parser, device=settings.device),
     )
 
 

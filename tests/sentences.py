@@ -39,7 +39,7 @@ PHRASES = {
     "pipeline.py": ("STAGE_WORDS",),
     "jobs/store/commands.py": ("STATE_WORDS",),
     "photo/decoder_pool.py": ("REMEDY",),
-    "models/published.py": ("NO_LICENCE", "OWN_LICENCE", "ASK_MAKER"),
+    "models/published.py": ("NO_LICENCE", "PARSENET_LICENCE", "OWN_LICENCE", "ASK_MAKER"),
     "stages/turn.py": ("LIE",),
     "stages/face_reports.py": ("NOT_CHOSEN", "_too_small"),
     "faces/second_look.py": ("MISPLACED", "NO_FACE"),

@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "gpen_webui"
 PACKAGES_THAT_MAY_IMPORT = {
-    "torch": ("gpen/", "enlarging/", "engines/", "training/", "bench/"),
+    "torch": ("gpen/", "enlarging/", "parsing/", "engines/", "training/", "bench/"),
     "openvino": ("engines/openvino/", "training/"),
     "PIL": ("photo/",),
     "pillow_heif": ("photo/",),
@@ -48,6 +48,7 @@ ORDER = [
     "engines",
     "models",
     "enlarging",
+    "parsing",
     "gpen",
     "photo",
     "files",

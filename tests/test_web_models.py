@@ -26,6 +26,7 @@ from gpen_webui.web.model_manager import ChosenModel, ModelManager
 from tests.server import Server, small_photo
 from tests.tiny_enlarging import repeating_network, save_published
 from tests.tiny_gpen import make_tiny_model
+from tests.tiny_parsing import drawn_parser, save_parser
 from tests.waiting import wait_for
 
 EMBEDDED = BUNDLED / "models" / "gpen-mini-256.safetensors"
@@ -281,3 +282,22 @@ def test_a_network_of_others_is_offered_and_enlarges_what_is_sent(server: Server
             assert (result.size, result.getpixel((15, 11))) == ((16, 12), (10, 200, 30))
     finally:
         (folders[1] / "twice.pth").unlink()
+
+
+def test_masks_of_faces_are_offered_where_parsenet_is_installed(server: Server, folders):
+    """In the form, among the models and as an option of what is sent; elsewhere it is refused."""
+    offered, chosen = '<select id="opt-face_mask"', "/enhance?wait=1&face_mask=parse"
+    sent = {"photo": ("small.jpg", small_photo())}
+    assert offered not in server.get("/").text
+    refused = server.post(chosen, files=sent)
+    assert refused.status_code == 409
+    assert "parsenet-latest is not installed" in refused.json()["error"]["message"]
+    path = save_parser(drawn_parser(), folders[1] / "ParseNet-latest.pth")
+    try:
+        found = model_named(server.get("/api/models").json(), "parsenet-latest")
+        assert (found["task"], found["size"], bool(found["installed"])) == ("parse", None, True)
+        assert offered in server.get("/").text
+        assert server.post("/api/models/parsenet-latest/activate").status_code == 409
+        assert server.post(chosen, files=sent).status_code == 200
+    finally:
+        path.unlink()

@@ -47,15 +47,18 @@ def _list(arguments: argparse.Namespace) -> int:
     print(f"\n* {NO_LICENCE}.")
     print(
         f"Models lie in {settings.models}; any GPEN checkpoint put there can be used by name, and "
-        "any network of the ESRGAN or Real-ESRGAN kind with --enlarge-model."
+        "any network of the ESRGAN or Real-ESRGAN kind with --enlarge-model; ParseNet is used with "
+        "--face-mask parse."
     )
     return EXIT_OK
 
 
 def _size_of(state: ModelState) -> str:
-    """Of its crops, or how many times it enlarges photos."""
+    """Of its crops, or what it does instead of restoring some."""
     if state.scale:
         return f"{state.scale} times"
+    if state.task == "parse":
+        return "masks"
     return f"{state.size} px" if state.size else "size unknown until used"
 
 
@@ -82,11 +85,13 @@ def _download(arguments: argparse.Namespace) -> int:
 
 def _import(arguments: argparse.Namespace) -> int:
     from gpen_webui.engines.import_weights import import_weights
+    from gpen_webui.models.acceptance import ENLARGES, PARSES
     from gpen_webui.models.published import AUTHORS_PAGE
 
     imported = import_weights(arguments.file, Settings.from_environment().models)
     model = imported.model
-    what = f"{model.size} px" if model.size else "enlarges photos with --enlarge-model"
+    others = {ENLARGES: "enlarges photos with --enlarge-model", PARSES: "used by --face-mask parse"}
+    what = others.get(model.size, f"{model.size} px")
     print(f"{model.name} is installed: {what}, SHA-256 {model.sha256}.")
     if imported.remark:
         print(imported.remark)

@@ -21,6 +21,7 @@ from gpen_webui.jobs.folder_record import FolderRecord
 from gpen_webui.jobs.records import StoreError
 from gpen_webui.logs import log_to_file
 from gpen_webui.models.enlarging import check_enlarging_model
+from gpen_webui.models.parsing import check_parsing_model
 from gpen_webui.option_kinds import OptionError
 from gpen_webui.photo.formats import PHOTO_SUFFIXES
 from gpen_webui.pipeline import choose_workers, open_restorer
@@ -43,6 +44,7 @@ def restore(arguments: argparse.Namespace) -> int:
         log_format=arguments.log_format,
     )
     check_enlarging_model(options.enlarge_model, settings.models)
+    check_parsing_model(options.face_mask, settings.models)
     exclude = arguments.output or settings.outputs
     find = partial(find_photos, arguments.paths, PHOTO_SUFFIXES, exclude=exclude)
     photos, left_out = find()

@@ -16,6 +16,7 @@ from gpen_webui.engines.cores import cpu_cores, has_little_memory
 from gpen_webui.settings import DEVICES, PRECISIONS
 
 if TYPE_CHECKING:
+    from gpen_webui.engines.face_parser import FaceParser
     from gpen_webui.models.installed import InstalledModel
 
 
@@ -78,6 +79,16 @@ def open_tile_engine(
     from gpen_webui.engines.torch_tile_engine import TorchTileEngine
 
     return TorchTileEngine(model, "cpu", precision=precision, cache=cache)
+
+
+def open_face_parser(model: InstalledModel, *, device: str = "auto") -> FaceParser:
+    """Make ParseNet ready to run. device: as for `open_engine`.
+
+    Raises EngineError where the device is missing, CheckpointError for a damaged file.
+    """
+    from gpen_webui.engines.face_parser import FaceParser
+
+    return FaceParser(model, _gpu(device) or "cpu")
 
 
 def _gpu(device: str) -> str | None:

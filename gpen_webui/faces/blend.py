@@ -36,13 +36,15 @@ class Patch:
     """A restored face on its way back.
 
     crop, restored: (S,S,3), 0-255, before and after. matrix: (2,3), photo to crop.
-    keep_fine: 0-1, how much of the photo's detail that is finer than the crop stays.
+    keep_fine: 0-1, how much of the photo's detail that is finer than the crop stays. face_parts:
+    (m,m) float32, 0-1, how far each part of the crop is face; None: all of it within the feather.
     """
 
     crop: np.ndarray
     restored: np.ndarray
     matrix: np.ndarray
     keep_fine: float = 1.0
+    face_parts: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,14 @@ def face_mask(size: int) -> np.ndarray:
     return mask
 
 
+def _crop_mask(patch: Patch) -> np.ndarray:
+    size = patch.crop.shape[0]
+    if patch.face_parts is None:
+        return face_mask(size)
+    method = cv2.INTER_AREA if len(patch.face_parts) > size else cv2.INTER_LINEAR
+    return face_mask(size) * cv2.resize(patch.face_parts, (size, size), interpolation=method)
+
+
 def _box_of(matrix: np.ndarray, side: int, size: tuple[int, int]) -> Box:
     return bounds(cv2.invertAffineTransform(matrix), (side, side), size)
 
@@ -178,7 +188,7 @@ def _warp_back(
     size = (area[2] - area[0], area[3] - area[1])
     restored = patch.restored.astype(np.float32)
     crop = patch.crop.astype(np.float32)
-    mask = warp(face_mask(crop.shape[0]), back, size, beyond=cv2.BORDER_CONSTANT)
+    mask = warp(_crop_mask(patch), back, size, beyond=cv2.BORDER_CONSTANT)
     difference = warp(restored - crop, back, size)
     if patch.keep_fine < 1:
         fine = pixels[area[1] : area[3], area[0] : area[2]] - warp(crop, back, size)

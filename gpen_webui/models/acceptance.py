@@ -11,8 +11,9 @@ from gpen_webui.gpen.onnx_file import crop_size_of, read_onnx
 from gpen_webui.models.folder import InstalledModel, ModelError, name_of, weight_files
 from gpen_webui.models.published import published_model
 from gpen_webui.models.records import Accepted, RecordFile, hash_file, known_hash
+from gpen_webui.parsing import recognise as parsing
 
-ENLARGES = 0  # in the place of the crops' side
+ENLARGES, PARSES = 0, -1  # in the place of the crops' side
 
 
 def recall(path: Path, models: Path) -> Accepted | None:
@@ -75,7 +76,8 @@ def verify(path: Path, models: Path) -> None:
 
 
 def examine(path: Path) -> int:
-    """Load a file strictly; the side of its crops in pixels, ENLARGES where it takes none.
+    """Load a file strictly; the side of its crops in pixels, ENLARGES or PARSES where it restores
+    none.
 
     Raises CheckpointError, EnlargingFileError.
     """
@@ -86,6 +88,11 @@ def examine(path: Path) -> int:
 
         load_tile_network(path)
         return ENLARGES
+    if parsing.config_of(path):
+        from gpen_webui.parsing.read import load_parser
+
+        load_parser(path)
+        return PARSES
     from gpen_webui.gpen.checkpoint import load_checkpoint  # torch: only when a file is new
 
     config, _ = load_checkpoint(path)

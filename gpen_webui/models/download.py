@@ -25,7 +25,7 @@ from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import flush_file, replace_durably, write_atomically
 from gpen_webui.files.lock import FileLock, LockHeldError
 from gpen_webui.folders import COMMAND
-from gpen_webui.models.acceptance import ENLARGES, accept, examine
+from gpen_webui.models.acceptance import ENLARGES, PARSES, accept, examine
 from gpen_webui.models.folder import InstalledModel, ModelError
 from gpen_webui.models.importing import disk_error
 from gpen_webui.models.installed import accepted, installed_file
@@ -261,7 +261,8 @@ def _land(part: Path, entry: PublishedModel, models: Path) -> InstalledModel:
     try:
         if entry.sha256 and hash_file(part) != entry.sha256:
             raise ModelError("not the published file")
-        if (examine(part) == ENLARGES) != (entry.task == "enlarge"):
+        is_for = {ENLARGES: "enlarge", PARSES: "parse"}.get(examine(part))
+        if is_for != (entry.task if entry.task in ("enlarge", "parse") else None):
             raise ModelError("another kind of model")
     except UserError as error:
         part.unlink(missing_ok=True)

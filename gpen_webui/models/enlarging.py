@@ -6,15 +6,14 @@ import hashlib
 from pathlib import Path
 
 from gpen_webui.enlarging.recognise import config_of
-from gpen_webui.errors import UserError
 from gpen_webui.folders import BUNDLED
-from gpen_webui.models.acceptance import ENLARGES
+from gpen_webui.models.acceptance import ENLARGES, PARSES
 from gpen_webui.models.folder import InstalledModel, ModelError
 from gpen_webui.models.installed import (
     accepted,
     installed_file,
-    list_models,
     not_installed,
+    usable_models,
 )
 
 CLEAN, RESTORE = "enlarge-clean", "enlarge-restore"  # those of this program
@@ -23,7 +22,7 @@ CLEAN, RESTORE = "enlarge-clean", "enlarge-restore"  # those of this program
 def enlarging_model(name: str, models: Path) -> InstalledModel:
     """The network of this name; `size` is the side of its tiles.
 
-    Raises ModelError where it is not installed or restores faces, and what `accepted` raises.
+    Raises ModelError where it is not installed or enlarges no photos, and what `accepted` raises.
     """
     if name in (CLEAN, RESTORE):
         path = BUNDLED / "models" / f"{name}.safetensors"
@@ -33,6 +32,8 @@ def enlarging_model(name: str, models: Path) -> InstalledModel:
     else:
         raise not_installed(name)
     config = config_of(model.path) if model.size == ENLARGES else None
+    if model.size == PARSES:
+        raise ModelError(f"{model.name} enlarges no photos; choose another model for that.")
     if config is None:
         raise ModelError(
             f"{model.name} restores faces and enlarges no photos; choose another model for that."
@@ -49,11 +50,7 @@ def check_enlarging_model(name: str, models: Path) -> None:
 
 def enlarging_models(models: Path) -> list[str]:
     """The names of those of others that are installed and in order."""
-    try:
-        states = list_models(models)
-    except UserError:
-        return []
-    return [s.name for s in states if s.task == "enlarge" and s.installed and not s.problem]
+    return usable_models("enlarge", models)
 
 
 def _hash_of_ours(path: Path) -> str:

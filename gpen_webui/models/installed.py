@@ -18,10 +18,11 @@ from gpen_webui.folders import BUNDLED, COMMAND
 from gpen_webui.gpen.onnx_file import crop_size_of, read_onnx
 from gpen_webui.gpen.weight_files import crop_size, read_contents
 from gpen_webui.models import published
-from gpen_webui.models.acceptance import ENLARGES, accept, recall, verify
+from gpen_webui.models.acceptance import ENLARGES, PARSES, accept, recall, verify
 from gpen_webui.models.folder import SUFFIXES, InstalledModel, ModelError, name_of, weight_files
 from gpen_webui.models.published import ASK_MAKER, EMBEDDED, PublishedModel, published_model
 from gpen_webui.models.records import remembered
+from gpen_webui.parsing import recognise as parsing
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,11 @@ def find_model(name_or_file: str | None, models: Path) -> InstalledModel:
         raise ModelError(
             f"{model.name} enlarges whole photos and restores no faces; name it with "
             "--enlarge-model, and here another one."
+        )
+    if model.size == PARSES:
+        raise ModelError(
+            f"{model.name} tells the parts of faces and restores none; use it with --face-mask "
+            "parse, and name another model here."
         )
     return model
 
@@ -145,6 +151,15 @@ def list_models(models: Path) -> list[ModelState]:
     return states
 
 
+def usable_models(task: str, models: Path) -> list[str]:
+    """The names of those for a task that are installed and in order, as in `list_models`."""
+    try:
+        states = list_models(models)
+    except UserError:
+        return []
+    return [s.name for s in states if s.task == task and s.installed and not s.problem]
+
+
 def verify_models(models: Path) -> dict[str, str | None]:
     """Read every installed file anew: per model None where all is well, else a sentence."""
     problems: dict[str, str | None] = {}
@@ -174,7 +189,7 @@ def _state_of_own(path: Path, models: Path) -> ModelState:
         installed=path,
         is_default=False,
         problem=kind.problem,
-        task="enlarge" if kind.scale else "restore",
+        task=kind.task,
         scale=kind.scale,
     )
 
@@ -198,9 +213,11 @@ def _state_of(entry: PublishedModel, models: Path, default: str) -> ModelState:
 
 @dataclass(frozen=True)
 class _Kind:
-    """crop: side in pixels; None where it is not known yet, or the file holds no network of faces.
-    scale: how many times it enlarges photos; None where it does not. problem: a sentence."""
+    """task: as in PublishedModel. crop: side in pixels; None where it is not known yet, or the file
+    restores no faces. scale: how many times it enlarges photos; None where it does not. problem: a
+    sentence."""
 
+    task: str = "restore"
     crop: int | None = None
     scale: int | None = None
     problem: str | None = None
@@ -211,10 +228,12 @@ def _kind_of(path: Path, models: Path) -> _Kind:
     try:
         known = recall(path, models)
         crop = known.crop if known else remembered(path, _crop_of_new)
+        if crop == PARSES:
+            return _Kind("parse")
         if crop != ENLARGES:
-            return _Kind(crop)
+            return _Kind(crop=crop)
         config = remembered(path, config_of)
-        return _Kind(scale=config.scale if config else None)
+        return _Kind("enlarge", scale=config.scale if config else None)
     except UserError as error:
         return _Kind(problem=str(error))
     except OSError as error:
@@ -222,11 +241,13 @@ def _kind_of(path: Path, models: Path) -> _Kind:
 
 
 def _crop_of_new(path: Path) -> int | None:
-    """The crop size of a file that was not loaded yet; ENLARGES where it takes no crops, None where
-    it is another network's."""
+    """The crop size of a file that was not loaded yet; ENLARGES or PARSES where it restores none,
+    None where it is another network's."""
     if path.suffix.lower() == ".onnx":
         return crop_size_of(read_onnx(path), path.name)
-    return ENLARGES if remembered(path, config_of) else crop_size(read_contents(path))
+    if remembered(path, config_of):
+        return ENLARGES
+    return PARSES if remembered(path, parsing.config_of) else crop_size(read_contents(path))
 
 
 def _megabytes(path: Path) -> int:

@@ -19,10 +19,19 @@ MODELSCOPE = (
 HUGGING_FACE = "https://huggingface.co"
 VIDEO_RETALKING = "https://github.com/vinthony/video-retalking/releases/download/v0.0.1"
 
+PSFR_GAN_PAGE = "https://github.com/chaofengc/PSFRGAN"
+PARSENET_LICENCE = (
+    "None is stated for the file. Its network is from PSFR-GAN (CC BY-NC-SA 4.0) and was trained "
+    "on CelebAMask-HQ, which is for non-commercial research alone. Ask its makers before any use "
+    f"beyond trying it out: {PSFR_GAN_PAGE}"
+)
+OPENTALKER = "https://github.com/OpenTalker/video-retalking/releases/download/v0.0.1"
+
 REAL_ESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download"
 REAL_ESRGAN_LICENCE = "BSD-3-Clause, Copyright (c) 2021, Xintao Wang"
 
 EMBEDDED = "gpen-mini-256"
+PARSENET = "parsenet-latest"
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,8 @@ class PublishedModel:
     size: side of its crops in pixels, which is also the face size from which on it cannot
     add detail; None where it takes no faces. megabytes: of the download, about. sha256: of the
     published file, where it is known in advance; onnx_sha256: of the ONNX file into which others
-    have converted it. task: what it does to a face: restore, colorize or inpaint; or to the whole
-    photo: enlarge, `scale` times.
+    have converted it. task: what it does to a face: restore, colorize or inpaint; to the whole
+    photo: enlarge, `scale` times; or parse: it tells the parts of a face.
     """
 
     name: str
@@ -172,6 +181,18 @@ CATALOG = (
         (f"{OSS}/realesrnet_x4.pth",),
         task="enlarge",
         scale=4,
+    ),
+    PublishedModel(
+        PARSENET,
+        None,
+        "Masks of faces; tells skin, features, glasses and hair from what is around them",
+        85,
+        (
+            f"{OPENTALKER}/ParseNet-latest.pth",
+            f"{OSS}/ParseNet-latest.pth",
+        ),
+        PARSENET_LICENCE,
+        task="parse",
     ),
 )
 

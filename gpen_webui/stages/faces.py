@@ -23,6 +23,7 @@ from gpen_webui.stages.base import (
     key_for,
 )
 from gpen_webui.stages.face_blur import blur_in, sharp_face
+from gpen_webui.stages.face_masks import FaceMasks
 from gpen_webui.stages.face_network import FaceNetwork
 from gpen_webui.stages.face_reports import (
     report_faces,
@@ -33,6 +34,7 @@ from gpen_webui.stages.face_reports import (
 from gpen_webui.states import Stage
 
 FACE_BYTES = 1000  # that a face which was found takes while it is kept
+PARSED = "Faces were blended in only where ParseNet sees them."
 # The options that mean something to a photo that is a crop already.
 WITH_ALIGNED = ("aligned", "rotate", "crop", "format", "quality", "copy_date", "max_megapixels")
 
@@ -114,8 +116,9 @@ def kept_faces(faces: list[Face], selection: FaceSelection, options: RestoreOpti
 class RestoreFaces:
     """Restores the faces that were found, and blends them in; in a crowd the two take turns."""
 
-    def __init__(self, network: FaceNetwork):
+    def __init__(self, network: FaceNetwork, masks: FaceMasks):
         self._network = network
+        self._masks = masks
 
     def applies(self, options: RestoreOptions, photo: Photo) -> bool:
         return not options.aligned
@@ -133,6 +136,8 @@ class RestoreFaces:
         after = yield from self._blend(working, selection, wanted)
         working.pixels = self._network.purpose.finished(before, after)
         working.is_new = True
+        if options.face_mask == "parse":
+            working.notes.append(PARSED)
         if warning := self._network.purpose.warning():
             working.warnings.append(warning)
 
@@ -188,11 +193,15 @@ class RestoreFaces:
                     crops = self._network.crops(working.unscaled, matrices)
                     restored = self._network.restore(crops, working.photo.name, matrices)
                 yield Stage.BLEND
+            masks = {}
+            if working.options.face_mask == "parse" and missing:
+                restored_here = dict(zip(missing, restored, strict=True))
+                masks = yield from self._masks.of(working, found, restored_here)
             with clock.stage(Stage.BLEND):
                 if working.pixels is not working.unscaled:  # what is there to be replaced
                     crops = self._network.crops(working.pixels, [places[i] for i in missing])
                 for i, crop, face in zip(missing, crops, restored, strict=True):
-                    patches[i] = self._patch(crop, face, places[i], how[i])
+                    patches[i] = self._patch(crop, face, places[i], how[i], masks.get(i))
                     sharp[i] = sharp_face(face)
                 blend_band(working.pixels, result, [patches[i] for i in band.faces], band)
                 for i in band.is_last_of:
@@ -216,11 +225,16 @@ class RestoreFaces:
             working.faces[place] = replace(working.faces[place], blur=(before, after))
 
     def _patch(
-        self, crop: np.ndarray, restored: np.ndarray, matrix: np.ndarray, options: RestoreOptions
+        self,
+        crop: np.ndarray,
+        restored: np.ndarray,
+        matrix: np.ndarray,
+        options: RestoreOptions,
+        face_parts: np.ndarray | None,
     ) -> Patch:
         purpose = self._network.purpose
         face = purpose.adjusted(crop, restored, options)
-        return Patch(crop, face, matrix, keep_fine=purpose.keep_fine(options))
+        return Patch(crop, face, matrix, purpose.keep_fine(options), face_parts)
 
 
 class RestoreAligned:

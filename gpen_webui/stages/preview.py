@@ -29,6 +29,7 @@ from gpen_webui.stages.adjust import detail_radius, finish
 from gpen_webui.stages.base import Intermediates, NetworkResult, WorkingPhoto, key_for, last
 from gpen_webui.stages.denoise import Noise, blended, noise_of, without_noise
 from gpen_webui.stages.enlarge import SCALES, Enlarge, largest_scale, wanted_scale
+from gpen_webui.stages.face_masks import FaceMasks
 from gpen_webui.stages.face_network import FaceNetwork
 from gpen_webui.stages.faces import kept_faces
 from gpen_webui.stages.repair import WIDEST_FOUND, WIDEST_PAINTED, widest
@@ -131,14 +132,15 @@ class _Part:
 class PartPreview:
     """Shows parts of photos as they will be; shared by all threads."""
 
-    def __init__(self, enlarge: Enlarge, faces: FaceNetwork):
+    def __init__(self, enlarge: Enlarge, faces: FaceNetwork, masks: FaceMasks):
         self._enlarge = enlarge
         self._faces = faces
+        self._masks = masks
 
     def show(self, request: PreviewRequest, reuse: Intermediates) -> np.ndarray | None:
         """The part as it will look, (h,w,3) uint8, turned as the result will be; None where that
-        cannot be told soon, as its faces are not kept or another network is to enlarge it, or where
-        nothing would be done to the photo.
+        cannot be told soon, as its faces or their masks are not kept or another network is to
+        enlarge it, or where nothing would be done to the photo.
 
         reuse: what was kept of the photo. Raises FaceChoiceError, MaskError, and UserError where a
         network cannot be used.
@@ -158,6 +160,12 @@ class PartPreview:
         is_enlarged_or_cleaned = scale > 1 or options.background != "off"
         if options.enlarge_model and is_enlarged_or_cleaned and not source.is_enlarged:
             return None  # a large network takes many seconds for a part, too
+        masks = {}
+        if options.face_mask == "parse":
+            made_with = options if of_options else request.former
+            masks = self._masks.kept(reuse, made_with, network, faces)
+            if len(masks) < len(faces):
+                return None
         part = _part(source, request, scale)
         pixels = _cut(source.pixels, part)
         if not source.is_repaired:
@@ -168,7 +176,7 @@ class PartPreview:
             pixels = evened(pixels, known.levels)
         if not source.is_enlarged:
             pixels = last(self._enlarge.enlarged(pixels, part.enlarged, options))
-        pixels = self._with_faces(pixels, network, faces, selection, source, part)
+        pixels = self._with_faces(pixels, network, faces, masks, selection, source, part)
         if fades and not of_options:
             pixels = evened(pixels, known.levels)
         pixels = _adjusted(pixels, known, options, part.scale * source.scale, scale)
@@ -180,11 +188,12 @@ class PartPreview:
         pixels: np.ndarray,
         network: NetworkResult,
         faces: list[int],
+        masks: dict[int, np.ndarray],
         selection: FaceSelection,
         source: _Source,
         part: _Part,
     ) -> np.ndarray:
-        """faces: places in `network.found.kept`."""
+        """faces: places in `network.found.kept`, by which the masks go too."""
         result, side = pixels.copy(), self._faces.engine.size
         size = pixels.shape[1::-1]
         for place in faces:
@@ -197,7 +206,8 @@ class PartPreview:
             crop, restored, matrix = _as_small_as_seen(crop, restored, matrix)
             crop = _seen_crop(pixels, crop, matrix)
             face = self._faces.purpose.adjusted(crop, restored, how)
-            patch = Patch(crop, face, matrix, self._faces.purpose.keep_fine(how))
+            keep_fine = self._faces.purpose.keep_fine(how)
+            patch = Patch(crop, face, matrix, keep_fine, masks.get(place))
             for band in plan_bands(result.shape, [matrix], len(crop)):
                 blend_band(result, result, [patch], band)
         return self._faces.purpose.finished(pixels, result)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpen_webui.engines.open import open_tile_engine
+from gpen_webui.engines.open import open_face_parser, open_tile_engine
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.folders import DATA
 from gpen_webui.options import RestoreOptions
@@ -30,6 +30,7 @@ from gpen_webui.stages.base import (
 )
 from gpen_webui.stages.choose_settings import ChooseForFaces, ChooseForPhoto
 from gpen_webui.stages.enlarge import Enlarge, OpenTileEngine, TileEngines
+from gpen_webui.stages.face_masks import FaceMasks, OpenFaceParser
 from gpen_webui.stages.face_network import FaceNetwork
 from gpen_webui.stages.faces import FindFaces, RestoreAligned, RestoreFaces
 from gpen_webui.stages.preview import PartPreview
@@ -75,7 +76,8 @@ class Restorer:
     """All stages, shared by all workers; thread-safe.
 
     small_faces: another network for those, or None. open_tile_engine: opens the networks that
-    enlarge, each when the first photo asks for it; models: the folder of those of others.
+    enlarge, each when the first photo asks for it; open_face_parser: likewise ParseNet; models: the
+    folder of those of others.
     """
 
     def __init__(
@@ -86,19 +88,21 @@ class Restorer:
         small_faces: SmallFaces | None = None,
         open_tile_engine: OpenTileEngine = open_tile_engine,
         models: Path = DATA / "models",
+        open_face_parser: OpenFaceParser = open_face_parser,
     ):
         self._tile_engines = TileEngines(open_tile_engine, models)
         self.face_network = FaceNetwork(engine, model, small_faces)
         scratches = ScratchDetector()
         enlarge = Enlarge(self._tile_engines, engine.size)
-        self.preview = PartPreview(enlarge, self.face_network)
+        self._face_masks = FaceMasks(open_face_parser, models)
+        self.preview = PartPreview(enlarge, self.face_network, self._face_masks)
         self.stages: list[PhotoStage] = [
             ChooseForPhoto(scratches),
             RepairPrint(scratches),
             FindFaces(detector, self.face_network),
             ChooseForFaces(self.face_network),
             enlarge,
-            RestoreFaces(self.face_network),
+            RestoreFaces(self.face_network, self._face_masks),
             RestoreAligned(self.face_network),
             Adjust(),
             TurnUpright(),
@@ -170,3 +174,4 @@ class Restorer:
         """Free the engines."""
         self.face_network.close()
         self._tile_engines.close()
+        self._face_masks.close()

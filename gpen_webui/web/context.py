@@ -9,6 +9,7 @@ from flask import current_app, request
 from gpen_webui.jobs.records import Job
 from gpen_webui.jobs.store.jobs import can_be_stored
 from gpen_webui.models.enlarging import check_enlarging_model
+from gpen_webui.models.parsing import check_parsing_model
 from gpen_webui.options import OptionError, RestoreOptions
 from gpen_webui.settings import Settings
 from gpen_webui.web.errors import BadRequestError
@@ -114,6 +115,7 @@ def parse_options(values: object) -> RestoreOptions:
             "start it with a higher --max-megapixels."
         )
     check_enlarging_model(options.enlarge_model, settings().models)
+    check_parsing_model(options.face_mask, settings().models)
     return options
 
 

@@ -23,7 +23,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from gpen_webui.folders import COMMAND
 from gpen_webui.jobs.records import Job
-from gpen_webui.models.enlarging import enlarging_models
+from gpen_webui.models.installed import usable_models
 from gpen_webui.options import DEFAULTS, OPTIONS, Group, RestoreOptions
 from gpen_webui.photo.formats import MEDIA_TYPE_OF
 from gpen_webui.sentences import TRANSLATIONS
@@ -183,7 +183,7 @@ def _for_all_templates() -> dict[str, object]:
         "descriptors": OPTIONS,
         "defaults": DEFAULTS,
         "groups": Group,
-        "enlarging_models": partial(enlarging_models, settings().models),
+        "usable_models": partial(usable_models, models=settings().models),
         "touches": [name for name in OPTIONS if _is_touch(name)],
         "max_file_mb": settings().max_file_mb,
         "photo_types": photo_types(),

@@ -50,10 +50,7 @@ export class ModelList {
     const download = isGoing(model.download) ? model.download : null;
     const failure = download ? null : model.download?.error;
     const purpose = has(`purpose.${name}`) ? say(`purpose.${name}`) : say("purpose.added");
-    const size = model.scale
-      ? say("model.scale", { n: model.scale })
-      : say("model.size", { n: model.size ?? "?" });
-    const facts = [size, say("model.megabytes", { n: model.megabytes })];
+    const facts = [whatItDoes(model), say("model.megabytes", { n: model.megabytes })];
     const chip = make("span", { className: "chip", data: { state } }, say(`model.${state}`));
     const words = make(
       "div",
@@ -61,7 +58,9 @@ export class ModelList {
       make("h3", {}, name, " ", chip),
       make("p", {}, purpose),
       line("muted", facts.join(" · ")),
-      model.scale && model.installed ? line("muted", say("model.enlarges")) : null,
+      model.installed && has(`model.${model.task}`)
+        ? line("muted", say(`model.${model.task}`))
+        : null,
       line("muted", licenceOf(model, common)),
       model.problem ? line("note bad", model.problem) : null,
       failure ? line("note bad", say("model.failed", { message: failure })) : null,
@@ -76,7 +75,7 @@ export class ModelList {
   #buttons(model) {
     const { name, installed, active, problem, downloadable, download } = model;
     const buttons = [];
-    if (installed && !active && !problem && !model.scale) {
+    if (installed && !active && !problem && restoresFaces(model)) {
       const use = button(say("model.use"), name, null, () => this.#activate(name));
       use.disabled = this.#switchingTo !== null;
       buttons.push(use);
@@ -137,6 +136,18 @@ function commonLicence(models) {
 /** @param {Model} model @param {string} common */
 const licenceOf = ({ licence }, common) =>
   licence === common ? say("model.licence.none") : say("model.licence", { licence });
+
+/** The tasks of models that are chosen by an option, not as the one in use. */
+const BESIDE = ["enlarge", "parse"];
+
+/** @param {Model} model */
+const restoresFaces = ({ task }) => !BESIDE.includes(task);
+
+/** @param {Model} model */
+function whatItDoes({ task, scale, size }) {
+  if (task === "parse") return say("model.parses");
+  return scale ? say("model.scale", { n: scale }) : say("model.size", { n: size ?? "?" });
+}
 
 /** @param {Model} model */
 function stateOf({ active, installed }) {

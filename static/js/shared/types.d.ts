@@ -182,6 +182,7 @@ export type Download = {
 
 export type Model = {
   name: string;
+  task: string;
   size: number | null;
   scale: number | null;
   licence: string;

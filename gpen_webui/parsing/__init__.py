@@ -1,0 +1,1 @@
+"""The network that tells the parts of a face, and the files that fill it."""
