@@ -9,7 +9,7 @@ import { JobEvents } from "../shared/job_events.js";
 import { say } from "../shared/words.js";
 import { ENDED_ITEMS, RESTORED_ITEMS } from "../states.js";
 
-export const SETTLE_MS = 300; // how long a setting must rest before it is tried
+export const SETTLE_MS = 150; // how long a setting must rest before it is tried
 
 export class SettingsTrial {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
