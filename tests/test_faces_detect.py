@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -166,6 +166,19 @@ def test_a_detector_gives_its_memory_back_and_finds_the_same_again(detector, ast
     found = detector.detect(large)
     detector.free_memory()
     assert [face.box for face in detector.detect(large)] == [face.box for face in found]
+
+
+def test_memory_is_given_back_while_others_look_for_faces(astronaut):
+    detector = FaceDetector(workers=2)
+    (expected,) = detector.detect(astronaut)
+
+    def look(n: int) -> tuple[float, ...]:
+        if n % 2:
+            detector.free_memory()
+        return detector.detect(astronaut)[0].box
+
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(look, range(24))) == {expected.box}
 
 
 def test_eight_bits_see_the_faces_that_float32_sees(shared: Path, astronaut):

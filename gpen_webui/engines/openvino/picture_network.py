@@ -53,9 +53,10 @@ class PictureNetwork:
             ranges = None
         self._compiled = _open(weights, ranges, cache, settings)
         self._idle: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
+        self._requests = streams
         for _ in range(streams):
             self._idle.put(self._compiled.model.create_infer_request())
-        self._noting = Lock()
+        self._noting, self._freeing = Lock(), Lock()
         self._sizes: set[tuple[int, ...]] = set()
 
     def run(self, pixels: np.ndarray) -> list[np.ndarray]:
@@ -73,7 +74,13 @@ class PictureNetwork:
 
     def free_memory(self) -> None:
         """Give back what is kept for the next picture; waits for those in progress."""
-        self._compiled.model.release_memory()
+        with self._freeing:  # two that hold some of the requests each would wait for ever
+            requests = [self._idle.get() for _ in range(self._requests)]
+            try:
+                self._compiled.model.release_memory()
+            finally:
+                for request in requests:
+                    self._idle.put(request)
 
     def _note(self, size: tuple[int, ...]) -> None:
         """An album of photos of all sizes must not fill the memory."""
