@@ -29,7 +29,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (album / "other.xmp").write_bytes(b"<nobody/>")
     for file in album.iterdir():
         os.utime(file, (TAKEN, TAKEN))
-    for output, more in (("same", ()), ("webp", ("--format", "webp", "--no-copy-date"))):
+    for output, more in (
+        ("same", ()),
+        ("webp", ("--format", "webp", "--no-copy-date", "--crop", "0,0,200,160")),
+    ):
         run = restore(album, "-o", folder / output, *more, cwd=folder)
         assert run.returncode == 0, run.stderr
     return folder
@@ -59,7 +62,9 @@ def test_what_is_lost_is_said_for_the_photo_and_for_the_format(results: Path):
     video = "anna.jpg also holds what the result cannot: motion video."
     assert report_of(results / "same")["anna.jpg"]["warnings"] == [video]
     comment = "anna.jpg: WebP cannot hold the comment."
-    assert report_of(results / "webp")["anna.jpg"]["warnings"] == [video, comment]
+    sidecar = "The XMP file beside the photo was copied as it is: people marked in it keep the "
+    sidecar += "places that they had before the photo was turned or cropped."
+    assert report_of(results / "webp")["anna.jpg"]["warnings"] == [video, comment, sidecar]
 
 
 def test_a_gif_without_a_face_is_passed_on_with_nothing_lost(results: Path):

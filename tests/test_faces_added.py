@@ -137,6 +137,14 @@ def test_a_box_outside_of_the_photo_is_an_error_in_words(astronaut: Photo, detec
         engine.restore(astronaut, RestoreOptions.parse({"add_face": "600,10,50,50"}))
 
 
+def test_beyond_the_edge_of_the_photo_there_is_no_face(astronaut: Photo, detector: FaceDetector):
+    engine = restorer(lambda crops: crops, detector)
+    done = engine.restore(astronaut, RestoreOptions.parse({"add_face": "400,300,600,600"}))
+    left, top, right, bottom = done.faces[-1].box
+    assert (left + right) / 2 < 512
+    assert (top + bottom) / 2 < 512
+
+
 def test_a_choice_for_an_added_face_holds_only_where_it_is(
     astronaut: Photo, detector: FaceDetector
 ):

@@ -103,6 +103,9 @@ def test_settings_that_fail_leave_the_earlier_result_and_say_why(harness, servic
     assert text_of(job.folder, "t/a.jpg") == "t/a.jpg restored at 70"
     assert reported(job.folder)["t/a.jpg"]["warnings"] == item.warnings
     assert item.options is None
+    service.runner.redo(done.id, 0, STRONG)
+    wait_for_state(service, done, "done")
+    assert service.store.item(job.id, 0).warnings == item.warnings  # one reason, the latest
 
 
 def test_while_it_is_restored_again_the_result_so_far_is_shown(harness, service, done: Job):

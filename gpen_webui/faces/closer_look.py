@@ -62,7 +62,7 @@ class CloserLook:
         turn: by how many quarters, counterclockwise, the photo's other faces must be turned; a
         face of which nothing is recognised is taken to stand as they do.
         """
-        box = box_of(drawn)
+        box = _within(box_of(drawn), pixels.shape)
         known = [face for face in found if face.doubt is None]
         face = self._recognised(pixels, box, known)
         if face is None:
@@ -104,6 +104,12 @@ def box_of(drawn: DrawnBox) -> Box:
     """Left, top, right and bottom of a drawn box."""
     left, top, width, height = drawn
     return left, top, left + width, top + height
+
+
+def _within(box: Box, shape: tuple[int, ...]) -> Box:
+    """What of a box lies in the photo: beyond its edge a look sees the photo mirrored."""
+    left, top, right, bottom = box
+    return max(0, left), max(0, top), min(shape[1], right), min(shape[0], bottom)
 
 
 def upright_face(box: Box, turn: int) -> Face:

@@ -31,7 +31,8 @@ def preview(job_id: str, n: int) -> Response:
     options = parse_options(body.get("options") or {})
     box, width = _seen(body)
     item = job_service().store.item(job_id, n)
-    former = RestoreOptions.parse(job_service().store.job(job_id).options)
+    own = (item.report or {}).get("options") or item.options
+    former = RestoreOptions.parse(own or job_service().store.job(job_id).options)
     with ONE:
         known = known_photo(job_id, item)
         photo = known.photo

@@ -45,6 +45,11 @@ SAVING_PATIENCE = 5.0  # seconds for results that are just being saved
 
 Value = TypeVar("Value")
 
+SIDECARS_AS_THEY_WERE = (
+    "The XMP file beside the photo was copied as it is: people marked in it keep the places that "
+    "they had before the photo was turned or cropped."
+)
+
 
 class Foreman:
     """See interface.JobRunner; below that, what workers ask and tell.
@@ -284,6 +289,8 @@ class Foreman:
                 sidecars, refused_words = self._saver.save_sidecars(claim, place)
                 restored.report.sidecars += sidecars
                 restored.report.warnings += refused_words
+                if sidecars and _lies_otherwise(claim.options, restored.report):
+                    restored.report.warnings.append(SIDECARS_AS_THEY_WERE)
                 restored.report.superseded += self._saver.superseded_by(claim, restored.report)
                 if isinstance(restored, RestoredFile):
                     self._saver.keep_thumbnails(claim, restored)
@@ -409,3 +416,8 @@ class Foreman:
 def _log(job_id: str, what: str) -> None:
     with about(job=job_id):
         log.info("job %s", what)
+
+
+def _lies_otherwise(options: RestoreOptions, report: ItemReport) -> bool:
+    """Whether a result shows another part of the photo, or another way round."""
+    return bool(options.rotate != "0" or options.crop or (options.upright and report.turn))

@@ -365,7 +365,9 @@ def keep_earlier(change: Change, job_id: str, n: int, why: str | None = None) ->
     report = json.loads(text) if text else {"state": ItemState.DONE, "options": None}
     warnings = json.loads(item["warnings"])
     if why is not None:
-        warnings = [*(words for words in warnings if words != EARLIER_KEPT), EARLIER_KEPT, why]
+        if EARLIER_KEPT in warnings:  # what follows it was said of the settings before these
+            warnings = warnings[: warnings.index(EARLIER_KEPT)]
+        warnings = [*warnings, EARLIER_KEPT, why]
         report["warnings"] = warnings
     own = report["options"]
     as_the_job = json.loads(change.job_row(job_id)["options"]) | {"mask": ""}

@@ -9,6 +9,8 @@ import { find, findAll } from "../shared/dom.js";
 export class OptionsForm {
   /** Whether settings are chosen for each photo by what it shows; then fields only show them. */
   #isAutomatic;
+  /** Those of them that somebody has chosen all the same, by name. @type {Set<string>} */
+  #own = new Set();
   #last;
 
   /**
@@ -75,7 +77,7 @@ export class OptionsForm {
         values[field.name] = valueOf(field);
     }
     values.preset = this.#isAutomatic ? "auto" : "off";
-    if (this.#isAutomatic) Object.assign(values, this.#left);
+    if (this.#isAutomatic) Object.assign(values, this.#open(this.#left));
     return /** @type {Options} */ (values);
   }
 
@@ -83,7 +85,24 @@ export class OptionsForm {
   showChosen(chosen) {
     if (!this.#isAutomatic) return;
     const { preset: _preset, ...fields } = chosen;
-    this.#put(Object.fromEntries(Object.entries(fields).filter(([name]) => name in this.#left)));
+    const left = Object.entries(fields).filter(([name]) => name in this.#left);
+    this.#put(this.#open(Object.fromEntries(left)));
+  }
+
+  /** Those of some options that nobody has chosen. @param {Partial<Options>} options */
+  #open(options) {
+    return Object.fromEntries(Object.entries(options).filter(([name]) => !this.#own.has(name)));
+  }
+
+  /**
+   * Somebody has chosen an option beside Automatic. Its default would mean that it is left open, so
+   * from there on all stay as they are shown.
+   * @param {string} name @param {unknown} value
+   */
+  #take(name, value) {
+    if (!this.#isAutomatic || !(name in this.#left)) return;
+    if (String(value) === String(this.#left[name])) this.#isAutomatic = false;
+    else this.#own.add(name);
   }
 
   /** The same without what belongs to one photo alone. @returns {Partial<Options>} */
@@ -108,7 +127,11 @@ export class OptionsForm {
 
   /** @param {Partial<Options>} values */
   #put(values) {
-    if (values.preset !== undefined) this.#isAutomatic = values.preset === "auto";
+    if (values.preset !== undefined) {
+      this.#isAutomatic = values.preset === "auto";
+      this.#own.clear();
+      for (const [name, value] of Object.entries(values)) this.#take(name, value);
+    }
     for (const [name, value] of Object.entries(values)) {
       const field = this.form.elements.namedItem(name);
       if (field instanceof HTMLInputElement && field.type === "checkbox")
@@ -120,7 +143,7 @@ export class OptionsForm {
 
   /** Set some options as if the user had. @param {Partial<Options>} values */
   choose(values) {
-    if (Object.keys(values).some((name) => name in this.#left)) this.#isAutomatic = false;
+    for (const [name, value] of Object.entries(values)) this.#take(name, value);
     this.#put(values);
     this.#settle();
   }
@@ -129,10 +152,11 @@ export class OptionsForm {
   #input(target) {
     if (!(target instanceof HTMLInputElement || target instanceof HTMLSelectElement)) return;
     if (target instanceof HTMLInputElement && target.name === "condition") {
-      this.#put(optionsOf(target));
+      // What Automatic has chosen goes with it.
+      this.#put({ ...(this.#isAutomatic ? this.#left : {}), ...optionsOf(target) });
       return;
     }
-    if (target.name in this.#left) this.#isAutomatic = false;
+    this.#take(target.name, target.type === "checkbox" ? target.checked : target.value);
     this.#show();
   }
 
@@ -173,10 +197,14 @@ export class OptionsForm {
   showPreset() {
     /** @type {Record<string, unknown>} */
     const values = this.read();
+    let isFound = false; // a preset of one's own may mean the same as another
     for (const radio of findAll("input[name=condition]", this.form, HTMLInputElement)) {
-      radio.checked = Object.entries(optionsOf(radio)).every(
-        ([name, value]) => values[name] === undefined || values[name] === value,
-      );
+      radio.checked =
+        !isFound &&
+        Object.entries(optionsOf(radio)).every(
+          ([name, value]) => values[name] === undefined || values[name] === value,
+        );
+      isFound ||= radio.checked;
     }
   }
 }
