@@ -129,8 +129,10 @@ export class OptionsForm {
   #put(values) {
     if (values.preset !== undefined) {
       this.#isAutomatic = values.preset === "auto";
-      this.#own.clear();
-      for (const [name, value] of Object.entries(values)) this.#take(name, value);
+      const own = Object.entries(this.#left).filter(
+        ([name, value]) => String(values[name] ?? value) !== String(value),
+      );
+      this.#own = new Set(this.#isAutomatic ? own.map(([name]) => name) : []);
     }
     for (const [name, value] of Object.entries(values)) {
       const field = this.form.elements.namedItem(name);
