@@ -292,8 +292,7 @@ class Foreman:
                 if sidecars and _lies_otherwise(claim.options, restored.report):
                     restored.report.warnings.append(SIDECARS_AS_THEY_WERE)
                 restored.report.superseded += self._saver.superseded_by(claim, restored.report)
-                if isinstance(restored, RestoredFile):
-                    self._saver.keep_thumbnails(claim, restored)
+                self._saver.keep_thumbnails(claim, restored)
                 return
         raise CannotSaveError(refused)
 
