@@ -96,6 +96,7 @@ class TicketOffice:
             try:
                 with self._app.connection_for_write() as connection:
                     connection.connect()
+                    pause = FIRST_PAUSE
                     self._keep_filled(connection)
             except Exception as error:  # of Redis, of the network, of a library
                 if not self.trouble:
@@ -106,8 +107,6 @@ class TicketOffice:
                 )
                 self._closing.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
-            else:
-                pause = FIRST_PAUSE
 
     def _keep_filled(self, connection: Connection) -> None:
         while not self._closing.is_set():
