@@ -59,6 +59,7 @@ ORDER = [
     "thread_network",
     "heap",
     "control_groups",
+    "child_process",
     "settings",
     "logs",
     "shortage",

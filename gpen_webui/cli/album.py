@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from gpen_webui.child_process import END_SIGNALS
 from gpen_webui.cli.progress import WAS_THERE, Progress
 from gpen_webui.cli.sidecars import Sidecars
 from gpen_webui.errors import UserError
@@ -196,7 +197,7 @@ class Album:
             signal.signal(number, signal.SIG_DFL)
 
         before = {}
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has not all
+        for name in END_SIGNALS:
             number = getattr(signal, name, None)
             if number and signal.getsignal(number) != signal.SIG_IGN:
                 before[number] = signal.signal(number, stop)

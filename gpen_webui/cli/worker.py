@@ -10,6 +10,7 @@ from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from gpen_webui.child_process import END_SIGNALS
 from gpen_webui.cli.exit_codes import EXIT_INTERRUPTED, EXIT_OK
 from gpen_webui.cli.machine_options import add_log_options, add_machine_options
 from gpen_webui.errors import UserError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from gpen_webui.cluster.worker.worker import Worker, WorkerOptions
 
 ADDRESS, KEY = "GPEN_WEBUI_JOIN", "GPEN_WEBUI_CLUSTER_KEY"  # in the environment
-STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has not all
 LOOK_SECONDS = 0.5
 
 
@@ -92,7 +92,7 @@ def work(options: WorkerOptions, settings: Settings, is_test: bool = False) -> i
 
 
 def _test(worker: Worker) -> int:
-    for name in STOP_SIGNALS:
+    for name in END_SIGNALS:
         if number := getattr(signal, name, None):
             signal.signal(number, signal.SIG_DFL)
     worker.test()
@@ -119,10 +119,10 @@ def _until_stopped(worker: Worker) -> int:
     def run() -> None:
         try:
             outcome.append(worker.run())
-        except BaseException as error:
+        except BaseException as error:  # raised again in the main thread
             outcome.append(error)
 
-    for name in STOP_SIGNALS:
+    for name in END_SIGNALS:
         if (number := getattr(signal, name, None)) and signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, answer)
     thread = Thread(target=run, name="worker")

@@ -15,17 +15,16 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 from typing import BinaryIO
 
 import numpy as np
 
+from gpen_webui.child_process import leave_ending_to_parent
 from gpen_webui.photo.decode import decode, shrink
 from gpen_webui.photo.errors import PhotoError
 from gpen_webui.photo.metadata import BLOCKS
@@ -44,12 +43,7 @@ STATUS = Path("/proc/self/status")
 
 def main() -> None:
     """Answer until stdin ends."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has not all
-        if number := getattr(signal, name, None):
-            signal.signal(number, signal.SIG_IGN)
-    if hasattr(select, "poll"):
-        with suppress(RuntimeError):  # no thread: it ends after the photo
-            Thread(target=_end_with_parent, daemon=True).start()
+    leave_ending_to_parent()
     answers = os.fdopen(os.dup(1), "wb")
     _widen(answers)
     os.dup2(2, 1)  # what a decoder prints must not get among the answers
@@ -61,14 +55,6 @@ def main() -> None:
         allowance.end()
         answer["parts"] = {part: len(data) for part, data in parts.items()}
         _write(answers, answer, parts)
-
-
-def _end_with_parent() -> None:
-    """Nobody waits for a photo any more once the other end of stdin is closed."""
-    poll = select.poll()
-    poll.register(0, 0)  # tells of nothing but the end
-    poll.poll()
-    os._exit(0)
 
 
 def _answer(question: dict, on_size: OnSize) -> tuple[dict, dict[str, memoryview]]:

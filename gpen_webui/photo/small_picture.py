@@ -36,6 +36,11 @@ def small_picture(photo: Photo, pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def before_and_after(photo: Photo, restored: np.ndarray) -> tuple[bytes, bytes]:
+    """Small pictures of a photo and of what was made of it, (H,W,3) uint8."""
+    return small_picture(photo, photo.pixels), small_picture(photo, restored)
+
+
 def _profile(photo: Photo) -> bytes | None:
     is_fit = photo.icc and len(photo.icc) <= SMALL_PROFILE and space_of(photo.icc) == b"RGB "
     return photo.icc if is_fit else None

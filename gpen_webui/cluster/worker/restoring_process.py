@@ -13,17 +13,16 @@ import hashlib
 import json
 import logging
 import os
-import select
-import signal
 import sys
 import traceback
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any, BinaryIO
 
+from gpen_webui.child_process import leave_ending_to_parent
 from gpen_webui.cluster.kinds import measure_kind
 from gpen_webui.cluster.messages import from_json, to_json
 from gpen_webui.cluster.protocol import Failure, Finish, Reason
@@ -31,14 +30,14 @@ from gpen_webui.cluster.worker.orders import Load, Order
 from gpen_webui.engines.base import EngineError
 from gpen_webui.errors import UserError
 from gpen_webui.faces.detect import DetectorError
-from gpen_webui.files.atomic import create_file, write_content
+from gpen_webui.files.atomic import create_file
 from gpen_webui.jobs.runner.failures import not_restored
 from gpen_webui.jobs.runner.local_pool import RestoreStages
 from gpen_webui.jobs.runner.shared_restorer import why_not_loaded
 from gpen_webui.models.folder import ModelError
 from gpen_webui.models.installed import find_model
 from gpen_webui.options import RestoreOptions
-from gpen_webui.photo.small_picture import small_picture
+from gpen_webui.photo.small_picture import before_and_after
 from gpen_webui.pipeline import (
     RestoredFile,
     StageError,
@@ -52,7 +51,6 @@ from gpen_webui.stages.face_network import NetworkError
 from gpen_webui.stages.restorer import Restorer
 from gpen_webui.states import Stage
 
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has not all
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 # They have words for the user, but no photo is to blame.
 MACHINES_FAULT = (EngineError, NetworkError, DetectorError, ModelError)
@@ -102,7 +100,7 @@ class RestoringProcess:
             small_model = find_model(small, Path(small).parent) if small else None
             self._restorer = restorer_of(model, small_model, settings, load.workers)
             kind = measure_kind(self._restorer)
-        except Exception as error:
+        except Exception as error:  # whatever it is, the worker must hear of it
             if not isinstance(error, UserError):
                 self.answer(log="error", message=traceback.format_exc())
             self.answer(not_loaded=why_not_loaded(error))
@@ -172,12 +170,7 @@ class RestoringProcess:
 
 def main(restore_stages: RestoreStages = restore_stages) -> None:
     """Follow orders until stdin ends. restore_stages: as in pipeline."""
-    for name in SIGNALS:
-        if number := getattr(signal, name, None):
-            signal.signal(number, signal.SIG_IGN)
-    if hasattr(select, "poll"):
-        with suppress(RuntimeError):  # no thread: it ends after the photos in progress
-            Thread(target=_end_with_worker, daemon=True).start()
+    leave_ending_to_parent()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not get among the answers
     process = RestoringProcess(answers, restore_stages)
@@ -198,14 +191,6 @@ class _ToWorker(logging.Handler):
         self._process.answer(log=record.levelname.lower(), message=self.format(record))
 
 
-def _end_with_worker() -> None:
-    """Nobody waits for the photos any more once the other end of stdin is closed."""
-    poll = select.poll()
-    poll.register(0, 0)  # tells of nothing but the end
-    poll.poll()
-    os._exit(0)
-
-
 def _put_network_first() -> None:
     with suppress(OSError):
         put_network_first()
@@ -213,19 +198,18 @@ def _put_network_first() -> None:
 
 def _small_pictures(restored: RestoredFile) -> tuple[str, str]:
     """Before and after, as base64, for the album's report."""
-    photo = restored.photo
-    pictures = small_picture(photo, photo.pixels), small_picture(photo, restored.restoration.pixels)
+    pictures = before_and_after(restored.photo, restored.restoration.pixels)
     before, after = (base64.b64encode(picture).decode() for picture in pictures)
     return before, after
 
 
 def _write(path: Path, restored: RestoredFile) -> str:
     """Write a result; its SHA-256. Raises OSError."""
+    assert isinstance(restored.data, bytes), "else it is unchanged"
     path.unlink(missing_ok=True)
     with create_file(path) as file:
-        write_content(file, restored.data)
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        file.write(restored.data)
+    return hashlib.sha256(restored.data).hexdigest()
 
 
 if __name__ == "__main__":

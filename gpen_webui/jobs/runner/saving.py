@@ -28,14 +28,12 @@ from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles, remove_if_empty
 from gpen_webui.jobs.store.jobs import Store
 from gpen_webui.jobs.store.report import job_report
-from gpen_webui.photo.small_picture import small_picture
+from gpen_webui.photo.small_picture import before_and_after
 from gpen_webui.pipeline import ItemReport, RestoredFile
 from gpen_webui.shortage import shortage_of
 from gpen_webui.states import JobState
 
 log = logging.getLogger(__name__)
-
-LARGEST = 1000  # megapixels of a result, which may be an enlarged one
 
 
 class CannotSaveError(UserError):
@@ -213,8 +211,7 @@ def _small_pictures(restored: RestoredFile | DeliveredFile) -> tuple[bytes, byte
     """Before and after; None where another machine has made none."""
     if isinstance(restored, DeliveredFile):
         return restored.small
-    before = small_picture(restored.photo, restored.photo.pixels)
-    return before, small_picture(restored.photo, restored.restoration.pixels)
+    return before_and_after(restored.photo, restored.restoration.pixels)
 
 
 def _in_words(error: OSError, folder: Path) -> str:
