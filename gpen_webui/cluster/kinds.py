@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 
-import cv2
 import numpy as np
 
-from gpen_webui.engines.quality import read_face, real_crops
+from gpen_webui.cluster.face_photo import photo_of_face
+from gpen_webui.engines.quality import real_crops
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.encode import encode_photo
-from gpen_webui.photo.photo import Photo
 from gpen_webui.stages.restorer import Restorer
 
 FACE_SIDE, MARGIN = 320, 160  # pixels of the photo on which finding and blending are measured
@@ -36,7 +35,7 @@ def measure_kind(restorer: Restorer) -> str:
     for engine in [network.engine, small.engine] if small else [network.engine]:
         for crop in real_crops(engine.size):
             digest.update(engine.run(crop[None]).tobytes())
-    photo = _photo_of_face()
+    photo = photo_of_face(FACE_SIDE, MARGIN, "the face that is measured", "png")
     for face in FaceDetector().detect(photo.pixels):
         digest.update(np.array([*face.box, face.score], np.float64).tobytes())
         digest.update(face.landmarks.tobytes())
@@ -46,12 +45,3 @@ def measure_kind(restorer: Restorer) -> str:
         data, _ = encode_photo(photo, restored.pixels, format)
         digest.update(data)
     return digest.hexdigest()[:DIGITS]
-
-
-def _photo_of_face() -> Photo:
-    face = cv2.resize(read_face(), (FACE_SIDE, FACE_SIDE), interpolation=cv2.INTER_AREA)
-    margins = (MARGIN,) * 4
-    pixels = cv2.copyMakeBorder(face[..., ::-1], *margins, cv2.BORDER_REFLECT)
-    return Photo(
-        pixels=np.ascontiguousarray(pixels), name="the face that is measured", format="png"
-    )

@@ -11,16 +11,14 @@ import secrets
 from functools import cache
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from gpen_webui.cluster.errors import DamagedUploadError
+from gpen_webui.cluster.face_photo import photo_of_face
 from gpen_webui.cluster.protocol import OriginalFile
-from gpen_webui.engines.quality import read_face
 from gpen_webui.errors import UserError
+from gpen_webui.jobs.runner.received import ReceivedResult
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.encode import encode_photo
-from gpen_webui.photo.photo import Photo, open_photo
+from gpen_webui.photo.photo import open_photo
 from gpen_webui.pipeline import ItemReport
 
 NAME = "probe.jpg"
@@ -31,10 +29,8 @@ FACE_SIDE, MARGIN = 192, 96  # pixels
 @cache
 def probe_photo() -> bytes:
     """A JPEG with one face."""
-    face = cv2.resize(read_face(), (FACE_SIDE, FACE_SIDE), interpolation=cv2.INTER_AREA)
-    margins = (MARGIN,) * 4
-    pixels = np.ascontiguousarray(cv2.copyMakeBorder(face[..., ::-1], *margins, cv2.BORDER_REFLECT))
-    return encode_photo(Photo(pixels=pixels, name=NAME, format="jpeg"), pixels)[0]
+    photo = photo_of_face(FACE_SIDE, MARGIN, NAME, "jpeg")
+    return encode_photo(photo, photo.pixels)[0]
 
 
 def probe_file() -> OriginalFile:
@@ -43,25 +39,11 @@ def probe_file() -> OriginalFile:
     return OriginalFile(hashlib.sha256(data).hexdigest(), len(data), NAME)
 
 
-class Probe:
-    """One try of one machine. received: where its result comes; the folder must be there."""
+class Probe(ReceivedResult):
+    """One try of one machine. folder: where its result comes; it must be there."""
 
     def __init__(self, folder: Path):
-        self.id = f"probe{secrets.token_hex(14)}"
-        self._received = folder / self.id
-
-    def receiving(self) -> Path:
-        """A new path for its result while it comes."""
-        return self._received.with_suffix(f".{secrets.token_hex(4)}.part")
-
-    def received(self, sha256: str) -> Path:
-        """Where its result lies once it is complete."""
-        return self._received.with_suffix(f".{sha256}")
-
-    def remove_received(self) -> None:
-        """Nobody wants what came."""
-        for path in self._received.parent.glob(f"{self.id}.*"):
-            path.unlink(missing_ok=True)
+        super().__init__(folder, f"probe{secrets.token_hex(14)}")
 
 
 def check_probe(report: ItemReport, result: Path | None) -> None:

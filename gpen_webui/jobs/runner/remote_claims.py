@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -32,6 +31,7 @@ from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.runner import photo_log
 from gpen_webui.jobs.runner.failures import why_not_recorded
 from gpen_webui.jobs.runner.foreman import Foreman
+from gpen_webui.jobs.runner.received import ReceivedResult
 from gpen_webui.jobs.runner.saving import CannotSaveError, DeliveredFile
 from gpen_webui.jobs.runner.statistics import Statistics
 from gpen_webui.jobs.runner.task import Interrupted, Task
@@ -60,35 +60,16 @@ class ClaimBusyError(UserError):
         super().__init__("This photo is just being saved; ask again in a moment.")
 
 
-class RemoteClaim:
+class RemoteClaim(ReceivedResult):
     """An item in another machine's hands. received: the folder in which its result is received.
-    deadline: time.monotonic, of its lease."""
+    deadline: time.monotonic, of its lease. id: the random name that only its machine knows."""
 
     def __init__(self, task: Task, machine: Machine, received: Path):
+        super().__init__(received, task.claim.id)
         self.task = task
         self.machine = machine
         self.deadline = 0.0
-        self._received = received / task.claim.id
         self._lock = Lock()
-
-    @property
-    def id(self) -> str:
-        """The random name that only its machine knows."""
-        return self.task.claim.id
-
-    def receiving(self) -> Path:
-        """A new path for its result while it comes."""
-        return self._received.with_suffix(f".{secrets.token_hex(4)}.part")
-
-    def received(self, sha256: str) -> Path:
-        """Where its result lies once it is complete."""
-        return self._received.with_suffix(f".{sha256}")
-
-    def remove_received(self) -> None:
-        """Nobody wants what came, or it has got its place."""
-        with suppress(OSError):
-            for path in self._received.parent.glob(f"{self.id}.*"):
-                path.unlink(missing_ok=True)
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -233,11 +214,8 @@ class RemoteClaims:
         with claim.at_work(), self._original(claim.task.claim, sha256) as (original, date):
             if self.has_ended(claim.id, claim.machine.id):
                 return True
-            if original is not None:
-                self._save(claim, DeliveredFile(original, suffix, report, date, small))
-                return True
-            result = claim.received(str(sha256))
-            if claim.task.place is None and not result.exists():
+            result = original or claim.received(str(sha256))
+            if isinstance(result, Path) and claim.task.place is None and not result.exists():
                 return False
             self._save(claim, DeliveredFile(result, suffix, report, date, small))
             return True
@@ -282,7 +260,7 @@ class RemoteClaims:
                 raise
             except ClaimGoneError:
                 raise
-            except Exception as error:
+            except Exception as error:  # no photo is to blame: its job pauses
                 self._give_back(claim, why_not_recorded(task.claim.name, error))
                 raise ClaimGoneError from error
 
@@ -325,7 +303,7 @@ class RemoteClaims:
         """The item waits again, and no photo is blamed. why: for the log."""
         self._stop(claim, self._foreman.release, why)
 
-    def _stop(self, claim: RemoteClaim, record: Callable[[Task], None], why: str) -> bool:
+    def _stop(self, claim: RemoteClaim, record: Callable[[Task], None], why: str) -> None:
         """Take an item out of a machine's hands, unless its result is just being saved."""
         with suppress(ClaimBusyError), claim.at_work():
             if claim.task.stop():
@@ -335,8 +313,6 @@ class RemoteClaims:
                     record(claim.task)
                 self._statistics.photo_ended("stopped", {})
             self._let_go(claim)
-            return True
-        return False
 
     def release_all(self, machine: str, why: str) -> None:
         """All that a machine holds waits again."""
@@ -367,7 +343,7 @@ class RemoteClaims:
         while not self._closing.wait(self.lease_seconds / 20):
             try:
                 self._end_leases()
-            except Exception:
+            except Exception:  # a thread that ends would leave photos in dead hands
                 log.exception("the leases could not be watched")
 
     def _end_leases(self) -> None:
