@@ -17,6 +17,7 @@ from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.jobs.store.machines import (
     MAX_CRASHES,
     RUNNING_CLAIMS,
+    THE_ONLY_ONE,
     Machine,
     add_crash,
     add_share,
@@ -26,7 +27,7 @@ from gpen_webui.jobs.store.machines import (
     take_back_crashes,
 )
 from gpen_webui.jobs.store.places import free_place
-from gpen_webui.jobs.store.transactions import ITEM_COLUMNS, Change, item_row
+from gpen_webui.jobs.store.transactions import Change, item_row
 from gpen_webui.jobs.store.unrecorded import put_back_earlier, remove_unrecorded
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.formats import with_photo_suffix
@@ -37,20 +38,6 @@ log = logging.getLogger(__name__)
 
 EARLIER_KEPT = "The new settings could not be applied, so the earlier result was kept."
 
-# Photo jobs first, then the album that has waited longest; in it the photos in their order,
-# those that were in progress when a process died at the end.
-NEXT_JOB = """
-    SELECT id FROM jobs WHERE state IN ('waiting', 'running') AND waiting AND NOT deleted
-    ORDER BY kind = 'album', turn, number LIMIT 1
-"""
-NEXT_ITEM = f"""
-    SELECT {ITEM_COLUMNS} FROM items WHERE job = ? AND state = 'waiting' ORDER BY crashes, n LIMIT 1
-"""
-# For which somebody waits.
-NEXT_TO_REDO = f"""
-    SELECT {ITEM_COLUMNS} FROM items
-    WHERE job = ? AND state = 'waiting' AND options IS NOT NULL AND NOT crashes ORDER BY n LIMIT 1
-"""
 WITH_WAITING_ITEMS = """
     SELECT id FROM jobs WHERE state IN ('waiting', 'running') AND waiting AND NOT deleted
 """
@@ -99,7 +86,7 @@ class ClaimQueue:
         id: a random one, for a machine that is not this one.
         """
         with self._database.changing(durable=False) as change:
-            found = _next_item(change) if machine is None else next_item(change, machine)
+            found = next_item(change, machine or THE_ONLY_ONE)
             if found is None:
                 return None
             job, item = found
@@ -152,7 +139,7 @@ class ClaimQueue:
     def has_waiting(self) -> bool:
         """Whether an item of a started job waits to be claimed."""
         with self._database.reading() as connection:
-            return connection.execute(NEXT_JOB).fetchone() is not None
+            return connection.execute(WITH_WAITING_ITEMS).fetchone() is not None
 
     def count_waiting(self) -> int:
         """How many items of started jobs wait to be claimed."""
@@ -333,19 +320,6 @@ class ClaimQueue:
             return
         error = json.dumps({"stage": row["stage"], "message": message})
         change.item(job_id, n, state=ItemState.FAILED, stage=None, crashes=crashes, error=error)
-
-
-def _next_item(change: Change) -> tuple[dict, sqlite3.Row] | None:
-    """The row of a job and that of its item that is next, where there is one machine."""
-    found = change.sql.execute(NEXT_JOB).fetchone()
-    if found is None:
-        return None
-    job = change.job_row(found["id"])
-    item = (
-        change.sql.execute(NEXT_TO_REDO, (job["id"],)).fetchone()
-        or change.sql.execute(NEXT_ITEM, (job["id"],)).fetchone()
-    )
-    return job, item
 
 
 def _end_remote(change: Change, claim: Claim) -> None:

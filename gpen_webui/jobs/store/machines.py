@@ -16,7 +16,8 @@ MOST_ON_ONE = MAX_CRASHES - 1  # crashes with an item, after which another machi
 
 HERE = ""  # the id of the coordinator's own machine
 
-# As claims.NEXT_JOB, of those that the machine may have: one after the other.
+# Photo jobs first, then the album that has waited longest; of those that the machine may have, one
+# after the other.
 NEXT_JOBS = """
     SELECT id FROM jobs WHERE state IN ('waiting', 'running') AND waiting AND NOT deleted
         AND (:takes_photos OR kind = 'album')
@@ -62,10 +63,13 @@ class Machine:
     avoid: frozenset[tuple[str, int]] = frozenset()
 
 
+THE_ONLY_ONE = Machine(HERE, "", "")  # where there are no others
+
+
 def next_item(change: Change, machine: Machine) -> tuple[dict, sqlite3.Row] | None:
     """The row of a job and that of its item that this machine gets next."""
     values = {name: value for name, value in vars(machine).items() if name != "avoid"}
-    for found in change.sql.execute(NEXT_JOBS, values).fetchall():
+    for found in change.sql.execute(NEXT_JOBS, values):
         avoided = [n for job_id, n in machine.avoid if job_id == found["id"]]
         in_job = values | {"job": found["id"], "avoided": json.dumps(avoided)}
         for query in (TO_REDO, NEXT_ITEM):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from pathlib import Path, PurePosixPath
 
 from gpen_webui.files.placing import put_back, remove_placed
@@ -17,15 +18,10 @@ def remove_unrecorded(
     files: StoreFiles, database: Database, staged: Path, job_id: str, n: int
 ) -> None:
     """A result that was placed, perhaps, but not recorded: it will be made again."""
-    with database.reading() as connection:
-        query = (
-            "SELECT folder, planned, result, items.state FROM items "
-            "JOIN jobs ON jobs.id = job WHERE job = ? AND n = ?"
-        )
-        row = connection.execute(query, (job_id, n)).fetchone()
+    row = _row(database, job_id, n)
     try:
         is_open = row and row["folder"] and row["state"] not in RESTORED_ITEMS
-        if is_open and row["planned"] and row["planned"] != row["result"]:
+        if row and is_open and row["planned"] and row["planned"] != row["result"]:
             folder = files.outputs / row["folder"]
             remove_placed(staged, folder, PurePosixPath(row["planned"]))
         staged.unlink(missing_ok=True)
@@ -37,12 +33,7 @@ def put_back_earlier(
     files: StoreFiles, database: Database, path: Path, job_id: str, n: int, attempt: int
 ) -> None:
     """An earlier result whose successor was placed, but perhaps not recorded."""
-    with database.reading() as connection:
-        query = (
-            "SELECT folder, result, attempt, items.state FROM items "
-            "JOIN jobs ON jobs.id = job WHERE job = ? AND n = ?"
-        )
-        row = connection.execute(query, (job_id, n)).fetchone()
+    row = _row(database, job_id, n)
     try:
         is_recorded = row and row["state"] in RESTORED_ITEMS and row["attempt"] == attempt
         if row and row["result"] and not is_recorded:
@@ -51,3 +42,12 @@ def put_back_earlier(
         path.unlink(missing_ok=True)
     except OSError:  # the next start tries again
         log.exception("the earlier result %s could not be put back", path)
+
+
+def _row(database: Database, job_id: str, n: int) -> sqlite3.Row | None:
+    query = (
+        "SELECT folder, planned, result, attempt, items.state FROM items "
+        "JOIN jobs ON jobs.id = job WHERE job = ? AND n = ?"
+    )
+    with database.reading() as connection:
+        return connection.execute(query, (job_id, n)).fetchone()
