@@ -26,13 +26,18 @@ def cpu_cores() -> int:
 def has_little_memory() -> bool:
     """Whether several photos at once may not fit: of the machine, or of what a container may use
     of it. Not where nobody knows."""
-    limit = memory_limit()
-    if limit is None:
-        try:
-            limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        except (AttributeError, ValueError, OSError):  # Windows
-            return False
-    return limit < LITTLE_MEMORY
+    memory = usable_memory()
+    return memory is not None and memory < LITTLE_MEMORY
+
+
+def usable_memory() -> int | None:
+    """Bytes of the machine, or of what a container may use of it, where that is less; None where
+    nobody knows."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows
+        return memory_limit()
+    return min(memory, memory_limit() or memory)
 
 
 def _cores_seen() -> int:

@@ -6,21 +6,16 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from gpen_webui import control_groups
+from gpen_webui.engines.cores import usable_memory
 
 SHARE = 0.8  # of the machine's memory, for all restoring processes together
-OF_MACHINE = Path("/proc/meminfo")
 FIRST_TO_GO = b"800"  # where the system must end something for want of memory
 
 
 def memory_limit(processes: int) -> int | None:
     """Bytes that each of so many restoring processes may take; None where that is not known."""
-    try:
-        [line] = [line for line in OF_MACHINE.read_text().splitlines() if "MemTotal" in line]
-        total = int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        return None
-    return int(min(total, control_groups.memory_limit() or total) * SHARE / processes)
+    memory = usable_memory()
+    return None if memory is None else int(memory * SHARE / processes)
 
 
 def memory_of(process: int) -> int:
