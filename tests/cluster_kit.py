@@ -178,7 +178,7 @@ class PlayedWorker:
 
     def beat(self, *claims: dict, stage: str = "network") -> dict:
         held = [{"claim": claim["claim"], "stage": stage} for claim in claims]
-        answer = self.post("beat", slots=self.about["slots"], busy=len(held), claims=held)
+        answer = self.post("beat", slots=self.about["slots"], claims=held)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

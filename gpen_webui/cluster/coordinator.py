@@ -139,7 +139,7 @@ class Coordinator:
 
     def beat(self, member: Member, beat: Beat) -> BeatAnswer:
         """A worker lives."""
-        member.slots, member.busy = max(0, beat.slots), max(0, beat.busy)
+        member.slots = max(0, beat.slots)
         member.engine, member.trouble = beat.engine[:200], beat.trouble[:LONGEST_MESSAGE]
         drop = self.machines.claims.renew(
             member.row.id,

@@ -28,7 +28,7 @@ def from_json(kind: type[Message], value: object) -> Message:
     if not isinstance(value, dict):
         raise MessageError(f"A {kind.__name__} must be a JSON object.")
     hints, values = get_type_hints(kind), {}
-    for field in fields(kind):  # type: ignore[arg-type]
+    for field in fields(kind):  # type: ignore[arg-type]  # the callers name dataclasses
         if field.name in value:
             values[field.name] = _checked(value[field.name], hints[field.name], field.name)
         elif field.default is MISSING and field.default_factory is MISSING:
@@ -47,8 +47,8 @@ def _checked(value: Any, hint: Any, name: str) -> Any:
         return [_checked(each, arguments[0], name) for each in value]
     if origin is dict and isinstance(value, dict):
         return value
-    if is_dataclass(hint):
-        return from_json(hint, value)  # type: ignore[arg-type]
+    if isinstance(hint, type) and is_dataclass(hint):
+        return from_json(hint, value)
     if hint is float and type(value) is int:
         return float(value)
     if isinstance(hint, type) and type(value) is hint:

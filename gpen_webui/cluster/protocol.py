@@ -129,12 +129,11 @@ class ClaimedPhoto:
 
 @dataclass(frozen=True)
 class ClaimProgress:
-    """stage: the last one entered; percent of it, where known. seconds: since the claim."""
+    """stage: the last one entered; percent of it, where known."""
 
     claim: str
     stage: str
     percent: int | None = None
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,6 @@ class Beat:
     lease is renewed. trouble: what keeps it from working, one sentence, or empty."""
 
     slots: int
-    busy: int
     claims: list[ClaimProgress] = field(default_factory=list)
     kind: str = ""
     engine: str = ""
@@ -186,9 +184,8 @@ class FinishAnswer:
 @dataclass(frozen=True)
 class Failure:
     """reason: a Reason. message: one sentence for the user; of a photo, why it failed. stage: in
-    which. seconds: by stage, as in a report."""
+    which."""
 
     reason: str
     message: str
     stage: str | None = None
-    seconds: dict[str, float] = field(default_factory=dict)

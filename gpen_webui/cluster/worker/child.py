@@ -322,7 +322,7 @@ class RestoringChild:
                     task.outcome = _late(task)
 
 
-def _late(task: Task) -> Failure | None:
+def _late(task: Task) -> Failure:
     message = too_slow(task.order.name, task.stage, task.seconds)
     return Failure(Reason.PHOTO, message, task.stage)
 

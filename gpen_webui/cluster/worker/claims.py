@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable
 from threading import Event, Lock
 from typing import TypeVar
@@ -33,7 +32,6 @@ class HeldClaim:
         self.claimed = claimed
         self.task: Task | None = None
         self._delivers = False
-        self._started = time.monotonic()
         self._dropped = Event()
 
     def drop(self) -> None:
@@ -55,8 +53,7 @@ class HeldClaim:
             stage = str(Stage.SAVE)
         elif self.task:
             stage, percent = self.task.stage, self.task.percent
-        seconds = round(time.monotonic() - self._started, 3)
-        return ClaimProgress(self.claimed.claim, stage, percent, seconds)
+        return ClaimProgress(self.claimed.claim, stage, percent)
 
     def until_answered(self, call: Callable[[], Value]) -> Value:
         """`call()`, again and again while the coordinator is away. Raises Dropped, RefusedError."""

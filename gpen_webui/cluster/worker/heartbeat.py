@@ -59,15 +59,10 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Once, now. Raises AwayError, RefusedError."""
-        status, claims, proofs = self._status, self._held.progress(), self._status.proofs
-        beat = Beat(
-            status.slots,
-            len(claims),
-            claims,
-            status.kind,
-            status.engine,
-            status.trouble or status.no_tickets,
-        )
+        status, proofs = self._status, self._status.proofs
+        claims = self._held.progress()
+        trouble = status.trouble or status.no_tickets
+        beat = Beat(status.slots, claims, status.kind, status.engine, trouble)
         self._follow(self._client.beat(beat), proofs)
 
     def _serve(self, seconds: float) -> None:
@@ -82,7 +77,7 @@ class Heartbeat:
                     self._end(error)
                     return
                 log.error("a beat was refused: %s", error)
-            except Exception:
+            except Exception:  # a thread that ends would let every lease run out
                 log.exception("a beat could not be made")
 
     def _follow(self, answer: BeatAnswer, proofs: int) -> None:

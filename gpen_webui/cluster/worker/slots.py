@@ -104,7 +104,7 @@ class Slots:
                     request = ""
                     if not self._may_go_on_after(error):
                         break
-                except Exception:
+                except Exception:  # a slot that ends would never come back
                     log.exception("a slot could not go on")
                     self._status.leaving.wait(BROKEN_SECONDS)
 

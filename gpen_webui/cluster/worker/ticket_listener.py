@@ -68,7 +68,7 @@ class TicketListener:
             with _connection(self._broker) as connection:
                 connection.ensure_connection(max_retries=1, timeout=CONNECT_SECONDS)
                 self._declare(connection)
-        except Exception as error:
+        except Exception as error:  # as in _serve
             return _in_words(self._broker, error)
         return ""
 

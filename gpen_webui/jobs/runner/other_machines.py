@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from threading import Lock
+from typing import Any
 
 from gpen_webui.errors import UserError
 from gpen_webui.folders import COMMAND
@@ -58,13 +59,12 @@ class UnknownMachineError(UserError):
 @dataclass(eq=False)
 class Member:
     """A machine that has joined. heard: time.monotonic, of its last word; None: not since the
-    start. slots, busy, engine, trouble: as it last told. failures: the photos that it failed with
+    start. slots, engine, trouble: as it last told. failures: the photos that it failed with
     since it last restored one, and when (time.monotonic)."""
 
     row: WorkerRow
     heard: float | None = None
     slots: int = 0
-    busy: int = 0
     engine: str = ""
     trouble: str = ""
     failures: dict[tuple[str, int], float] = field(default_factory=dict)
@@ -82,13 +82,11 @@ class OtherMachines:
     ):
         self.claims = claims
         self.new_key: str | None = None
-        self._same_bytes = settings.same_bytes
         self._foreman = foreman
         self._rows = rows
         self._lock = Lock()
         self._members = {row.id: Member(row, slots=_slots(row)) for row in rows.all()}
-        self.here = Machine(HERE, socket.gethostname(), "", same_bytes=settings.same_bytes)
-        foreman.here = self.here
+        foreman.here = Machine(HERE, socket.gethostname(), "", same_bytes=settings.same_bytes)
         self._prepare_key(settings.cluster_key)
 
     def adopt(self, adopted: Iterable[tuple[str, Claim]]) -> None:
@@ -103,6 +101,12 @@ class OtherMachines:
     def close(self) -> None:
         """Nothing more is given out; what is in other hands stays there."""
         self.claims.close()
+
+    @property
+    def here(self) -> Machine:
+        """This machine."""
+        assert self._foreman.here is not None
+        return self._foreman.here
 
     @property
     def changes(self) -> int:
@@ -122,8 +126,7 @@ class OtherMachines:
         if member is not None:
             self._change(member, kind=kind)
             return
-        self.here = replace(self.here, kind=kind)
-        self._foreman.here = self.here
+        self._foreman.here = replace(self.here, kind=kind)
 
     # Joining
 
@@ -204,7 +207,7 @@ class OtherMachines:
             row.name,
             row.kind,
             takes_photos,
-            self._same_bytes,
+            self.here.same_bytes,
             has_company=works_here or any(map(self.is_available, others)),
             avoid=self._avoided(member),
         )
@@ -307,12 +310,12 @@ class OtherMachines:
         self.claims.release_all(member.row.id, f"{member.row.name} has left")
         member.heard = None
 
-    def _change(self, member: Member, **values: object) -> None:
+    def _change(self, member: Member, **values: Any) -> None:
         """Raises StoreError."""
         with self._lock:
             if member.row.id not in self._members:
                 raise UnknownMachineError(f"{member.row.name} was forgotten meanwhile.")
-            row = replace(member.row, **values)  # type: ignore[arg-type]
+            row = replace(member.row, **values)
             self._rows.save(row)
             member.row = row
         self.notify()
