@@ -45,11 +45,6 @@ SAVING_PATIENCE = 5.0  # seconds for results that are just being saved
 
 Value = TypeVar("Value")
 
-SIDECARS_AS_THEY_WERE = (
-    "The XMP file beside the photo was copied as it is: people marked in it keep the places that "
-    "they had before the photo was turned or cropped."
-)
-
 
 class Foreman:
     """See interface.JobRunner; below that, what workers ask and tell.
@@ -286,11 +281,7 @@ class Foreman:
                 restored.report.result = place.as_posix()
                 if portable or not is_legal(claim.name):
                     restored.report.warnings.append(renamed_words(place))
-                sidecars, refused_words = self._saver.save_sidecars(claim, place)
-                restored.report.sidecars += sidecars
-                restored.report.warnings += refused_words
-                if sidecars and _lies_otherwise(claim.options, restored.report):
-                    restored.report.warnings.append(SIDECARS_AS_THEY_WERE)
+                self._saver.save_sidecars(claim, place, restored.report)
                 restored.report.superseded += self._saver.superseded_by(claim, restored.report)
                 self._saver.keep_thumbnails(claim, restored)
                 return
@@ -415,8 +406,3 @@ class Foreman:
 def _log(job_id: str, what: str) -> None:
     with about(job=job_id):
         log.info("job %s", what)
-
-
-def _lies_otherwise(options: RestoreOptions, report: ItemReport) -> bool:
-    """Whether a result shows another part of the photo, or another way round."""
-    return bool(options.rotate != "0" or options.crop or (options.upright and report.turn))

@@ -28,12 +28,18 @@ from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles, remove_if_empty
 from gpen_webui.jobs.store.jobs import Store
 from gpen_webui.jobs.store.report import job_report
+from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.small_picture import before_and_after
 from gpen_webui.pipeline import ItemReport, RestoredFile
 from gpen_webui.shortage import shortage_of
 from gpen_webui.states import JobState
 
 log = logging.getLogger(__name__)
+
+SIDECARS_AS_THEY_WERE = (
+    "The XMP file beside the photo was copied as it is: people marked in it keep the places that "
+    "they had before the photo was turned or cropped."
+)
 
 
 class CannotSaveError(UserError):
@@ -107,25 +113,27 @@ class Saver:
             raise CannotSaveError(_in_words(error, folder)) from error
         return ""
 
-    def save_sidecars(self, claim: Claim, place: PurePosixPath) -> tuple[list[str], list[str]]:
+    def save_sidecars(self, claim: Claim, place: PurePosixPath, report: ItemReport) -> None:
         """Write the XMP files of a photo beside its result, which lies at `place`.
 
-        Returns their names, relative to the results folder, and in sentences what could not be
-        written. Raises CannotSaveError where the folder takes nothing.
+        The report gets their names, relative to the results folder, and in sentences what could
+        not be written or is not right any more. Raises CannotSaveError where the folder takes
+        nothing.
         """
         found, refused = sidecars_beside(claim.source)
         found += self._files.kept_sidecars(claim.source)
-        names = []
         for sidecar in found:
             wanted = sidecar.name_beside(place)
             try:
                 name = place_beside(sidecar.data, self._files.staging, self._folder(claim), wanted)
-                names.append(name.as_posix())
+                report.sidecars.append(name.as_posix())
             except NameRefusedError as error:
                 refused.append(f"{wanted.name} cannot be written ({error.strerror or error}).")
             except OSError as error:
                 raise CannotSaveError(_in_words(error, self._folder(claim))) from error
-        return names, refused
+        report.warnings += refused
+        if report.sidecars and _lies_otherwise(claim.options, report):
+            report.warnings.append(SIDECARS_AS_THEY_WERE)
 
     def forget(self, claim: Claim) -> None:
         """The result is on record, so what was staged and set aside is needed no more."""
@@ -212,6 +220,11 @@ def _small_pictures(restored: RestoredFile | DeliveredFile) -> tuple[bytes, byte
     if isinstance(restored, DeliveredFile):
         return restored.small
     return before_and_after(restored.photo, restored.restoration.pixels)
+
+
+def _lies_otherwise(options: RestoreOptions, report: ItemReport) -> bool:
+    """Whether a result shows another part of the photo, or another way round."""
+    return bool(options.rotate != "0" or options.crop or (options.upright and report.turn))
 
 
 def _in_words(error: OSError, folder: Path) -> str:
