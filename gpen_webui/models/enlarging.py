@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
-from gpen_webui.enlarging.recognise import config_of
+from gpen_webui.enlarging.recognise import Config, config_of
 from gpen_webui.folders import BUNDLED
 from gpen_webui.models.acceptance import ENLARGES, PARSES
 from gpen_webui.models.folder import InstalledModel, ModelError
 from gpen_webui.models.installed import (
     accepted,
+    cannot_be_read,
     installed_file,
     not_installed,
     usable_models,
 )
+from gpen_webui.models.records import known_hash, remembered
 
 CLEAN, RESTORE = "enlarge-clean", "enlarge-restore"  # those of this program
 
@@ -31,7 +32,7 @@ def enlarging_model(name: str, models: Path) -> InstalledModel:
         model = accepted(installed, models)
     else:
         raise not_installed(name)
-    config = config_of(model.path) if model.size == ENLARGES else None
+    config = _config_of(model.path) if model.size == ENLARGES else None
     if model.size == PARSES:
         raise ModelError(f"{model.name} enlarges no photos; choose another model for that.")
     if config is None:
@@ -55,9 +56,16 @@ def enlarging_models(models: Path) -> list[str]:
 
 def _hash_of_ours(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return known_hash(path)
     except OSError as error:
         raise ModelError(
             f"{path.name}, which enlarges photos, cannot be read ({error.strerror}); fetch this "
             "program's files anew."
         ) from error
+
+
+def _config_of(path: Path) -> Config | None:
+    try:
+        return remembered(path, config_of)
+    except OSError as error:
+        raise ModelError(cannot_be_read(path, error)) from error

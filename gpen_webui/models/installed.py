@@ -102,7 +102,7 @@ def accepted(path: Path, models: Path) -> InstalledModel:
         if known is None:
             return accept(path, models)
     except OSError as error:
-        raise ModelError(_cannot_be_read(path, error)) from error
+        raise ModelError(cannot_be_read(path, error)) from error
     return InstalledModel(name_of(path), path, known.sha256, known.crop)
 
 
@@ -172,7 +172,7 @@ def verify_models(models: Path) -> dict[str, str | None]:
         except UserError as error:
             problems[state.name] = str(error)
         except OSError as error:
-            problems[state.name] = _cannot_be_read(state.installed, error)
+            problems[state.name] = cannot_be_read(state.installed, error)
     return problems
 
 
@@ -237,7 +237,7 @@ def _kind_of(path: Path, models: Path) -> _Kind:
     except UserError as error:
         return _Kind(problem=str(error))
     except OSError as error:
-        return _Kind(problem=_cannot_be_read(path, error))
+        return _Kind(problem=cannot_be_read(path, error))
 
 
 def _crop_of_new(path: Path) -> int | None:
@@ -257,5 +257,6 @@ def _megabytes(path: Path) -> int:
         return 0
 
 
-def _cannot_be_read(path: Path, error: OSError) -> str:
+def cannot_be_read(path: Path, error: OSError) -> str:
+    """What to tell of a weight file that the system does not give."""
     return f"{path.name} cannot be read ({error.strerror}); check the file and its permissions."
