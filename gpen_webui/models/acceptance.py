@@ -13,7 +13,15 @@ from gpen_webui.models.published import published_model
 from gpen_webui.models.records import Accepted, RecordFile, hash_file, known_hash
 from gpen_webui.parsing import recognise as parsing
 
-ENLARGES, PARSES = 0, -1  # in the place of the crops' side
+# In the place of the crops' side, of networks that restore no faces; and what these do instead.
+ENLARGES, PARSES = 0, -1
+TASKS = {ENLARGES: "enlarge", PARSES: "parse"}
+
+
+def task_of(crop: int) -> str:
+    """What a network does, by what stands in the place of its crops' side: as in PublishedModel;
+    `restore` of all that take faces."""
+    return TASKS.get(crop, "restore")
 
 
 def recall(path: Path, models: Path) -> Accepted | None:

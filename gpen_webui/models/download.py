@@ -25,7 +25,7 @@ from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import flush_file, replace_durably, write_atomically
 from gpen_webui.files.lock import FileLock, LockHeldError
 from gpen_webui.folders import COMMAND
-from gpen_webui.models.acceptance import ENLARGES, PARSES, examine, record
+from gpen_webui.models.acceptance import TASKS, examine, record, task_of
 from gpen_webui.models.folder import InstalledModel, ModelError
 from gpen_webui.models.importing import disk_error
 from gpen_webui.models.installed import accepted, installed_file
@@ -263,8 +263,7 @@ def _land(part: Path, entry: PublishedModel, models: Path) -> InstalledModel:
         if entry.sha256 and sha256 != entry.sha256:
             raise ModelError("not the published file")
         crop = examine(part)
-        is_for = {ENLARGES: "enlarge", PARSES: "parse"}.get(crop)
-        if is_for != (entry.task if entry.task in ("enlarge", "parse") else None):
+        if task_of(crop) != (entry.task if entry.task in TASKS.values() else "restore"):
             raise ModelError("another kind of model")
     except UserError as error:
         part.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gpen_webui.enlarging.recognise import Config, config_of
 from gpen_webui.folders import BUNDLED
-from gpen_webui.models.acceptance import ENLARGES, PARSES
+from gpen_webui.models.acceptance import ENLARGES, task_of
 from gpen_webui.models.folder import InstalledModel, ModelError
 from gpen_webui.models.installed import (
     accepted,
@@ -32,9 +32,10 @@ def enlarging_model(name: str, models: Path) -> InstalledModel:
         model = accepted(installed, models)
     else:
         raise not_installed(name)
-    config = _config_of(model.path) if model.size == ENLARGES else None
-    if model.size == PARSES:
+    task = task_of(model.size)
+    if task == "parse":
         raise ModelError(f"{model.name} enlarges no photos; choose another model for that.")
+    config = _config_of(model.path) if task == "enlarge" else None
     if config is None:
         raise ModelError(
             f"{model.name} restores faces and enlarges no photos; choose another model for that."

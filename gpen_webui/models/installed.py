@@ -18,7 +18,7 @@ from gpen_webui.folders import BUNDLED, COMMAND
 from gpen_webui.gpen.onnx_file import crop_size_of, read_onnx
 from gpen_webui.gpen.weight_files import crop_size, read_contents
 from gpen_webui.models import published
-from gpen_webui.models.acceptance import ENLARGES, PARSES, accept, recall, verify
+from gpen_webui.models.acceptance import ENLARGES, PARSES, accept, recall, task_of, verify
 from gpen_webui.models.folder import SUFFIXES, InstalledModel, ModelError, name_of, weight_files
 from gpen_webui.models.published import ASK_MAKER, EMBEDDED, PublishedModel, published_model
 from gpen_webui.models.records import remembered
@@ -70,12 +70,13 @@ def find_model(name_or_file: str | None, models: Path) -> InstalledModel:
     if path is None:
         raise not_installed(name_or_file)
     model = accepted(path, models)
-    if model.size == ENLARGES:
+    task = task_of(model.size)
+    if task == "enlarge":
         raise ModelError(
             f"{model.name} enlarges whole photos and restores no faces; name it with "
             "--enlarge-model, and here another one."
         )
-    if model.size == PARSES:
+    if task == "parse":
         raise ModelError(
             f"{model.name} tells the parts of faces and restores none; use it with --face-mask "
             "parse, and name another model here."
@@ -228,12 +229,11 @@ def _kind_of(path: Path, models: Path) -> _Kind:
     try:
         known = recall(path, models)
         crop = known.crop if known else remembered(path, _crop_of_new)
-        if crop == PARSES:
-            return _Kind("parse")
-        if crop != ENLARGES:
+        task = "restore" if crop is None else task_of(crop)
+        if task == "restore":
             return _Kind(crop=crop)
-        config = remembered(path, config_of)
-        return _Kind("enlarge", scale=config.scale if config else None)
+        config = remembered(path, config_of) if task == "enlarge" else None
+        return _Kind(task, scale=config.scale if config else None)
     except UserError as error:
         return _Kind(problem=str(error))
     except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gpen_webui.models.acceptance import PARSES
+from gpen_webui.models.acceptance import task_of
 from gpen_webui.models.folder import InstalledModel, ModelError
 from gpen_webui.models.installed import accepted, installed_file, not_installed, usable_models
 from gpen_webui.models.published import PARSENET
@@ -18,7 +18,7 @@ def parsing_model(models: Path) -> InstalledModel:
     for name in [PARSENET, *usable_models("parse", models)]:
         if path := installed_file(name, models):
             model = accepted(path, models)
-            if model.size == PARSES:
+            if task_of(model.size) == "parse":
                 return model
             raise ModelError(f"{path.name} is not ParseNet; remove it and fetch {PARSENET} anew.")
     raise not_installed(PARSENET)
