@@ -8,13 +8,7 @@ from gpen_webui.enlarging.recognise import Config, config_of
 from gpen_webui.folders import BUNDLED
 from gpen_webui.models.acceptance import ENLARGES, task_of
 from gpen_webui.models.folder import InstalledModel, ModelError
-from gpen_webui.models.installed import (
-    accepted,
-    cannot_be_read,
-    installed_file,
-    not_installed,
-    usable_models,
-)
+from gpen_webui.models.installed import accepted, cannot_be_read, installed_file, not_installed
 from gpen_webui.models.records import known_hash, remembered
 
 CLEAN, RESTORE = "enlarge-clean", "enlarge-restore"  # those of this program
@@ -48,11 +42,6 @@ def check_enlarging_model(name: str, models: Path) -> None:
     empty name stands for those of this program."""
     if name:
         enlarging_model(name, models)
-
-
-def enlarging_models(models: Path) -> list[str]:
-    """The names of those of others that are installed and in order."""
-    return usable_models("enlarge", models)
 
 
 def _hash_of_ours(path: Path) -> str:

@@ -24,7 +24,8 @@ from gpen_webui.engines.openvino.winograd import (
     winograd_bands,
     winograd_pays,
 )
-from gpen_webui.enlarging.upconv import COLOURS, SCALE, SLOPE, UpConv
+from gpen_webui.enlarging.recognise import COLOURS
+from gpen_webui.enlarging.upconv import SCALE, SLOPE, UpConv
 
 # Which rows of the 4x4 kernel make output row 2i + a, and of which input row, seen from i: for
 # a = 0 and 1. The same holds for columns.
