@@ -171,8 +171,9 @@ class FaceDetector:
     def _turns_by_trying(self, pixels: np.ndarray) -> set[int]:
         """The quarters by which a photo in which nothing was found must be turned to show faces."""
         scale = min(1.0, TURNED_PASS / max(pixels.shape[:2]))
+        upright = View.of(pixels, scale)
         for turn in TURNS:
-            view = View.of(pixels, scale, turn)
+            view = upright.turned(turn)
             seen = merged(self._finder.look_at(view))
             if turns := turns_of([self._placed(pixels, view, face, turn) for face in seen]):
                 return turns
