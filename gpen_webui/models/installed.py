@@ -18,11 +18,10 @@ from gpen_webui.folders import BUNDLED, COMMAND
 from gpen_webui.gpen.onnx_file import crop_size_of, read_onnx
 from gpen_webui.gpen.weight_files import crop_size, read_contents
 from gpen_webui.models import published
-from gpen_webui.models.acceptance import ENLARGES, PARSES, accept, recall, task_of, verify
+from gpen_webui.models.acceptance import accept, recall, task_number, task_of, verify
 from gpen_webui.models.folder import SUFFIXES, InstalledModel, ModelError, name_of, weight_files
 from gpen_webui.models.published import ASK_MAKER, EMBEDDED, PublishedModel, published_model
 from gpen_webui.models.records import remembered
-from gpen_webui.parsing import recognise as parsing
 
 log = logging.getLogger(__name__)
 
@@ -245,9 +244,9 @@ def _crop_of_new(path: Path) -> int | None:
     None where it is another network's."""
     if path.suffix.lower() == ".onnx":
         return crop_size_of(read_onnx(path), path.name)
-    if remembered(path, config_of):
-        return ENLARGES
-    return PARSES if remembered(path, parsing.config_of) else crop_size(read_contents(path))
+    contents = read_contents(path)
+    number = task_number(contents)
+    return crop_size(contents) if number is None else number
 
 
 def _megabytes(path: Path) -> int:
