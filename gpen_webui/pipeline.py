@@ -160,7 +160,7 @@ def choose_workers(settings: Settings) -> int:
     """How many photos to have in work at once: as the settings say, or as suits the machine."""
     from gpen_webui.engines.open import auto_workers
 
-    return settings.workers or auto_workers(settings.device)
+    return settings.workers or auto_workers()
 
 
 def open_restorer(settings: Settings, workers: int) -> Restorer:

@@ -20,9 +20,9 @@ from gpen_webui.gpen.weight_files import CheckpointError
 from gpen_webui.jobs.runner.kept_intermediates import KeptIntermediates
 from gpen_webui.models import published
 from gpen_webui.models.download import DownloadError, download_model
-from gpen_webui.models.enlarging import enlarging_model, enlarging_models
+from gpen_webui.models.enlarging import enlarging_model
 from gpen_webui.models.folder import InstalledModel, ModelError
-from gpen_webui.models.installed import find_model, list_models
+from gpen_webui.models.installed import find_model, list_models, usable_models
 from gpen_webui.models.records import hash_file
 from gpen_webui.options import OptionError, RestoreOptions
 from gpen_webui.photo.photo import Photo
@@ -107,7 +107,7 @@ def test_files_are_recognised_by_their_shapes_whatever_they_are_called(tmp_path:
         ("enlarge", 4),
         ("enlarge", 2),
     ]
-    assert enlarging_models(tmp_path) == list("abcdef")
+    assert usable_models("enlarge", tmp_path) == list("abcdef")
 
 
 def test_the_first_names_of_esrgans_layers_are_known_too(tmp_path: Path):
@@ -276,7 +276,7 @@ def test_a_download_lands_only_if_it_is_the_network_that_was_promised(tmp_path: 
         for _ in range(2):  # the second time it is there already
             download_model("enlarge-test", models, sources=[server.url("whole")])
         assert len(server.requests) == 1
-    assert enlarging_models(models) == ["enlarge-test"]
+    assert usable_models("enlarge", models) == ["enlarge-test"]
 
 
 def test_the_catalog_states_licences_and_hashes_of_networks_that_enlarge():

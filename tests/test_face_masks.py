@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from gpen_webui.engines.open import open_face_parser
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.faces.parts import soft_mask
-from gpen_webui.gpen.weight_files import CheckpointError
+from gpen_webui.gpen.weight_files import CheckpointError, read_contents
 from gpen_webui.jobs.runner.kept_intermediates import KeptIntermediates
 from gpen_webui.models import published
 from gpen_webui.models.download import DownloadError, download_model
@@ -23,7 +23,7 @@ from gpen_webui.models.parsing import check_parsing_model, parsing_model
 from gpen_webui.options import RestoreOptions
 from gpen_webui.parsing.network import ParseNet
 from gpen_webui.parsing.read import load_parser
-from gpen_webui.parsing.recognise import CLASSES, SIDE, ParseConfig, config_of, recognise
+from gpen_webui.parsing.recognise import CLASSES, SIDE, ParseConfig, recognise
 from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.repairing.scratches import ScratchDetector
 from gpen_webui.stages.preview import KnownPhoto, PreviewRequest
@@ -99,8 +99,8 @@ def test_the_network_gives_the_published_numbers():
 
 def test_a_file_is_recognised_whatever_it_is_called_and_never_takes_faces(tmp_path: Path):
     path = save_parser(drawn_parser(), tmp_path / "parsing_parsenet.pth")
-    assert config_of(path) == TINY
-    assert config_of(make_tiny_model(tmp_path, size=32).path) is None
+    assert recognise(read_contents(path)) == TINY
+    assert recognise(read_contents(make_tiny_model(tmp_path, size=32).path)) is None
     states = {state.name: state for state in list_models(tmp_path)}
     found = states["parsing_parsenet"]
     assert (found.task, found.size, found.scale, found.problem) == ("parse", None, None, None)

@@ -258,6 +258,7 @@ class ACrowd(FaceDetector):
     """Finds faces in rows, each half over its neighbours."""
 
     def __init__(self, faces: list[Face]):
+        super().__init__()
         self.faces = faces
 
     def detect(self, pixels: np.ndarray) -> list[Face]:

@@ -105,8 +105,9 @@ def measure_album(model: InstalledModel, device: str, photos: int) -> dict[int, 
     with tempfile.TemporaryDirectory(prefix="gpen-webui-gpu-") as name:
         folder = Path(name)
         files = make_photos(folder / "photos", photos)
-        settings = Settings(models=model.path.parent, model=str(model.path), device=device)
-        settings = replace(settings, precision="fast")
+        settings = Settings(
+            models=model.path.parent, model=str(model.path), device=device, precision="fast"
+        )
         for workers in WORKERS:
             restorer = open_restorer(replace(settings, workers=workers), workers)
             run = restore_album(restorer, files, folder / "results", workers)

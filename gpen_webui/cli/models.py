@@ -85,13 +85,16 @@ def _download(arguments: argparse.Namespace) -> int:
 
 def _import(arguments: argparse.Namespace) -> int:
     from gpen_webui.engines.import_weights import import_weights
-    from gpen_webui.models.acceptance import ENLARGES, PARSES
+    from gpen_webui.models.acceptance import task_of
     from gpen_webui.models.published import AUTHORS_PAGE
 
     imported = import_weights(arguments.file, Settings.from_environment().models)
     model = imported.model
-    others = {ENLARGES: "enlarges photos with --enlarge-model", PARSES: "used by --face-mask parse"}
-    what = others.get(model.size, f"{model.size} px")
+    others = {
+        "enlarge": "enlarges photos with --enlarge-model",
+        "parse": "used by --face-mask parse",
+    }
+    what = others.get(task_of(model.size), f"{model.size} px")
     print(f"{model.name} is installed: {what}, SHA-256 {model.sha256}.")
     if imported.remark:
         print(imported.remark)

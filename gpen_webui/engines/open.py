@@ -119,7 +119,7 @@ def _open_onnx(model: InstalledModel, *, device: str, workers: int, cache: Path 
     return OpenVinoEngine(model, precision="exact", workers=workers, cache=cache)
 
 
-def auto_workers(device: str = "auto") -> int:
+def auto_workers() -> int:
     """How many photos to have in work at once, for the least time per album: one per core; one
     alone where there is little memory.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -13,18 +14,22 @@ from gpen_webui.enlarging.recognise import (
     Config,
     RRDBConfig,
     UpConvConfig,
-    config_of,
     published_names,
+    recognise,
 )
 from gpen_webui.enlarging.rrdb import RRDBNet, RRDBTile
 from gpen_webui.enlarging.upconv import EnlargingFileError, network_of
-from gpen_webui.gpen.checkpoint import check_numbers, read_tensors
-from gpen_webui.gpen.weight_files import read_contents
+from gpen_webui.gpen.checkpoint import check_numbers, fill, read_tensors
+from gpen_webui.gpen.weight_files import StoredTensor, read_contents
 
 
 def read_config(path: Path) -> Config:
     """Which network a weight file holds. Raises EnlargingFileError, CheckpointError."""
-    config = config_of(path)
+    return _config_in(path, read_contents(path))
+
+
+def _config_in(path: Path, contents: Mapping[str, StoredTensor]) -> Config:
+    config = recognise(published_names(contents))
     if config is None:
         raise EnlargingFileError(
             f"{path.name} does not hold a network that enlarges photos 1, 2 or 4 times."
@@ -38,33 +43,36 @@ def load_tile_network(path: Path) -> nn.Module:
     Raises EnlargingFileError where it is damaged or of another network, CheckpointError where it
     could run code or is no weight file.
     """
-    config = read_config(path)
+    return tile_network_of(path, read_contents(path))
+
+
+def tile_network_of(path: Path, contents: Mapping[str, StoredTensor]) -> nn.Module:
+    """`load_tile_network` of a file whose contents were read."""
+    config = _config_in(path, contents)
     if isinstance(config, UpConvConfig):
-        stored = read_contents(path)
-        check_numbers(path, stored)
-        return network_of(read_tensors(path, stored), path.name)
-    network = load_whole_network(path, config)
+        check_numbers(path, contents)
+        return network_of(read_tensors(path, contents), path.name)
+    network = _whole_network_of(path, contents, config)
     return RRDBTile(network) if isinstance(network, RRDBNet) else CompactTile(network)
 
 
 def load_whole_network(path: Path, config: RRDBConfig | CompactConfig) -> RRDBNet | CompactNet:
     """The network as it was published, which pads. Raises as `load_tile_network` does."""
-    stored = published_names(read_contents(path))
+    return _whole_network_of(path, read_contents(path), config)
+
+
+def _whole_network_of(
+    path: Path, contents: Mapping[str, StoredTensor], config: RRDBConfig | CompactConfig
+) -> RRDBNet | CompactNet:
+    stored = published_names(contents)
     check_numbers(path, stored)
     with torch.device("meta"):
         network = RRDBNet(config) if isinstance(config, RRDBConfig) else CompactNet(config)
-    expected = network.state_dict()
-    different = expected.keys() ^ stored.keys()
-    different |= {
-        name
-        for name in expected.keys() & stored.keys()
-        if tuple(expected[name].shape) != stored[name].shape
-    }
-    if different:
-        raise EnlargingFileError(
-            f"{path.name} does not hold all of this network, or more of it ({min(different)}); "
-            "fetch the file anew."
+
+    def incomplete(name: str) -> EnlargingFileError:
+        return EnlargingFileError(
+            f"{path.name} does not hold all of this network, or more of it ({name}); fetch the "
+            "file anew."
         )
-    network.load_state_dict(read_tensors(path, stored), assign=True)
-    network.eval().requires_grad_(False)
-    return network
+
+    return fill(network, path, stored, incomplete)

@@ -25,7 +25,8 @@ COLOURS = 3
 SCALES = (1, 2, 4)
 MOST_LAYERS = 100
 
-UPCONV_SIDE, UPCONV_MARGIN, UPCONV_SCALE, UPCONV_LAYERS = 268, 7, 2, 6
+UPCONV_SIDE, UPCONV_SCALE, UPCONV_LAYERS = 268, 2, 6
+UPCONV_MARGIN = 7  # input pixels that it needs on each side and gives nothing for
 COMPACT_SIDE = 320
 # Pixels, after the unshuffling, that the dense network is given around a tile. It sees further, but
 # faintly: with RealESRGAN_x4plus on photos, clean and noisy, the largest difference from the photo
@@ -47,7 +48,7 @@ class UpConvConfig:
 
     @property
     def tile(self) -> TileShape:
-        return TileShape(UPCONV_SIDE, UPCONV_MARGIN, UPCONV_SCALE)
+        return TileShape(UPCONV_SIDE, UPCONV_MARGIN, self.scale)
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gpen_webui.enlarging.recognise import COLOURS, UPCONV_MARGIN, UPCONV_SCALE
 from gpen_webui.errors import UserError
 
 WIDTHS = (16, 32, 64, 128, 128, 256)  # channels after each convolution
-SCALE = 2
-MARGIN = 7  # input pixels that the network needs on each side and gives nothing for
+SCALE, MARGIN = UPCONV_SCALE, UPCONV_MARGIN
 SLOPE = 0.1  # of the leaky ReLU below zero
-COLOURS = 3
 
 
 class EnlargingFileError(UserError):

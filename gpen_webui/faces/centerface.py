@@ -156,11 +156,17 @@ def merged(faces: list[Face]) -> list[Face]:
 
 def is_same_face(first: Face, second: Face) -> bool:
     """Whether two boxes have too much in common to be two faces."""
-    common, areas = areas_of(first.box, second.box)
+    common, areas = _areas_of(first.box, second.box)
     return common > MAX_OVERLAP * (sum(areas) - common) or common > MAX_INSIDE * min(areas)
 
 
-def areas_of(a: Box, b: Box) -> tuple[float, tuple[float, float]]:
+def overlap(first: Box, second: Box) -> float:
+    """The part of two boxes' union that they have in common."""
+    common, areas = _areas_of(first, second)
+    return common / (sum(areas) - common)
+
+
+def _areas_of(a: Box, b: Box) -> tuple[float, tuple[float, float]]:
     """The area that two boxes have in common, and that of each."""
     width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
     height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))

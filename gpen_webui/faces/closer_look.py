@@ -20,9 +20,9 @@ from gpen_webui.faces.centerface import (
     MAX_OVERLAP,
     MIN_SCORE,
     CenterFace,
-    areas_of,
     is_same_face,
     merged,
+    overlap,
 )
 from gpen_webui.faces.face import Face
 from gpen_webui.faces.second_look import (
@@ -66,7 +66,7 @@ class CloserLook:
         known = [face for face in found if face.doubt is None]
         face = self._recognised(pixels, box, known)
         if face is None:
-            face = next((each for each in known if _overlap(each.box, box) > MAX_OVERLAP), None)
+            face = next((each for each in known if overlap(each.box, box) > MAX_OVERLAP), None)
         return replace(face or upright_face(box, turn), drawn=drawn)
 
     def _recognised(self, pixels: np.ndarray, box: Box, known: Sequence[Face]) -> Face | None:
@@ -93,7 +93,7 @@ class CloserLook:
     def _look(self, pixels: np.ndarray, box: Box, roll: float) -> Iterator[Face]:
         """What shows around the box, which is turned back by `roll`, finely and coarsely."""
         for side in (SIDE, COARSE_SIDE):
-            matrix = upright_matrix(Face(box, np.zeros((5, 2)), 0), roll, side)
+            matrix = upright_matrix(box, roll, side)
             back = cv2.invertAffineTransform(matrix)
             seen = warp(pixels, matrix, (side, side))
             for face in sorted(merged(self._network.look(seen, LOW_SCORE)), key=_by_score):
@@ -122,14 +122,14 @@ def upright_face(box: Box, turn: int) -> Face:
     side = math.sqrt((wide / share_wide) * (high / share_high))
     angle = math.radians(90 * turn)
     cosine, sine = math.cos(angle), math.sin(angle)
-    middle = centre(Face(box, np.zeros((5, 2)), 0))
+    middle = centre(box)
     from_middle = side * (template(1) - (across, down))
     landmarks = from_middle @ np.array(((cosine, sine), (-sine, cosine))) + middle
     return Face(box, landmarks.astype(np.float32), 0.0, is_guess=True)
 
 
 def _is_in(face: Face, box: Box) -> bool:
-    x, y = centre(face)
+    x, y = centre(face.box)
     is_inside = box[0] <= x <= box[2] and box[1] <= y <= box[3]
     return is_inside and is_same_face(face, replace(face, box=box))
 
@@ -138,12 +138,6 @@ def _is_likely(settled: Face, face: Face) -> bool:
     """Whether what the mesh does not know may be a face all the same."""
     is_clear = settled.score >= MIN_SCORE and misshape(settled) <= SURE_SHAPE
     return is_clear or (agree(settled, face) and misshape(settled) <= LIKELY_SHAPE)
-
-
-def _overlap(first: Box, second: Box) -> float:
-    """The part of two boxes' union that they have in common."""
-    common, areas = areas_of(first, second)
-    return common / (sum(areas) - common)
 
 
 def _by_score(face: Face) -> float:

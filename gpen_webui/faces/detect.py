@@ -60,19 +60,20 @@ HINT_WIDTH = 24  # pixels of the look: smaller turned faces do not even give a h
 class FaceDetector:
     """Finds faces; may be called from many threads.
 
-    workers: how many will call at once. cache: folder of compiled models, or None.
+    workers: how many will call at once. cache: folder of compiled models, or None. `exact`: the
+    network that places faces, for others that look for some.
     """
 
     def __init__(self, weights: Path = WEIGHTS, workers: int = 1, cache: Path | None = None):
         self._finder = CenterFace(weights, workers, cache, finds=True)
-        self._exact = CenterFace(weights, workers, cache)
-        self._second = SecondLook(self._exact, FaceMesh())
-        self._closer = CloserLook(self._exact, self._second)
+        self.exact = CenterFace(weights, workers, cache)
+        self._second = SecondLook(self.exact, FaceMesh())
+        self._closer = CloserLook(self.exact, self._second)
 
     def prepare(self) -> None:
         """Open the network now, instead of with the first photo. Raises DetectorError."""
         self._finder.prepare()
-        self._exact.prepare()
+        self.exact.prepare()
 
     def detect(self, pixels: np.ndarray) -> list[Face]:
         """All faces of a photo (H,W,3) uint8 RGB, from left to right and top to bottom, also those
@@ -97,7 +98,7 @@ class FaceDetector:
     def free_memory(self) -> None:
         """Give back what the networks keep for the next photo."""
         self._finder.free_memory()
-        self._exact.free_memory()
+        self.exact.free_memory()
 
     def _look_turned(self, pixels: np.ndarray, turn: int) -> list[Face]:
         """What shows in the photo when it is turned by so many quarters, at all sizes."""
@@ -153,7 +154,7 @@ class FaceDetector:
 
     def _placed(self, pixels: np.ndarray, view: View, face: Face, turn: int) -> Face:
         """A face that was found in a view, where an exact look places it."""
-        exact = self._exact.look_near(view, face) or face
+        exact = self.exact.look_near(view, face) or face
         return exact if is_sure(exact, turn) else self._second.confirm(pixels, exact)
 
     def _proved(self, pixels: np.ndarray, hints: list[Face], faces: list[Face]) -> list[Face]:
@@ -170,8 +171,9 @@ class FaceDetector:
     def _turns_by_trying(self, pixels: np.ndarray) -> set[int]:
         """The quarters by which a photo in which nothing was found must be turned to show faces."""
         scale = min(1.0, TURNED_PASS / max(pixels.shape[:2]))
+        upright = View.of(pixels, scale)
         for turn in TURNS:
-            view = View.of(pixels, scale, turn)
+            view = upright.turned(turn)
             seen = merged(self._finder.look_at(view))
             if turns := turns_of([self._placed(pixels, view, face, turn) for face in seen]):
                 return turns

@@ -15,10 +15,12 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from gpen_webui.face_numbers import Box
 from gpen_webui.faces.align import crop_matrix, template, warp
 from gpen_webui.faces.centerface import MIN_SCORE, CenterFace, is_same_face, merged
 from gpen_webui.faces.face import Face
 from gpen_webui.faces.mesh import FaceMesh
+from gpen_webui.faces.turn import wrapped
 
 SIDE, COARSE_SIDE = 256, 112  # pixels of a look
 SHARE = 0.55  # of them the longer side of the face
@@ -92,11 +94,11 @@ class SecondLook:
         the score from which on it counts.
         """
         for _ in range(MOST_LOOKS):
-            matrix = upright_matrix(face, roll, side)
+            matrix = upright_matrix(face.box, roll, side)
             seen = self._nearest(warp(pixels, matrix, (side, side)), least)
             if seen is None:
                 return None
-            turned, grown = abs(seen.roll), abs(math.log(_length(seen) / (SHARE * side)))
+            turned, grown = abs(seen.roll), abs(math.log(_length(seen.box) / (SHARE * side)))
             face = placed(seen, cv2.invertAffineTransform(matrix))
             if turned < UPRIGHT and grown < SIZED:
                 break
@@ -108,7 +110,7 @@ class SecondLook:
         side = seen.shape[0]
         best, nearest = None, MIDDLE * side
         for face in merged(self._network.look(seen, least)):
-            away = math.dist(centre(face), (side / 2, side / 2))
+            away = math.dist(centre(face.box), (side / 2, side / 2))
             if away < nearest:
                 best, nearest = face, away
         return best
@@ -123,8 +125,7 @@ def is_sure(face: Face, turn: int = 0) -> bool:
 def lies_well(face: Face, turn: int = 0) -> bool:
     """Whether a face is upright, with the photo turned counterclockwise by so many quarters, and
     its landmarks lie as those of faces do."""
-    roll = (face.roll - 90 * turn + 180) % 360 - 180
-    return abs(roll) <= SURE_ROLL and misshape(face) <= SURE_SHAPE
+    return abs(wrapped(face.roll - 90 * turn)) <= SURE_ROLL and misshape(face) <= SURE_SHAPE
 
 
 def agree(second: Face, first: Face) -> bool:
@@ -140,27 +141,27 @@ def misshape(face: Face) -> float:
     return float(np.linalg.norm(fitted - template(1), axis=1).mean())
 
 
-def centre(face: Face) -> tuple[float, float]:
-    """The middle of its box."""
-    return (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
+def centre(box: Box) -> tuple[float, float]:
+    """The middle of a box."""
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 
 
-def _length(face: Face) -> float:
-    return max(face.box[2] - face.box[0], face.box[3] - face.box[1])
+def _length(box: Box) -> float:
+    return max(box[2] - box[0], box[3] - box[1])
 
 
-def upright_matrix(face: Face, roll: float, side: int) -> np.ndarray:
-    """From the photo to a look at the face, turned back by its roll: (2,3)."""
-    scale, angle = SHARE * side / max(1.0, _length(face)), math.radians(-roll)
+def upright_matrix(box: Box, roll: float, side: int) -> np.ndarray:
+    """From the photo to a look at the face in a box, turned back by its roll: (2,3)."""
+    scale, angle = SHARE * side / max(1.0, _length(box)), math.radians(-roll)
     cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
     linear = np.array(((cosine, -sine), (sine, cosine)))
-    return np.column_stack((linear, side / 2 - linear @ centre(face)))
+    return np.column_stack((linear, side / 2 - linear @ centre(box)))
 
 
 def placed(seen: Face, back: np.ndarray) -> Face:
     """A face of a look in the photo. Its box holds the ellipse that fills the box in the look."""
     landmarks = seen.landmarks @ back[:, :2].T + back[:, 2]
-    x, y = back[:, :2] @ centre(seen) + back[:, 2]
+    x, y = back[:, :2] @ centre(seen.box) + back[:, 2]
     half = np.array((seen.box[2] - seen.box[0], seen.box[3] - seen.box[1])) / 2
     across, down = np.linalg.norm(back[:, :2] * half, axis=1)
     box = (float(x - across), float(y - down), float(x + across), float(y + down))

@@ -14,7 +14,7 @@ from gpen_webui.face_numbers import (
     read_values,
     write_box,
 )
-from gpen_webui.faces.centerface import areas_of, is_same_face
+from gpen_webui.faces.centerface import is_same_face, overlap
 from gpen_webui.faces.face import Face
 from gpen_webui.options import RestoreOptions
 
@@ -118,5 +118,4 @@ def _check_boxes(faces: Sequence[Face], boxes: dict[int, Box]) -> None:
 
 
 def _is_there(box: Box, face: Face) -> bool:
-    common, areas = areas_of(box, face.box)
-    return common >= SAME_FACE * (sum(areas) - common)
+    return overlap(box, face.box) >= SAME_FACE

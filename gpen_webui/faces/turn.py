@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+
+from gpen_webui.face_numbers import Box
 
 if TYPE_CHECKING:
     from gpen_webui.faces.face import Face
@@ -14,7 +16,7 @@ ALIKE = 30.0  # degrees: faces nearer to a quarter than this lie as it says
 # Faces of a photo that hangs askew are so far from every quarter, and no farther from one another.
 ASKEW, TOGETHER = 20.0, 25.0
 
-Box = tuple[float, float, float, float]
+Degrees = TypeVar("Degrees", float, np.ndarray)
 
 
 def turns_of(faces: Sequence[Face]) -> set[int]:
@@ -31,19 +33,24 @@ def common_turn(faces: Sequence[Face]) -> int:
         return 0
     (turn,) = turns
     rolls = [face.roll for face in _known(faces)]
-    return turn if all(abs((roll - 90 * turn + 180) % 360 - 180) <= ALIKE for roll in rolls) else 0
+    return turn if all(abs(wrapped(roll - 90 * turn)) <= ALIKE for roll in rolls) else 0
 
 
 def common_tilt(faces: Sequence[Face]) -> float | None:
     """By how many degrees all faces are turned clockwise, two and more, in a photo that hangs
-    askew between two quarters; else None. Faces in doubt do not count."""
-    rolls = np.array([face.roll for face in faces if face.doubt is None])
+    askew between two quarters; else None. The same faces count."""
+    rolls = np.array([face.roll for face in _known(faces)])
     if len(rolls) < 2:
         return None
     tilt = float(np.degrees(np.angle(np.exp(1j * np.radians(rolls)).sum())))
-    are_together = np.abs((rolls - tilt + 180) % 360 - 180).max() <= TOGETHER
+    are_together = np.abs(wrapped(rolls - tilt)).max() <= TOGETHER
     is_askew = abs((tilt + 45) % 90 - 45) >= ASKEW
     return tilt if are_together and is_askew else None
+
+
+def wrapped(angle: Degrees) -> Degrees:
+    """An angle in degrees as that from -180 to 180 which looks the same."""
+    return (angle + 180) % 360 - 180
 
 
 def box_turned_back(box: Box, turn: int, shape: tuple[int, ...]) -> Box:

@@ -27,9 +27,14 @@ class View:
         """The view of a photo (H,W,3) uint8 RGB."""
         height, width = (max(1, round(side * scale)) for side in photo.shape[:2])
         pixels = shrunk(photo, (width, height)) if scale < 1 else photo
-        if turn:
-            pixels = np.ascontiguousarray(np.rot90(pixels, turn))
-        return cls(pixels, scale, turn, photo.shape)
+        return cls(pixels, scale, 0, photo.shape).turned(turn)
+
+    def turned(self, turn: int) -> View:
+        """The same view turned by so many more quarters."""
+        if not turn:
+            return self
+        pixels = np.ascontiguousarray(np.rot90(self.pixels, turn))
+        return replace(self, pixels=pixels, turn=(self.turn + turn) % 4)
 
     def box_of(self, face: Face) -> Box:
         """The box of a face of the photo, in pixels of the view."""

@@ -8,13 +8,13 @@ code; they are read without running anything (see `weight_files`).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from gpen_webui.files.atomic import write_atomically
 from gpen_webui.gpen.network import GPEN, NetworkConfig
@@ -32,11 +32,15 @@ from gpen_webui.gpen.weight_files import (
 MAX_WIDTH = 2.0  # `narrow`, in widths of gpen-bfr-512
 MAX_MULTIPLIER = 4
 
+Network = TypeVar("Network", bound=nn.Module)
+
 __all__ = [
     "CheckpointError",
     "check_numbers",
+    "fill",
     "infer_config",
     "load_checkpoint",
+    "load_contents",
     "load_network",
     "read_tensors",
     "save_checkpoint",
@@ -50,7 +54,13 @@ def load_checkpoint(path: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:
     more than twice the file's size. Raises CheckpointError for whatever is not a whole, finite
     GPEN checkpoint.
     """
-    stored = read_contents(path)
+    return load_contents(path, read_contents(path))
+
+
+def load_contents(
+    path: Path, stored: Mapping[str, StoredTensor]
+) -> tuple[NetworkConfig, dict[str, Tensor]]:
+    """`load_checkpoint` of a file whose contents were read."""
     config = infer_config(stored, path.name)
     expected = _expected_state(config)
     missing, unknown = expected.keys() - stored.keys(), stored.keys() - expected.keys()
@@ -95,6 +105,31 @@ def read_tensors(path: Path, stored: Mapping[str, StoredTensor]) -> dict[str, Te
                     f"{path.name} holds numbers that are not finite ({name}); fetch the file anew."
                 )
     return read
+
+
+def fill(
+    network: Network,
+    path: Path,
+    stored: Mapping[str, StoredTensor],
+    incomplete: Callable[[str], Exception],
+) -> Network:
+    """Give a network, built on the meta device, the tensors of a file in float32; it is for use,
+    not for training.
+
+    incomplete: makes the error for a tensor that is missing, has another shape, or is not the
+    network's: of these the first by name. Raises that error, and what `read_tensors` raises.
+    """
+    expected = network.state_dict()
+    different = expected.keys() ^ stored.keys()
+    different |= {
+        name
+        for name in expected.keys() & stored.keys()
+        if tuple(expected[name].shape) != stored[name].shape
+    }
+    if different:
+        raise incomplete(min(different))
+    network.load_state_dict(read_tensors(path, stored), assign=True)
+    return network.eval().requires_grad_(False)
 
 
 def load_network(path: Path) -> GPEN:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from gpen_webui.enlarging.recognise import config_of
+from gpen_webui.enlarging.recognise import published_names, recognise
 from gpen_webui.folders import COMMAND
 from gpen_webui.gpen.onnx_file import crop_size_of, read_onnx
+from gpen_webui.gpen.weight_files import StoredTensor, read_contents
 from gpen_webui.models.folder import InstalledModel, ModelError, name_of, weight_files
 from gpen_webui.models.published import published_model
 from gpen_webui.models.records import Accepted, RecordFile, hash_file, known_hash
 from gpen_webui.parsing import recognise as parsing
 
-ENLARGES, PARSES = 0, -1  # in the place of the crops' side
+# In the place of the crops' side, of networks that restore no faces; and what these do instead.
+ENLARGES, PARSES = 0, -1
+TASKS = {ENLARGES: "enlarge", PARSES: "parse"}
+
+
+def task_of(crop: int) -> str:
+    """What a network does, by what stands in the place of its crops' side: as in PublishedModel;
+    `restore` of all that take faces."""
+    return TASKS.get(crop, "restore")
 
 
 def recall(path: Path, models: Path) -> Accepted | None:
@@ -83,20 +93,29 @@ def examine(path: Path) -> int:
     """
     if path.suffix.lower() == ".onnx":
         return crop_size_of(read_onnx(path), path.name)
-    if config_of(path):
-        from gpen_webui.enlarging.read import load_tile_network
+    contents = read_contents(path)
+    number = task_number(contents)
+    if number == ENLARGES:
+        from gpen_webui.enlarging.read import tile_network_of
 
-        load_tile_network(path)
-        return ENLARGES
-    if parsing.config_of(path):
-        from gpen_webui.parsing.read import load_parser
+        tile_network_of(path, contents)
+        return number
+    if number == PARSES:
+        from gpen_webui.parsing.read import parser_of
 
-        load_parser(path)
-        return PARSES
-    from gpen_webui.gpen.checkpoint import load_checkpoint  # torch: only when a file is new
+        parser_of(path, contents)
+        return number
+    from gpen_webui.gpen.checkpoint import load_contents  # torch: only when a file is new
 
-    config, _ = load_checkpoint(path)
+    config, _ = load_contents(path, contents)
     return config.size
+
+
+def task_number(contents: Mapping[str, StoredTensor]) -> int | None:
+    """ENLARGES or PARSES, told by a file's tensors; None where they are another network's."""
+    if recognise(published_names(contents)):
+        return ENLARGES
+    return PARSES if parsing.recognise(contents) else None
 
 
 def published_sha256(path: Path) -> str | None:

@@ -25,7 +25,7 @@ from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import flush_file, replace_durably, write_atomically
 from gpen_webui.files.lock import FileLock, LockHeldError
 from gpen_webui.folders import COMMAND
-from gpen_webui.models.acceptance import ENLARGES, PARSES, accept, examine
+from gpen_webui.models.acceptance import TASKS, examine, record, task_of
 from gpen_webui.models.folder import InstalledModel, ModelError
 from gpen_webui.models.importing import disk_error
 from gpen_webui.models.installed import accepted, installed_file
@@ -259,10 +259,11 @@ def _land(part: Path, entry: PublishedModel, models: Path) -> InstalledModel:
     """Check a finished download and give it its name; a bad one is thrown away."""
     name = entry.name
     try:
-        if entry.sha256 and hash_file(part) != entry.sha256:
+        sha256 = hash_file(part)
+        if entry.sha256 and sha256 != entry.sha256:
             raise ModelError("not the published file")
-        is_for = {ENLARGES: "enlarge", PARSES: "parse"}.get(examine(part))
-        if is_for != (entry.task if entry.task in ("enlarge", "parse") else None):
+        crop = examine(part)
+        if task_of(crop) != (entry.task if entry.task in TASKS.values() else "restore"):
             raise ModelError("another kind of model")
     except UserError as error:
         part.unlink(missing_ok=True)
@@ -271,7 +272,7 @@ def _land(part: Path, entry: PublishedModel, models: Path) -> InstalledModel:
         _note_file(models, name).unlink(missing_ok=True)
     earlier, target = installed_file(name, models), models / f"{name}.pth"
     replace_durably(part, target)
-    model = accept(target, models)
+    model = record(target, models, crop, sha256)
     if earlier is not None and not earlier.samefile(target):
         earlier.unlink()
     return model

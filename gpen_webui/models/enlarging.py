@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
-from gpen_webui.enlarging.recognise import config_of
+from gpen_webui.enlarging.recognise import Config, config_of
 from gpen_webui.folders import BUNDLED
-from gpen_webui.models.acceptance import ENLARGES, PARSES
+from gpen_webui.models.acceptance import ENLARGES, task_of
 from gpen_webui.models.folder import InstalledModel, ModelError
-from gpen_webui.models.installed import (
-    accepted,
-    installed_file,
-    not_installed,
-    usable_models,
-)
+from gpen_webui.models.installed import accepted, cannot_be_read, installed_file, not_installed
+from gpen_webui.models.records import known_hash, remembered
 
 CLEAN, RESTORE = "enlarge-clean", "enlarge-restore"  # those of this program
 
@@ -31,9 +26,10 @@ def enlarging_model(name: str, models: Path) -> InstalledModel:
         model = accepted(installed, models)
     else:
         raise not_installed(name)
-    config = config_of(model.path) if model.size == ENLARGES else None
-    if model.size == PARSES:
+    task = task_of(model.size)
+    if task == "parse":
         raise ModelError(f"{model.name} enlarges no photos; choose another model for that.")
+    config = _config_of(model.path) if task == "enlarge" else None
     if config is None:
         raise ModelError(
             f"{model.name} restores faces and enlarges no photos; choose another model for that."
@@ -48,16 +44,18 @@ def check_enlarging_model(name: str, models: Path) -> None:
         enlarging_model(name, models)
 
 
-def enlarging_models(models: Path) -> list[str]:
-    """The names of those of others that are installed and in order."""
-    return usable_models("enlarge", models)
-
-
 def _hash_of_ours(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return known_hash(path)
     except OSError as error:
         raise ModelError(
             f"{path.name}, which enlarges photos, cannot be read ({error.strerror}); fetch this "
             "program's files anew."
         ) from error
+
+
+def _config_of(path: Path) -> Config | None:
+    try:
+        return remembered(path, config_of)
+    except OSError as error:
+        raise ModelError(cannot_be_read(path, error)) from error

@@ -18,11 +18,10 @@ from gpen_webui.folders import BUNDLED, COMMAND
 from gpen_webui.gpen.onnx_file import crop_size_of, read_onnx
 from gpen_webui.gpen.weight_files import crop_size, read_contents
 from gpen_webui.models import published
-from gpen_webui.models.acceptance import ENLARGES, PARSES, accept, recall, verify
+from gpen_webui.models.acceptance import accept, recall, task_number, task_of, verify
 from gpen_webui.models.folder import SUFFIXES, InstalledModel, ModelError, name_of, weight_files
 from gpen_webui.models.published import ASK_MAKER, EMBEDDED, PublishedModel, published_model
 from gpen_webui.models.records import remembered
-from gpen_webui.parsing import recognise as parsing
 
 log = logging.getLogger(__name__)
 
@@ -70,12 +69,13 @@ def find_model(name_or_file: str | None, models: Path) -> InstalledModel:
     if path is None:
         raise not_installed(name_or_file)
     model = accepted(path, models)
-    if model.size == ENLARGES:
+    task = task_of(model.size)
+    if task == "enlarge":
         raise ModelError(
             f"{model.name} enlarges whole photos and restores no faces; name it with "
             "--enlarge-model, and here another one."
         )
-    if model.size == PARSES:
+    if task == "parse":
         raise ModelError(
             f"{model.name} tells the parts of faces and restores none; use it with --face-mask "
             "parse, and name another model here."
@@ -102,7 +102,7 @@ def accepted(path: Path, models: Path) -> InstalledModel:
         if known is None:
             return accept(path, models)
     except OSError as error:
-        raise ModelError(_cannot_be_read(path, error)) from error
+        raise ModelError(cannot_be_read(path, error)) from error
     return InstalledModel(name_of(path), path, known.sha256, known.crop)
 
 
@@ -172,7 +172,7 @@ def verify_models(models: Path) -> dict[str, str | None]:
         except UserError as error:
             problems[state.name] = str(error)
         except OSError as error:
-            problems[state.name] = _cannot_be_read(state.installed, error)
+            problems[state.name] = cannot_be_read(state.installed, error)
     return problems
 
 
@@ -228,16 +228,15 @@ def _kind_of(path: Path, models: Path) -> _Kind:
     try:
         known = recall(path, models)
         crop = known.crop if known else remembered(path, _crop_of_new)
-        if crop == PARSES:
-            return _Kind("parse")
-        if crop != ENLARGES:
+        task = "restore" if crop is None else task_of(crop)
+        if task == "restore":
             return _Kind(crop=crop)
-        config = remembered(path, config_of)
-        return _Kind("enlarge", scale=config.scale if config else None)
+        config = remembered(path, config_of) if task == "enlarge" else None
+        return _Kind(task, scale=config.scale if config else None)
     except UserError as error:
         return _Kind(problem=str(error))
     except OSError as error:
-        return _Kind(problem=_cannot_be_read(path, error))
+        return _Kind(problem=cannot_be_read(path, error))
 
 
 def _crop_of_new(path: Path) -> int | None:
@@ -245,9 +244,9 @@ def _crop_of_new(path: Path) -> int | None:
     None where it is another network's."""
     if path.suffix.lower() == ".onnx":
         return crop_size_of(read_onnx(path), path.name)
-    if remembered(path, config_of):
-        return ENLARGES
-    return PARSES if remembered(path, parsing.config_of) else crop_size(read_contents(path))
+    contents = read_contents(path)
+    number = task_number(contents)
+    return crop_size(contents) if number is None else number
 
 
 def _megabytes(path: Path) -> int:
@@ -257,5 +256,6 @@ def _megabytes(path: Path) -> int:
         return 0
 
 
-def _cannot_be_read(path: Path, error: OSError) -> str:
+def cannot_be_read(path: Path, error: OSError) -> str:
+    """What to tell of a weight file that the system does not give."""
     return f"{path.name} cannot be read ({error.strerror}); check the file and its permissions."

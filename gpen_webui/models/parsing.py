@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from gpen_webui.models.acceptance import PARSES
+from gpen_webui.models.acceptance import task_of
 from gpen_webui.models.folder import InstalledModel, ModelError
 from gpen_webui.models.installed import accepted, installed_file, not_installed, usable_models
 from gpen_webui.models.published import PARSENET
@@ -15,13 +16,19 @@ def parsing_model(models: Path) -> InstalledModel:
 
     Raises ModelError where there is none, and what `accepted` raises.
     """
-    for name in [PARSENET, *usable_models("parse", models)]:
+    for name in _names(models):
         if path := installed_file(name, models):
             model = accepted(path, models)
-            if model.size == PARSES:
+            if task_of(model.size) == "parse":
                 return model
             raise ModelError(f"{path.name} is not ParseNet; remove it and fetch {PARSENET} anew.")
     raise not_installed(PARSENET)
+
+
+def _names(models: Path) -> Iterator[str]:
+    """Only where the published one is missing, all files are looked at."""
+    yield PARSENET
+    yield from usable_models("parse", models)
 
 
 def check_parsing_model(face_mask: str, models: Path) -> None:

@@ -30,7 +30,7 @@ Known = TypeVar("Known")
 @dataclass(frozen=True)
 class Accepted:
     """A file that was accepted. mtime: in nanoseconds. crop: side of its crops in pixels;
-    0 of a network that enlarges whole photos, -1 of one that tells the parts of faces."""
+    in its place acceptance.TASKS, of networks that restore no faces."""
 
     sha256: str
     bytes: int

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
-from gpen_webui.gpen.checkpoint import check_numbers, read_tensors
-from gpen_webui.gpen.weight_files import CheckpointError, read_contents
+from gpen_webui.gpen.checkpoint import check_numbers, fill
+from gpen_webui.gpen.weight_files import CheckpointError, StoredTensor, read_contents
 from gpen_webui.parsing.network import ParseNet
 from gpen_webui.parsing.recognise import recognise
 
@@ -19,22 +20,23 @@ def load_parser(path: Path) -> ParseNet:
 
     Raises CheckpointError where it is damaged, could run code or holds another network.
     """
-    stored = {name: each for name, each in read_contents(path).items() if COUNTED not in name}
+    return parser_of(path, read_contents(path))
+
+
+def parser_of(path: Path, contents: Mapping[str, StoredTensor]) -> ParseNet:
+    """`load_parser` of a file whose contents were read."""
+    stored = {name: each for name, each in contents.items() if COUNTED not in name}
     config = recognise(stored)
     if config is None:
         raise CheckpointError(f"{path.name} does not hold ParseNet; choose another file.")
     check_numbers(path, stored)
     with torch.device("meta"):
         network = ParseNet(config)
-    expected = {name: tuple(each.shape) for name, each in network.state_dict().items()}
-    found = {name: each.shape for name, each in stored.items()}
-    different = {
-        name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
-    }
-    if different:
-        raise CheckpointError(
-            f"{path.name} does not hold all of ParseNet, or more of it ({min(different)}); fetch "
-            "the file anew."
+
+    def incomplete(name: str) -> CheckpointError:
+        return CheckpointError(
+            f"{path.name} does not hold all of ParseNet, or more of it ({name}); fetch the file "
+            "anew."
         )
-    network.load_state_dict(read_tensors(path, stored), assign=True)
-    return network.eval().requires_grad_(False)
+
+    return fill(network, path, stored, incomplete)

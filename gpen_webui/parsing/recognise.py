@@ -6,10 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from gpen_webui.gpen.weight_files import read_contents
 
 SIDE = 512  # pixels of the faces that it is shown
 COLOURS = 3
@@ -48,14 +45,6 @@ class ParseConfig:
 
     widths: tuple[int, ...]
     blocks: int
-
-
-def config_of(path: Path) -> ParseConfig | None:
-    """The ParseNet that a weight file holds; None where it holds another network.
-
-    Raises CheckpointError where it is no weight file.
-    """
-    return recognise(read_contents(path))
 
 
 def recognise(tensors: Mapping[str, Any]) -> ParseConfig | None:

@@ -8,6 +8,7 @@ again at half and quarter the size, at which wide cracks and folds look like tho
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -37,10 +38,13 @@ class ScratchDetectorError(UserError):
 
 
 class ScratchDetector:
-    """Finds damage; may be called from many threads, each of which gets its own network."""
+    """Finds damage; may be called from many threads, each of which gets its own network.
 
-    def __init__(self, weights: Path = WEIGHTS):
-        self._faces = CenterFace()
+    faces: looks for faces, exactly; without it one is opened for the first photo with damage.
+    """
+
+    def __init__(self, weights: Path = WEIGHTS, faces: CenterFace | None = None):
+        self._given_faces = faces
         self._network = ThreadNetwork(
             weights,
             cv2.dnn.readNetFromONNX,
@@ -57,7 +61,7 @@ class ScratchDetector:
 
         rim: how many pixels, of those that the network sees, are taken in around the damage.
         The same photo gives the same mask, whatever else is running. Raises
-        ScratchDetectorError.
+        ScratchDetectorError, and DetectorError of the network that finds faces.
         """
         sizes = list(_sizes(working_grey(pixels)))
         total, done = sum(grey.size for grey, _ in sizes), 0
@@ -70,8 +74,13 @@ class ScratchDetector:
                 here[rows, columns] = part
                 done += part.size
             found |= enlarged(cv2.dilate(here, disc(rim)) > 0, found.shape)
-        found = without_face_details(found, self._faces_in(pixels, found.shape))
+        if found.any():
+            found = without_face_details(found, self._faces_in(pixels, found.shape))
         return enlarged(found, pixels.shape[:2])
+
+    @cached_property
+    def _faces(self) -> CenterFace:
+        return self._given_faces or CenterFace()
 
     def _faces_in(self, pixels: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray]:
         """Landmarks (5,2) of the faces of a photo, in pixels of its mask of that shape."""

@@ -15,10 +15,11 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from gpen_webui.face_numbers import Box
 from gpen_webui.faces.align import bounds, extract_crop, scale_of, warp
 from gpen_webui.faces.blend import Patch, blend_band, plan_bands
 from gpen_webui.faces.select import FaceSelection
-from gpen_webui.faces.turn import Box, common_turn
+from gpen_webui.faces.turn import common_turn
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.repairing.fade import Levels, evened, has_faded, measure

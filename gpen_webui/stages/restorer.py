@@ -92,7 +92,7 @@ class Restorer:
     ):
         self._tile_engines = TileEngines(open_tile_engine, models)
         self.face_network = FaceNetwork(engine, model, small_faces)
-        scratches = ScratchDetector()
+        scratches = ScratchDetector(faces=detector.exact)
         enlarge = Enlarge(self._tile_engines, engine.size)
         self._face_masks = FaceMasks(open_face_parser, models)
         self.preview = PartPreview(enlarge, self.face_network, self._face_masks)

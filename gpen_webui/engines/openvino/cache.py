@@ -12,7 +12,7 @@ import mmap
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +63,26 @@ class ModelCache:
         prefix = f"{self._checkpoint}-openvino-{version}-{_processor(core)}"
         self.entry = folder / f"{prefix}-{variant}"
         self._current = {f"{prefix}-{other}" for other in (variant, *variants)}
+
+    def open(self, settings: dict, compiled: Callable[[], ov.CompiledModel]) -> Compiled:
+        """The model that the entry holds, or else `compiled()`, which is then kept there.
+
+        settings: for OpenVINO.
+        """
+        self.remove_leftovers()
+        # Loaded also right after it was made: what was just compiled keeps the graph's weights
+        # in memory besides its own.
+        return (
+            self.load(settings)
+            or self._compile_and_keep(compiled)
+            or self.load(settings)
+            or Compiled(compiled())
+        )
+
+    def _compile_and_keep(self, compiled: Callable[[], ov.CompiledModel]) -> Compiled | None:
+        """None where it is in the cache now."""
+        model = compiled()
+        return None if self.try_to_save(model) else Compiled(model)
 
     def load(self, settings: dict) -> Compiled | None:
         """The compiled model, if the entry is there and whole; settings: for OpenVINO."""

@@ -18,13 +18,15 @@ import openvino.opset13 as ops
 import torch
 from torch import Tensor
 
+from gpen_webui.engines.openvino.nodes import constant, ints, reshape
 from gpen_webui.engines.openvino.winograd import (
     TILE,
     places_in_bands,
     winograd_bands,
     winograd_pays,
 )
-from gpen_webui.enlarging.upconv import COLOURS, SCALE, SLOPE, UpConv
+from gpen_webui.enlarging.recognise import COLOURS
+from gpen_webui.enlarging.upconv import SCALE, SLOPE, UpConv
 
 # Which rows of the 4x4 kernel make output row 2i + a, and of which input row, seen from i: for
 # a = 0 and 1. The same holds for columns.
@@ -53,9 +55,9 @@ class _Layer:
         values = self.values
         if not np.array_equal(numbers.reshape(-1), np.arange(values.get_output_shape(0)[1])):
             places = ops.constant(np.ascontiguousarray(numbers, np.int32).reshape(-1))
-            values = ops.gather(values, places, _ints(1))
-        rows = ops.reshape(values, _ints(1, self.good, self.good, -1), False)
-        return ops.transpose(rows, _ints(0, 3, 1, 2))
+            values = ops.gather(values, places, ints(1))
+        rows = reshape(values, 1, self.good, self.good, -1)
+        return ops.transpose(rows, ints(0, 3, 1, 2))
 
 
 def build_enlarging_model(network: UpConv, side: int, *, direct: bool) -> ov.Model:
@@ -79,7 +81,7 @@ def build_enlarging_model(network: UpConv, side: int, *, direct: bool) -> ov.Mod
 def _layer_of(pictures: ov.Node) -> _Layer:
     """Of (1,C,S,S)."""
     _, channels, side, _ = pictures.get_output_shape(0)
-    values = ops.reshape(ops.transpose(pictures, _ints(0, 2, 3, 1)), _ints(1, -1, channels), False)
+    values = reshape(ops.transpose(pictures, ints(0, 2, 3, 1)), 1, -1, channels)
     return _Layer(values, np.arange(side * side).reshape(side, side), side)
 
 
@@ -89,7 +91,7 @@ def _convolved(layer: _Layer, weight: Tensor, finish: Finish, *, direct: bool) -
     good = layer.good - 2
     side = -(-good // TILE) * TILE
     if direct or not winograd_pays((1, channels, side, side), tuple(weight.shape)):
-        made = ops.convolution(layer.pictures, _constant(weight), [1, 1], [0, 0], [0, 0], [1, 1])
+        made = ops.convolution(layer.pictures, constant(weight), [1, 1], [0, 0], [0, 0], [1, 1])
         plain = _layer_of(made)
         return _Layer(finish(plain.values), plain.numbers, good)
     numbers = layer.numbers[: layer.good, : layer.good]
@@ -101,9 +103,7 @@ def _convolved(layer: _Layer, weight: Tensor, finish: Finish, *, direct: bool) -
         result=(side, side),
         band_bytes=BAND_BYTES,
     )
-    parts = [
-        ops.reshape(finish(band.values), _ints(1, band.rows * side, -1), False) for band in bands
-    ]
+    parts = [reshape(finish(band.values), 1, band.rows * side, -1) for band in bands]
     return _Layer(ops.concat(parts, 1), places_in_bands(bands, side), good)
 
 
@@ -111,9 +111,9 @@ def _finish(bias: Tensor, product: Tensor | None) -> Finish:
     """Adds the bias, lets little of what is below zero through, and multiplies by `product`."""
 
     def finish(values: ov.Node) -> ov.Node:
-        values = ops.add(values, _constant(bias.view(1, 1, -1)))
+        values = ops.add(values, constant(bias.view(1, 1, -1)))
         values = ops.prelu(values, ops.constant(np.array([SLOPE], np.float32)))
-        return values if product is None else ops.matmul(values, _constant(product), False, False)
+        return values if product is None else ops.matmul(values, constant(product), False, False)
 
     return finish
 
@@ -137,14 +137,6 @@ def _meeting(shares: ov.Node, bias: Tensor) -> ov.Node:
                 for colour in range(COLOURS):
                     share = COLOURS * (KERNEL * row + column) + colour
                     ones[COLOURS * phase + colour, share, 1 + down, 1 + across] = 1
-    made = ops.convolution(shares, _constant(ones), [1, 1], [0, 0], [0, 0], [1, 1])
-    made = ops.add(made, _constant(bias.repeat(SCALE**2).view(1, -1, 1, 1)))
+    made = ops.convolution(shares, constant(ones), [1, 1], [0, 0], [0, 0], [1, 1])
+    made = ops.add(made, constant(bias.repeat(SCALE**2).view(1, -1, 1, 1)))
     return ops.depth_to_space(made, "blocks_first", SCALE)
-
-
-def _constant(values: Tensor) -> ov.Node:
-    return ops.constant(np.ascontiguousarray(values.numpy()))
-
-
-def _ints(*values: int) -> ov.Node:
-    return ops.constant(np.array(values, np.int64))

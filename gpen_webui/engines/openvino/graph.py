@@ -22,6 +22,7 @@ import openvino.opset13 as ops
 import torch
 from torch import Tensor, nn
 
+from gpen_webui.engines.openvino.nodes import constant, ints, reshape
 from gpen_webui.engines.openvino.winograd import winograd_conv, winograd_pays
 
 TO_CHANNELS_LAST, TO_CHANNELS_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
@@ -79,8 +80,8 @@ class Traced:
     def pictures(self) -> ov.Output:
         """A four-dimensional value, channels first."""
         batch, channels, height, width = self.shape
-        places = _reshape(self.output, batch, height, width, channels)
-        return ops.transpose(places, _ints(*TO_CHANNELS_FIRST)).output(0)
+        places = reshape(self.output, batch, height, width, channels)
+        return ops.transpose(places, ints(*TO_CHANNELS_FIRST)).output(0)
 
     @classmethod
     def __torch_function__(cls, function, types, args=(), kwargs=None) -> Traced:
@@ -106,9 +107,9 @@ class Traced:
         every = slice(None)
         batch, channels = self.shape[:2]
         if self.ndim == 2 and index == (every, every, None, None):
-            return Traced(_reshape(self.output, batch, 1, channels).output(0), (1, 1))
+            return Traced(reshape(self.output, batch, 1, channels).output(0), (1, 1))
         if self.ndim == 2 and index == (every, None):
-            return Traced(_reshape(self.output, batch, channels, 1).output(0))
+            return Traced(reshape(self.output, batch, channels, 1).output(0))
         raise NotImplementedError(f"indexing by {index}")
 
 
@@ -147,8 +148,8 @@ class Picture(Traced):
     @property
     def output(self) -> ov.Output:
         batch, channels, height, width = self.shape
-        places = ops.transpose(self._pictures, _ints(*TO_CHANNELS_LAST))
-        return _reshape(places.output(0), batch, height * width, channels).output(0)
+        places = ops.transpose(self._pictures, ints(*TO_CHANNELS_LAST))
+        return reshape(places.output(0), batch, height * width, channels).output(0)
 
 
 def _node(value: Traced | Tensor | float, ndim: int = 0) -> ov.Output | ov.Node:
@@ -165,26 +166,14 @@ def _node(value: Traced | Tensor | float, ndim: int = 0) -> ov.Output | ov.Node:
     return ops.constant(np.ascontiguousarray(numbers))
 
 
-def _weight(weight: Tensor) -> ov.Node:
-    return ops.constant(np.ascontiguousarray(weight.numpy()))
-
-
-def _ints(*values: int) -> ov.Node:
-    return ops.constant(np.array(values, np.int64))
-
-
-def _reshape(x: ov.Output, *shape: int) -> ov.Node:
-    return ops.reshape(x, _ints(*shape), False)
-
-
 def _elementwise(operation: Callable[..., ov.Node]) -> Callable[..., Traced]:
     def apply(a: Traced | Tensor | float, b: Traced | Tensor | float) -> Traced:
         x = next(value for value in (a, b) if isinstance(value, Traced))
         other = b if x is a else a
         if isinstance(x, Picture) and not isinstance(other, Traced):
             # A constant: part of the convolution that made the picture.
-            constant = _weight(other) if isinstance(other, Tensor) else _node(other)
-            return Picture(operation(x.pictures, constant))
+            factor = constant(other) if isinstance(other, Tensor) else _node(other)
+            return Picture(operation(x.pictures, factor))
         result = operation(_node(a, x.ndim), _node(b, x.ndim)).output(0)
         if x.ndim != 4:
             return Traced(result)
@@ -215,8 +204,8 @@ def _direct_conv2d(
 ) -> Picture:
     geometry = ([stride] * 2, [padding] * 2, [padding] * 2, [1, 1])
     if groups == 1:
-        return Picture(ops.convolution(x.pictures, _weight(weight), *geometry))
-    weight = _weight(_grouped(weight, groups))
+        return Picture(ops.convolution(x.pictures, constant(weight), *geometry))
+    weight = constant(_grouped(weight, groups))
     return Picture(ops.group_convolution(x.pictures, weight, *geometry))
 
 
@@ -230,8 +219,8 @@ def _conv_transpose2d(
         "dilations": [1, 1],
     }
     if groups == 1:
-        return Picture(ops.convolution_backprop_data(x.pictures, _weight(weight), **geometry))
-    weight = _weight(_grouped(weight, groups))
+        return Picture(ops.convolution_backprop_data(x.pictures, constant(weight), **geometry))
+    weight = constant(_grouped(weight, groups))
     return Picture(ops.group_convolution_backprop_data(x.pictures, weight, **geometry))
 
 
@@ -253,13 +242,13 @@ def _conv_transpose2d_by_rows(
     odd = torch.stack((torch.zeros_like(kernel[..., 1]), kernel[..., 1]), -1)
     columns = torch.cat((even, odd))  # (2*outputs, channels, 3, 2)
     rows = [
-        ops.convolution(x.pictures, _weight(taps), [1, 1], [top, 1], [1, 1], [1, 1])
+        ops.convolution(x.pictures, constant(taps), [1, 1], [top, 1], [1, 1], [1, 1])
         for taps, top in ((columns[:, :, [2, 0]], 1), (columns[:, :, [1]], 0))
     ]
     shape = (batch, height + 1, 1, (width + 1) * 2 * outputs)
-    lines = [_reshape(Picture(row).output, *shape) for row in rows]
+    lines = [reshape(Picture(row).output, *shape) for row in rows]
     size = (2 * height + 2, 2 * width + 2)
-    places = _reshape(ops.concat(lines, 2).output(0), batch, size[0] * size[1], outputs)
+    places = reshape(ops.concat(lines, 2).output(0), batch, size[0] * size[1], outputs)
     return Picture(Traced(places.output(0), size).pictures, spare=1)
 
 
@@ -286,8 +275,8 @@ def _pad(x: Traced, pad: tuple[int, ...], mode: str = "constant", value: float |
 def _flatten(x: Traced, start: int) -> ov.Node:
     batch, channels, height, width = x.shape
     if start == 1:
-        return _reshape(x.pictures, batch, channels * height * width)
-    return _reshape(x.output, batch, height * width, channels)
+        return reshape(x.pictures, batch, channels * height * width)
+    return reshape(x.output, batch, height * width, channels)
 
 
 def _unflatten(x: Traced, dimension: int, sizes: tuple[int, int]) -> Traced:

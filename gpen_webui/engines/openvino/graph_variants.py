@@ -56,16 +56,7 @@ class VariantOpener:
         settings = self._settings_of(variant)
         if self.cache is None:
             return Compiled(self._compile(variant, settings))
-        entry = self._entry(variant)
-        entry.remove_leftovers()
-        # Loaded also right after it was made: what was just compiled keeps the graph's weights
-        # in memory besides its own.
-        return (
-            entry.load(settings)
-            or self._compile_and_keep(variant, settings, entry)
-            or entry.load(settings)
-            or Compiled(self._compile(variant, settings))
-        )
+        return self._entry(variant).open(settings, partial(self._compile, variant, settings))
 
     def compile_once(self, variant: GraphVariant) -> Compiled:
         """As `open`, but what is not in the cache is not put there: to compare with."""
@@ -81,13 +72,6 @@ class VariantOpener:
         assert self.cache is not None
         names = tuple(variant.name for variant in VARIANTS)
         return ModelCache(self.cache, self._core, self.model.sha256, variant.name, names)
-
-    def _compile_and_keep(
-        self, variant: GraphVariant, settings: dict, entry: ModelCache
-    ) -> Compiled | None:
-        """None where it is in the cache now."""
-        compiled = self._compile(variant, settings)
-        return None if entry.try_to_save(compiled) else Compiled(compiled)
 
     def _compile(self, variant: GraphVariant, settings: dict) -> ov.CompiledModel:
         return self._core.compile_model(variant.build(self.model), "CPU", settings)

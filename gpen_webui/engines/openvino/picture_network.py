@@ -20,7 +20,7 @@ from gpen_webui.engines.openvino.cache import Compiled, ModelCache
 from gpen_webui.engines.openvino.eight_bits import to_eight_bits
 from gpen_webui.engines.openvino.engine import settings_for
 from gpen_webui.engines.openvino.fast import has_flags
-from gpen_webui.models.records import hash_file
+from gpen_webui.models.records import known_hash
 
 # Raise the numbers whenever another graph is made of the file.
 FLOAT32, EIGHT_BITS = "pictures-float32-1", "pictures-int8-1"
@@ -94,16 +94,16 @@ class PictureNetwork:
 
 def _open(weights: Path, ranges: Path | None, cache: Path | None, settings: dict) -> Compiled:
     core = ov.Core()
+
+    def compiled() -> ov.CompiledModel:
+        return core.compile_model(_graph(core, weights, ranges), "CPU", settings)
+
     if cache is None:
-        return Compiled(core.compile_model(_graph(core, weights, ranges), "CPU", settings))
+        return Compiled(compiled())
     variants = (FLOAT32, EIGHT_BITS)
     variant = EIGHT_BITS if ranges else FLOAT32
-    entry = ModelCache(cache, core, hash_file(weights), variant, variants)
-    if kept := entry.load(settings):
-        return kept
-    compiled = core.compile_model(_graph(core, weights, ranges), "CPU", settings)
-    entry.try_to_save(compiled)
-    return Compiled(compiled)
+    entry = ModelCache(cache, core, known_hash(weights), variant, variants)
+    return entry.open(settings, compiled)
 
 
 def _graph(core: ov.Core, weights: Path, ranges: Path | None) -> ov.Model:

@@ -14,6 +14,8 @@ import openvino.opset13 as ops
 import torch
 from torch import Tensor, nn
 
+from gpen_webui.engines.openvino.nodes import constant, ints
+
 HEIGHT, WIDTH = 2, 3
 
 
@@ -52,7 +54,7 @@ class Planes:
         _, _, rows, columns = index
         begins, ends = (rows.start, columns.start), (rows.stop, columns.stop)
         return Planes(
-            ops.slice(self.output, _ints(*begins), _ints(*ends), _ints(1, 1), _ints(HEIGHT, WIDTH))
+            ops.slice(self.output, ints(*begins), ints(*ends), ints(1, 1), ints(HEIGHT, WIDTH))
         )
 
 
@@ -68,8 +70,8 @@ def _conv2d(
     if groups != 1:
         raise NotImplementedError(f"a convolution in {groups} groups")
     pads = list(padding)
-    made = ops.convolution(x.output, _constant(weight), list(stride), pads, pads, list(dilation))
-    return ops.add(made, _constant(bias.view(1, -1, 1, 1)))
+    made = ops.convolution(x.output, constant(weight), list(stride), pads, pads, list(dilation))
+    return ops.add(made, constant(bias.view(1, -1, 1, 1)))
 
 
 def _interpolate(
@@ -85,16 +87,8 @@ def _interpolate(
         "scales",
         coordinate_transformation_mode="asymmetric",
         nearest_mode="floor",
-        axes=_ints(HEIGHT, WIDTH),
+        axes=ints(HEIGHT, WIDTH),
     )
-
-
-def _constant(values: Tensor) -> ov.Node:
-    return ops.constant(np.ascontiguousarray(values.numpy()))
-
-
-def _ints(*values: int) -> ov.Node:
-    return ops.constant(np.array(values, np.int64))
 
 
 def _leaky_relu(x: Planes, negative_slope: float, inplace: bool = False) -> ov.Node:
@@ -104,7 +98,7 @@ def _leaky_relu(x: Planes, negative_slope: float, inplace: bool = False) -> ov.N
 OPERATIONS: dict[str, Callable[..., ov.Node]] = {
     "conv2d": _conv2d,
     "leaky_relu": _leaky_relu,
-    "prelu": lambda x, slopes: ops.prelu(x.output, _constant(slopes)),
+    "prelu": lambda x, slopes: ops.prelu(x.output, constant(slopes)),
     "cat": lambda parts, dim: ops.concat([part.output for part in parts], dim),
     "interpolate": _interpolate,
     "pixel_shuffle": lambda x, side: ops.depth_to_space(x.output, "depth_first", side),

@@ -22,6 +22,8 @@ import numpy as np
 import openvino as ov
 import openvino.opset13 as ops
 
+from gpen_webui.engines.openvino.nodes import ints, reshape
+
 TILE, KERNEL = 4, 3
 POINTS = TILE + KERNEL - 1
 MIN_OUTPUTS, MIN_SIDE = 64, 32
@@ -72,9 +74,9 @@ def winograd_conv(x: ov.Output, size: tuple[int, int], weight: np.ndarray) -> ov
     parts = []
     for band in bands:
         rows = band.rows // TILE
-        part = _reshape(band.values, TILE, TILE, rows, width // TILE, weight.shape[0])
-        part = ops.transpose(part, _ints(2, 0, 3, 1, 4))
-        parts.append(_reshape(part, 1, band.rows * width, weight.shape[0]))
+        part = reshape(band.values, TILE, TILE, rows, width // TILE, weight.shape[0])
+        part = ops.transpose(part, ints(2, 0, 3, 1, 4))
+        parts.append(reshape(part, 1, band.rows * width, weight.shape[0]))
     return (parts[0] if len(parts) == 1 else ops.concat(parts, 1)).output(0)
 
 
@@ -109,7 +111,7 @@ def winograd_bands(
     rows, columns = result[0] // TILE, result[1] // TILE
     kernels = ops.constant(_transformed_kernels(weight))
     places = _patch_indices(numbers, count, begin, (rows, columns))
-    pixels = _reshape(x, count, channels)
+    pixels = reshape(x, count, channels)
     input_transform, output_transform = (
         _two_dimensional(matrix, pixels) for matrix in (INPUT_TRANSFORM, OUTPUT_TRANSFORM)
     )
@@ -118,13 +120,13 @@ def winograd_bands(
         begin, end = end, end + band
         tiles = band * columns
         indices = np.ascontiguousarray(places[:, begin:end]).reshape(-1)
-        patches = ops.gather(pixels, ops.constant(indices), _ints(0))
-        patches = _reshape(patches, POINTS**2, tiles * channels)
+        patches = ops.gather(pixels, ops.constant(indices), ints(0))
+        patches = reshape(patches, POINTS**2, tiles * channels)
         values = ops.matmul(input_transform, patches, False, False)
-        products = ops.matmul(_reshape(values, POINTS**2, tiles, channels), kernels, False, False)
-        products = _reshape(products, POINTS**2, tiles * outputs)
+        products = ops.matmul(reshape(values, POINTS**2, tiles, channels), kernels, False, False)
+        products = reshape(products, POINTS**2, tiles * outputs)
         part = ops.matmul(output_transform, products, False, False)
-        bands.append(Band(_reshape(part, TILE**2, tiles, outputs), band * TILE))
+        bands.append(Band(reshape(part, TILE**2, tiles, outputs), band * TILE))
     return bands
 
 
@@ -185,14 +187,6 @@ def _two_dimensional(matrix: np.ndarray, pixels: ov.Node) -> ov.Node:
     makes room for all that a reshape to one dimension would hold, which takes seconds.
     """
     both = np.kron(matrix, matrix).astype(np.float32)
-    any_value = ops.gather(ops.gather(pixels, _ints(0), _ints(0)), _ints(0), _ints(1))
+    any_value = ops.gather(ops.gather(pixels, ints(0), ints(0)), ints(0), ints(1))
     zero = ops.multiply(any_value, ops.constant(np.float32(0)))
     return ops.add(ops.constant(both), zero)
-
-
-def _reshape(x: ov.Node, *shape: int) -> ov.Node:
-    return ops.reshape(x, _ints(*shape), False)
-
-
-def _ints(*values: int) -> ov.Node:
-    return ops.constant(np.array(values, np.int64))
