@@ -88,7 +88,21 @@ def test_what_a_photo_asks_for_is_told_and_taken_by_one_click_or_by_itself(
     assert web.get(f"/api/jobs/{shown_job(page)}/items/0/after?download=1").content == taken
     job = shown_job(page)
     page.locator("summary", has_text="Finishing touches").click()
-    page.locator("#opt-denoise").fill("0")  # what somebody chooses is no longer chosen for them
+    denoise = page.locator("#opt-denoise")
+    denoise.fill("15")  # what somebody chooses is theirs; the rest is still chosen for the photo
+    wait_for_another(page, job)
+    for is_loaded_again in (False, True):
+        if is_loaded_again:
+            page.reload()
+            wait_until_shown(page)
+        expect(page.get_by_label("Automatic")).to_be_checked()
+        expect(denoise).to_have_value("15")
+        expect(page.locator("#opt-strength")).to_have_value("100")
+    options = report_of(web, page)["options"]
+    assert (options["strength"], options["mode"], options["denoise"]) == (100, "strong", 15)
+    job = shown_job(page)
+    page.locator("summary", has_text="Finishing touches").click()
+    denoise.fill("0")  # its default, which under Automatic would mean: choose for me
     wait_for_another(page, job)
     assert report_of(web, page)["options"]["denoise"] == 0
     expect(page.get_by_label("Automatic")).not_to_be_checked()
