@@ -57,6 +57,8 @@ def test_two_machines_give_the_bytes_of_one_and_the_command_line_shows_and_forge
         assert job["counts"]["done"] == 8
         assert results(server, together) == results(server, alone)
         assert "attic" in restorers(server, together)
+        report = (server.outputs / job["folder"] / "report.html").read_text("utf-8")
+        assert report.count('<p class="pair"') == len(PHOTOS), "pictures of each, before and after"
         listed = workers_command(server.outputs)
         assert (listed.returncode, listed.stderr) == (0, "")
         [row] = [line for line in listed.stdout.splitlines() if line.startswith("attic")]

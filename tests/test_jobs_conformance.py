@@ -5,6 +5,7 @@ Those for when something goes wrong are in test_jobs_conformance_faults.py.
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,14 @@ def test_names_and_tree_are_kept_and_no_two_results_meet(harness: JobsHarness, s
     }  # fmt: skip
     check_nothing_lost(service, job)
     assert job.folder.parent == harness.outputs
+
+
+def test_the_report_for_people_shows_what_is_restored_before_and_after(harness, service):
+    harness.play.fail("torn.jpg")
+    names = ["a.jpg", "torn.jpg", "landscape.jpg"]
+    job = wait_for_state(service, start(service, names), "done")
+    page = (job.folder / "report.html").read_text("utf-8")
+    assert re.findall(r'<p class="pair" data-result="(.*?)">', page) == ["a.jpg", "landscape.jpg"]
 
 
 def test_the_report_tells_every_photo_in_order(harness: JobsHarness, service):
