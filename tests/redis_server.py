@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.ports import free_port
 from tests.waiting import wait_for
 
 
@@ -22,9 +22,7 @@ class RedisServer:
         found = shutil.which("redis-server")
         if found is None:
             pytest.skip("needs redis-server, which is not on the PATH")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
         self.client = redis.Redis(port=self.port)
         self._command = [

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 from collections import Counter
@@ -23,6 +22,7 @@ from gpen_webui.jobs.runner.other_machines import Member
 from tests.cluster_kit import Coordinator
 from tests.cluster_processes import WorkerProcess, WorkerProcesses, kill
 from tests.jobs_kit import JobsHarness, check_nothing_lost, start, states, wait_for_state
+from tests.ports import free_port
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are ended by signals")
@@ -223,9 +223,3 @@ def test_a_coordinator_that_is_killed_at_any_moment_goes_on_with_what_its_worker
         assert all(worker.lives() for worker in two)
     finally:
         here.close()
-
-
-def free_port() -> int:
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return asked.getsockname()[1]

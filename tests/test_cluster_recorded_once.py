@@ -2,7 +2,6 @@
 
 import random
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import requests
 
 from tests.cluster_kit import Coordinator, PlayedWorker
 from tests.jobs_kit import JobsHarness, check_nothing_lost, start, wait_for_state
+from tests.ports import free_port
 from tests.waiting import wait_for
 
 PHOTOS = 4
@@ -48,12 +48,6 @@ class StubbornWorker(PlayedWorker):
                 return False
             if not answer.json()["send"]:
                 return True
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 @pytest.mark.parametrize(
