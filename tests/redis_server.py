@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from tests.ports import free_port
+from tests.server import PROJECT
 from tests.waiting import wait_for
 
 
@@ -40,6 +41,14 @@ class RedisServer:
         if self._process:
             self._process.send_signal(number)
             self._process.wait()
+
+    def url_of_documented_user(self) -> str:
+        """Its address for a new user who has the rights that docs/cluster.md gives."""
+        text = (PROJECT / "docs" / "cluster.md").read_text("utf-8")
+        [line] = [line for line in text.splitlines() if line.startswith("user gpen on")]
+        rules = [rule for rule in line.split()[3:] if not rule.startswith((">", "#"))]
+        assert self.client.execute_command("ACL", "SETUSER", "gpen", "on", ">secret", *rules)
+        return self.url.replace("redis://", "redis://gpen:secret@")
 
     def _answers(self) -> bool:
         with suppress(redis.ConnectionError):
