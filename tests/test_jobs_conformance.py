@@ -15,6 +15,7 @@ from gpen_webui.jobs.service import JobService
 from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
 from tests.jobs_kit import (
+    REPORTS,
     STAGES,
     JobsHarness,
     check_nothing_lost,
@@ -62,7 +63,7 @@ def test_an_album_of_which_nothing_could_be_restored_is_done_and_has_its_report(
     harness.play.fail("a.jpg")
     job = wait_for_state(service, start(service, ["a.jpg"]), "done")
     check_nothing_lost(service, job)
-    assert files_in(job.folder) == {"report.json", "report.html"}
+    assert files_in(job.folder) == REPORTS
 
 
 def test_names_and_tree_are_kept_and_no_two_results_meet(harness: JobsHarness, service):
@@ -70,7 +71,7 @@ def test_names_and_tree_are_kept_and_no_two_results_meet(harness: JobsHarness, s
     job = wait_for_state(service, start(service, names), "done")
     assert files_in(job.folder) == {
         "1931/Köln/a.jpg", "1931/a.jpg", "A.jpg", "a (2).jpg", "b.jpg", "report (2).json",
-        "report.json", "report.html",
+        *REPORTS,
     }  # fmt: skip
     check_nothing_lost(service, job)
     assert job.folder.parent == harness.outputs
