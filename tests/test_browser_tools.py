@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser import (
     DESKTOP,
@@ -16,9 +16,11 @@ from tests.browser import (
     OpenPage,
     all_findings,
     portrait,
+    report_of,
     restore,
     shown_job,
     upload,
+    wait_for_another,
     wait_until_shown,
 )
 from tests.server import PROJECT, Server
@@ -38,16 +40,6 @@ def web(tmp_path_factory: pytest.TempPathFactory):
     with Server(folder / "outputs", environment=environment) as server:
         server.desktop = folder
         yield server
-
-
-def report_of(web: Server, page: Page) -> dict:
-    return web.get(f"/api/jobs/{shown_job(page)}/items/0").json()["report"]
-
-
-def wait_for_another(page: Page, job: str) -> None:
-    page.wait_for_url(lambda url: job not in url)
-    wait_until_shown(page)
-    expect(page.locator("#rerun")).to_be_hidden()
 
 
 def size_of(picture: Locator) -> tuple[int, int]:
