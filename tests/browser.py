@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from playwright.sync_api import Page, expect
 
-from tests.server import ASTRONAUT
+from tests.server import ASTRONAUT, Server
 
 AXE = Path(__file__).resolve().parent / "vendor" / "axe-core" / "axe.min.js"
 DESKTOP = {"width": 1440, "height": 900}
@@ -78,5 +78,17 @@ def wait_until_shown(page: Page) -> None:
     expect(page.locator(".viewer")).to_have_attribute("data-loading", "no")
 
 
+def wait_for_another(page: Page, *jobs: str) -> None:
+    """Wait until another version of the photo is shown than those of these jobs."""
+    page.wait_for_url(lambda url: not any(job in url for job in jobs))
+    wait_until_shown(page)
+    expect(page.locator("#rerun")).to_be_hidden()
+
+
 def shown_job(page: Page) -> str:
     return re.search(r"job=(\w+)", page.url).group(1)
+
+
+def report_of(web: Server, page: Page) -> dict:
+    """The report of the version of the photo that is shown."""
+    return web.get(f"/api/jobs/{shown_job(page)}/items/0").json()["report"]

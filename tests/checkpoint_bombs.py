@@ -1,6 +1,7 @@
 """Weight files that claim far more than they hold, or hold what no GPEN checkpoint does."""
 
 import json
+import os
 import pickle
 import struct
 import zipfile
@@ -13,7 +14,36 @@ from safetensors.torch import save_file
 from gpen_webui.gpen.network import GPEN, NetworkConfig
 
 HUGE = NetworkConfig(2048, channel_multiplier=4, narrow=2.0)
+DAMAGES = ("missing", "more", "shape", "nan", "code")
 SMALL = NetworkConfig(64, channel_multiplier=1, narrow=0.125)
+
+
+class RunsCode:
+    """What a pickle makes by calling a function of its own choice: loading it makes the folder."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (str(self._folder),)
+
+
+def damage(state: dict, kind: str, lost: str, more: str, changed: str, made: Path) -> None:
+    """Do one of DAMAGES to a state: without `lost`, with `more`, or `changed` is not what it was.
+
+    made: the folder that appears where code in the state is run.
+    """
+    match kind:
+        case "missing":
+            del state[lost]
+        case "more":
+            state[more] = torch.zeros(3)
+        case "shape":
+            state[changed] = torch.zeros(len(state[changed]) + 1)
+        case "nan":
+            state[changed][0] = torch.nan
+        case "code":
+            state[changed] = RunsCode(made)
 
 
 def expanded(config: NetworkConfig) -> dict[str, torch.Tensor]:

@@ -89,10 +89,9 @@ class PlayedWorker:
 
     def __init__(self, url: str, name: str = "attic", join: bool = True, **about: object):
         self.url = url + PREFIX
-        self.machine = secrets.token_hex(8)
         self.session = requests.Session()
         self.about = {
-            "key": KEY, "name": name, "machine": self.machine, "version": program_version(),
+            "key": KEY, "name": name, "machine": secrets.token_hex(8), "version": program_version(),
             "protocol": PROTOCOL, "kind": "avx2", "slots": 4, "device": "cpu",
             "engine": "It is only played.", "precision": "exact",
         } | about  # fmt: skip

@@ -11,9 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.cluster_kit import KEY
+from tests.server import PROJECT
 from tests.waiting import wait_for
-
-PROJECT = Path(__file__).resolve().parent.parent
 
 
 class WorkerProcess:

@@ -20,6 +20,7 @@ from gpen_webui.jobs.runner.other_machines import Member
 from gpen_webui.jobs.runner.remote_claims import ClaimGoneError, RemoteClaim
 from gpen_webui.jobs.runner.saving import CannotSaveError
 from gpen_webui.jobs.service import JobService
+from gpen_webui.photo.small_picture import small_picture
 from gpen_webui.pipeline import StageError
 from gpen_webui.settings import Settings
 from tests.cluster_kit import KEY, idle_pool
@@ -85,9 +86,14 @@ class ClusterService(JobService):
     def _deliver(self, claim: RemoteClaim, restored: SimpleNamespace) -> None:
         sha256 = hashlib.sha256(restored.data).hexdigest()
         claim.received(sha256).write_bytes(restored.data)
+        photo = restored.photo
+        small = (
+            small_picture(photo, photo.pixels),
+            small_picture(photo, restored.restoration.pixels),
+        )
         while not self._stopping.wait(PAUSE):
             try:
-                self.others.claims.finish(claim, restored.report, sha256, restored.suffix)
+                self.others.claims.finish(claim, restored.report, sha256, restored.suffix, small)
                 return
             except CannotSaveError:  # the job is paused; it is brought again later
                 self.others.claims.renew(claim.machine.id, [(claim.id, "save", None)])

@@ -21,6 +21,14 @@ from gpen_webui.jobs.store.claims import ClaimQueue
 from tests.jobs_kit import STAGES, JobsHarness, start
 from tests.waiting import wait_for
 
+# Points at which a process dies after it has called a method.
+MOMENTS = {
+    "claimed": (ClaimQueue, "claim"),
+    "placed": (Saver, "place"),
+    "recorded": (ClaimQueue, "finish"),
+    "reported": (Saver, "save_report"),
+}
+
 
 def die(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
@@ -40,20 +48,14 @@ def dying_after(method: Callable, is_it: Callable[[object], bool]) -> Callable:
 
 def main(outputs: Path, point: str, name: str) -> None:
     harness = JobsHarness(outputs, workers=2)
-    moments = {
-        "claimed": (ClaimQueue, "claim"),
-        "placed": (Saver, "place"),
-        "recorded": (ClaimQueue, "finish"),
-        "reported": (Saver, "save_report"),
-    }
 
     def is_it(thing: object) -> bool:
         return point == "reported" or getattr(thing, "name", None) == name
 
     if point in STAGES:
         harness.play.hold(name, point).pass_through = die
-    elif point in moments:
-        owner, method = moments[point]
+    elif point in MOMENTS:
+        owner, method = MOMENTS[point]
         setattr(owner, method, dying_after(getattr(owner, method), is_it))
     if point == "loading":
         harness.load = die

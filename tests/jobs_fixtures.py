@@ -18,11 +18,16 @@ RUNNERS = {"threads": JobService}
 
 
 @pytest.fixture(params=RUNNERS)
-def make_harness(request: pytest.FixtureRequest, tmp_path: Path):
+def make_service(request: pytest.FixtureRequest) -> type:
+    """The runner that is checked; a module that checks another one has a fixture of this name."""
+    return RUNNERS[request.param]
+
+
+@pytest.fixture
+def make_harness(make_service: type, tmp_path: Path):
     harnesses: list[JobsHarness] = []
 
     def make(**settings: object) -> JobsHarness:
-        make_service = RUNNERS[request.param]
         harnesses.append(JobsHarness(tmp_path / "outputs", make_service=make_service, **settings))
         return harnesses[-1]
 

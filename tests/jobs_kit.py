@@ -27,6 +27,7 @@ from gpen_webui.states import Stage
 from tests.waiting import wait_for
 
 STAGES = ["open", "detect", "align", "network", "blend", "adjust", "save"]
+REPORTS = frozenset({"report.json", "report.html"})  # of an album
 PATIENCE = 20.0  # seconds until a photo gives up waiting; nothing takes that long
 
 
@@ -232,6 +233,11 @@ def staged_files(outputs: Path) -> set[str]:
     return files_in(hidden / "staging") | files_in(hidden / "incoming")
 
 
+def reports_of(kind: str) -> frozenset[str]:
+    """The reports beside the results of a job of this kind."""
+    return REPORTS if kind == "album" else frozenset({"report.json"})
+
+
 def check_nothing_lost(service: JobService, job: Job) -> None:
     """What is promised of a job that is done or cancelled: see interface.JobRunner."""
     job = service.store.job(job.id)
@@ -241,8 +247,7 @@ def check_nothing_lost(service: JobService, job: Job) -> None:
     assert all(item.state in ("done", "no_face", "failed", "cancelled") for item in items)
     results = [item.result for item in finished]
     assert len({result.casefold() for result in results}) == len(results)
-    reports = {"report.json", "report.html"} if job.kind == "album" else {"report.json"}
-    assert files_in(job.folder) == {*results, *reports}
+    assert files_in(job.folder) == {*results, *reports_of(job.kind)}
     options = RestoreOptions(**job.options)
     for item in finished:
         result = service.store.result(job.id, item.n).read_bytes()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from functools import partial
 from pathlib import Path
 
+from tests.ports import free_port, listens
 from tests.waiting import wait_for
 
 NAMED = "proxy_set_header Host $http_host;"
@@ -99,17 +99,3 @@ def _make_certificate(folder: Path) -> None:
     words = "req -x509 -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -days 2".split()
     places = ["-keyout", folder / "key", "-out", folder / "certificate"]
     subprocess.run(["openssl", *words, *places], check=True, capture_output=True)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
-def listens(port: int) -> bool:
-    """Whether something answers at a port of this machine."""
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True

@@ -68,7 +68,7 @@ class PlayedCoordinator:
         self.beats: list[dict] = []
         self.probed = 0
         self.drop: set[str] = set()
-        self.drain = self.reload = False
+        self.drain = False
         self.wake = 0
         self.broker: str | None = None
         self.refused: tuple[int, str, str] | None = None
@@ -126,13 +126,13 @@ class PlayedCoordinator:
             return 200, self.claimed(claim)
         for photo in self.photos:
             if not photo.claim and not photo.ends:
-                return 200, self.claimed(self.begin(photo, body["request"]))
+                claim = self.requests[body["request"]] = self.begin(photo)
+                return 200, self.claimed(claim)
         return 204, None
 
-    def begin(self, photo: Photo, request: str = "") -> str:
+    def begin(self, photo: Photo) -> str:
         claim = photo.claim = uuid.uuid4().hex
         self.claims[claim] = photo
-        self.requests[request] = claim
         return claim
 
     def claimed(self, claim: str) -> dict:
@@ -158,8 +158,8 @@ class PlayedCoordinator:
 
     def beat(self, body: dict) -> tuple[int, dict]:
         self.beats.append(body)
-        told = {"drop": sorted(self.drop), "drain": self.drain, "reload": self.reload}
-        return 200, told | {"wake": self.wake}
+        told = {"drop": sorted(self.drop), "drain": self.drain, "wake": self.wake}
+        return 200, told
 
     def finish(self, claim: str, body: dict) -> tuple[int, dict]:
         if claim in self.answers:

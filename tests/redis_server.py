@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,8 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.ports import free_port
+from tests.server import PROJECT
 from tests.waiting import wait_for
 
 
@@ -22,9 +23,7 @@ class RedisServer:
         found = shutil.which("redis-server")
         if found is None:
             pytest.skip("needs redis-server, which is not on the PATH")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
         self.client = redis.Redis(port=self.port)
         self._command = [
@@ -42,6 +41,14 @@ class RedisServer:
         if self._process:
             self._process.send_signal(number)
             self._process.wait()
+
+    def url_of_documented_user(self) -> str:
+        """Its address for a new user who has the rights that docs/cluster.md gives."""
+        text = (PROJECT / "docs" / "cluster.md").read_text("utf-8")
+        [line] = [line for line in text.splitlines() if line.startswith("user gpen on")]
+        rules = [rule for rule in line.split()[3:] if not rule.startswith((">", "#"))]
+        assert self.client.execute_command("ACL", "SETUSER", "gpen", "on", ">secret", *rules)
+        return self.url.replace("redis://", "redis://gpen:secret@")
 
     def _answers(self) -> bool:
         with suppress(redis.ConnectionError):

@@ -18,6 +18,7 @@ import torch
 
 from gpen_webui.models.download import DownloadError, download_model
 from gpen_webui.web import gunicorn_server
+from tests.checkpoint_bombs import RunsCode
 from tests.file_server import FileServer
 from tests.hostile.card import CARD, encode
 from tests.hostile.formats import after_soi, jpeg_segment
@@ -234,21 +235,11 @@ def test_links_and_pipes_in_an_album_root_lead_nowhere(server: Server, home: Pat
         assert SECRET not in answer.content
 
 
-class Malice:
-    """A pickle that leaves a trace where it is loaded."""
-
-    def __init__(self, trace: Path):
-        self.trace = trace
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.trace),)
-
-
 def malicious(trace: Path, kind: str) -> bytes:
     if kind == "pickle":
-        return pickle.dumps(Malice(trace))
+        return pickle.dumps(RunsCode(trace))
     buffer = io.BytesIO()
-    torch.save({"g_ema": Malice(trace)}, buffer, _use_new_zipfile_serialization=kind == "zip")
+    torch.save({"g_ema": RunsCode(trace)}, buffer, _use_new_zipfile_serialization=kind == "zip")
     return buffer.getvalue()
 
 

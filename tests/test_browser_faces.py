@@ -13,25 +13,17 @@ from tests.browser import (
     OpenPage,
     landscape,
     portrait,
+    report_of,
     restore,
     shown_job,
     upload,
+    wait_for_another,
     wait_until_shown,
 )
 from tests.server import PROJECT, Server
 from tests.tiny_gpen import make_tiny_model
 
 pytest_plugins = ["tests.browser_fixtures"]
-
-
-def wait_for_next(page: Page, job: str) -> None:
-    """Until another version than this job's is shown."""
-    expect(page).not_to_have_url(re.compile(job))
-    expect(page.locator("#rerun")).to_be_hidden()
-
-
-def report_of(web: Server, page: Page) -> dict:
-    return web.get(f"/api/jobs/{shown_job(page)}/items/0").json()["report"]
 
 
 def drag_over(page: Page, picture: Locator, box: tuple[float, float, float, float]) -> None:
@@ -55,7 +47,7 @@ def test_a_missed_face_is_added_by_a_box_changed_and_taken_out_again(
     page.get_by_role("button", name="Add a missed face").click()
     drag_over(page, page.locator(".viewer .before"), (0.25, 0.4, 0.5, 0.7))
     page.get_by_role("button", name="Add this face").click()
-    wait_for_next(page, first)
+    wait_for_another(page, first)
     card = page.locator(".face-card")
     expect(card).to_have_count(1)
     expect(card.locator("small")).to_contain_text("Nothing was recognised here")
@@ -65,7 +57,7 @@ def test_a_missed_face_is_added_by_a_box_changed_and_taken_out_again(
 
     added = shown_job(page)
     card.get_by_label("Look of face 1").select_option("strong")
-    wait_for_next(page, added)
+    wait_for_another(page, added)
     chosen = report_of(web, page)
     assert (chosen["faces"][0]["mode"], chosen["options"]["mode"]) == ("strong", "natural")
     page.reload()  # another page knows what was decided
@@ -81,7 +73,7 @@ def test_a_missed_face_is_added_by_a_box_changed_and_taken_out_again(
 
     strong = shown_job(page)
     page.get_by_role("button", name="Remove face 1").click()
-    wait_for_next(page, strong)
+    wait_for_another(page, strong)
     expect(card).to_have_count(0)
     options = report_of(web, page)["options"]
     assert {options[name] for name in ("add_face", "face_mode", "face_boxes")} == {""}
@@ -108,7 +100,7 @@ def test_a_box_is_drawn_by_keys_alone_and_given_up_by_escape(web: Server, open_p
     for _ in range(30):
         page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    wait_for_next(page, first)
+    wait_for_another(page, first)
     report = report_of(web, page)
     assert len(report["faces"]) == 2
     assert report["faces"][1]["added"]
@@ -145,13 +137,13 @@ def test_what_is_set_for_a_photo_without_a_face_is_applied_or_said_not_to_be(
     wait_until_shown(page)
     first = shown_job(page)
     page.locator("#opt-strength").fill("90")
-    wait_for_next(page, first)
+    wait_for_another(page, first)
     expect(page.locator("#warnings")).to_contain_text("look and skin colour change faces alone")
     unchanged = shown_job(page)
     page.locator("#opt-brightness").evaluate(
         "s => { s.value = 30; s.dispatchEvent(new Event('change', {bubbles: true})) }"
     )
-    wait_for_next(page, unchanged)
+    wait_for_another(page, unchanged)
     expect(page.locator("#warnings")).to_contain_text("adjusted all the same")
     expect(page.locator(".viewer .after")).to_be_visible()
 
@@ -168,7 +160,7 @@ def test_any_two_versions_are_compared_also_those_that_were_only_tried(
     jobs = [shown_job(page)]
     for strength in ("20", "90"):
         page.locator("#opt-strength").fill(strength)
-        wait_for_next(page, jobs[-1])
+        wait_for_another(page, jobs[-1])
         jobs.append(shown_job(page))
     assert web.get(f"/api/jobs/{jobs[1]}").status_code == 404  # one folder for what was tried
     left, right = page.locator("#version-left"), page.locator("#version-right")
@@ -187,7 +179,7 @@ def test_any_two_versions_are_compared_also_those_that_were_only_tried(
     assert places[1]["x"] >= middle - 1
     assert places[0]["width"] == places[1]["width"]
     page.click("#version-use")
-    wait_for_next(page, jobs[2])
+    wait_for_another(page, jobs[2])
     expect(page.locator("#opt-strength")).to_have_value("20")
     assert versions_shown(page) == ["Before", "After"]
     page.reload()
@@ -266,7 +258,7 @@ def test_where_the_small_model_meets_too_much_the_authors_is_tried_and_both_stan
         offer.get_by_role("button", name="Try the authors").click()
         expect(question).to_contain_text("installed already")
         question.get_by_role("button", name="Try it").click()
-        wait_for_next(page, first)
+        wait_for_another(page, first)
         expect(page.locator("#side-by-side")).to_be_checked()
         tags = page.locator(".viewer .tag")
         expect(tags.first).to_have_text(re.compile(rf"^1: .*{EMBEDDED}$"))

@@ -7,7 +7,8 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.browser import OpenPage, album_of, portrait, upload
-from tests.nginx import SET_UPS, Nginx, free_port, is_installed
+from tests.nginx import SET_UPS, Nginx, is_installed
+from tests.ports import free_port
 from tests.server import Server
 
 pytest_plugins = ["tests.browser_fixtures"]

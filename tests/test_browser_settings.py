@@ -10,9 +10,11 @@ from tests.browser import (
     OpenPage,
     landscape,
     portrait,
+    report_of,
     restore,
     shown_job,
     upload,
+    wait_for_another,
     wait_until_shown,
 )
 from tests.server import Server
@@ -31,9 +33,8 @@ def test_a_face_is_looked_at_made_weaker_switched_off_and_like_the_others_again(
     expect(page.locator(".viewer")).to_have_attribute("data-zoomed", "yes")
 
     def faces_of_next(job: str) -> dict:
-        expect(page).not_to_have_url(re.compile(job))
-        expect(page.locator("#rerun")).to_be_hidden()
-        report = web.get(f"/api/jobs/{shown_job(page)}/items/0").json()["report"]
+        wait_for_another(page, job)
+        report = report_of(web, page)
         return {name: report["options"][name] for name in ("not_faces", "face_strength")} | {
             "restored": report["faces"][0]["restored"]
         }
@@ -95,10 +96,7 @@ def test_settings_can_be_undone_and_only_the_last_trial_is_kept(web: Server, ope
     strength = page.locator("#opt-strength")
 
     def wait_for_next() -> None:
-        page.wait_for_function(
-            "seen => !seen.some(job => location.href.includes(job))", arg=[*seen]
-        )
-        expect(page.locator("#rerun")).to_be_hidden()
+        wait_for_another(page, *seen)
         seen.add(shown_job(page))
 
     for value in ("30", "90"):
@@ -127,10 +125,9 @@ def test_another_strength_needs_no_network_and_keeps_the_view(web: Server, open_
     first = shown_job(page)
     page.click("[data-zoom='2']")
     page.locator("#opt-strength").fill("20")
-    page.wait_for_url(lambda url: first not in url)
-    wait_until_shown(page)
+    wait_for_another(page, first)
 
-    second = web.get(f"/api/jobs/{shown_job(page)}/items/0").json()["report"]
+    second = report_of(web, page)
     assert second["options"]["strength"] == 20
     assert "network" not in second["seconds"]
     assert "network" in web.get(f"/api/jobs/{first}/items/0").json()["report"]["seconds"]
@@ -186,15 +183,14 @@ def test_a_photo_that_lies_on_its_side_is_turned_by_one_click(web: Server, open_
     lies = shown_job(page)
     upright = page.get_by_role("button", name="Turn the photo so that its faces are upright")
     upright.click()
-    page.wait_for_url(lambda url: lies not in url)
-    wait_until_shown(page)
+    wait_for_another(page, lies)
     expect(upright).to_be_hidden()
     for side in (".viewer .before", ".viewer .after"):
         expect(page.locator(side)).to_have_js_property("naturalWidth", 320)
         expect(page.locator(side)).to_have_js_property("naturalHeight", 280)
     as_it_was = web.get(f"/api/jobs/{shown_job(page)}/items/0/before?turned=0").content
     assert cv2.imdecode(np.frombuffer(as_it_was, np.uint8), -1).shape[:2] == (320, 280)
-    report = web.get(f"/api/jobs/{shown_job(page)}/items/0").json()["report"]
+    report = report_of(web, page)
     assert (report["turn"], report["warnings"]) == (270, [])
     assert "network" not in report["seconds"]
 
@@ -219,8 +215,7 @@ def test_damage_is_marked_with_the_brush_filled_and_stays_through_other_settings
     page.mouse.up()
     page.click("#damage .primary")
     page.locator("#opt-strength").fill("50")  # which overtakes the filling, and does not drop it
-    page.wait_for_url(lambda url: first not in url)
-    wait_until_shown(page)
+    wait_for_another(page, first)
     assert web.job(shown_job(page))["options"]["strength"] == 50
     page.route("**/before?turned=0*", lambda route: None)  # it never comes
     page.click("#mark-damage")
@@ -229,8 +224,7 @@ def test_damage_is_marked_with_the_brush_filled_and_stays_through_other_settings
     expect(page.locator("#notes")).to_contain_text("Damage was filled in")
     second = shown_job(page)
     page.locator("#opt-strength").fill("30")
-    page.wait_for_url(lambda url: second not in url)
-    wait_until_shown(page)
+    wait_for_another(page, second)
     expect(page.locator("#notes")).to_contain_text("Damage was filled in")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser import (
     DESKTOP,
@@ -16,9 +16,11 @@ from tests.browser import (
     OpenPage,
     all_findings,
     portrait,
+    report_of,
     restore,
     shown_job,
     upload,
+    wait_for_another,
     wait_until_shown,
 )
 from tests.server import PROJECT, Server
@@ -38,16 +40,6 @@ def web(tmp_path_factory: pytest.TempPathFactory):
     with Server(folder / "outputs", environment=environment) as server:
         server.desktop = folder
         yield server
-
-
-def report_of(web: Server, page: Page) -> dict:
-    return web.get(f"/api/jobs/{shown_job(page)}/items/0").json()["report"]
-
-
-def wait_for_another(page: Page, job: str) -> None:
-    page.wait_for_url(lambda url: job not in url)
-    wait_until_shown(page)
-    expect(page.locator("#rerun")).to_be_hidden()
 
 
 def size_of(picture: Locator) -> tuple[int, int]:
@@ -88,7 +80,21 @@ def test_what_a_photo_asks_for_is_told_and_taken_by_one_click_or_by_itself(
     assert web.get(f"/api/jobs/{shown_job(page)}/items/0/after?download=1").content == taken
     job = shown_job(page)
     page.locator("summary", has_text="Finishing touches").click()
-    page.locator("#opt-denoise").fill("0")  # what somebody chooses is no longer chosen for them
+    denoise = page.locator("#opt-denoise")
+    denoise.fill("15")  # what somebody chooses is theirs; the rest is still chosen for the photo
+    wait_for_another(page, job)
+    for is_loaded_again in (False, True):
+        if is_loaded_again:
+            page.reload()
+            wait_until_shown(page)
+        expect(page.get_by_label("Automatic")).to_be_checked()
+        expect(denoise).to_have_value("15")
+        expect(page.locator("#opt-strength")).to_have_value("100")
+    options = report_of(web, page)["options"]
+    assert (options["strength"], options["mode"], options["denoise"]) == (100, "strong", 15)
+    job = shown_job(page)
+    page.locator("summary", has_text="Finishing touches").click()
+    denoise.fill("0")  # its default, which under Automatic would mean: choose for me
     wait_for_another(page, job)
     assert report_of(web, page)["options"]["denoise"] == 0
     expect(page.get_by_label("Automatic")).not_to_be_checked()

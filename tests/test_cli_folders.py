@@ -18,6 +18,7 @@ from gpen_webui.files.lock import FileLock
 from gpen_webui.jobs import folder_record
 from gpen_webui.jobs.folder_record import FolderRecord
 from gpen_webui.jobs.store.database import Database
+from tests.jobs_kit import REPORTS
 from tests.server import small_photo
 from tests.shims import NO_HARD_LINKS, NO_SHARED_MEMORY, preloaded
 
@@ -70,9 +71,6 @@ def restore(project: Path, tmp_path: Path):
         )
 
     return run
-
-
-REPORTS = ("report.json", "report.html")
 
 
 def write_photo(path: Path, number: int = 0) -> Path:

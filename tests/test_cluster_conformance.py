@@ -1,12 +1,8 @@
 """What any runner must do, asked of one whose photos are restored by other machines."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
 from tests.cluster_runner import ClusterService
-from tests.jobs_kit import JobsHarness
 from tests.test_jobs_conformance import *  # noqa: F403 - the tests themselves
 from tests.test_jobs_conformance_faults import (  # noqa: F401
     test_a_cancelled_photo_that_hangs_takes_no_worker_with_it_either,
@@ -26,18 +22,5 @@ for name in (
 
 
 @pytest.fixture
-def make_harness(tmp_path: Path):
-    harnesses: list[JobsHarness] = []
-
-    def make(**settings: object) -> JobsHarness:
-        harnesses.append(JobsHarness(tmp_path / "outputs", make_service=ClusterService, **settings))
-        return harnesses[-1]
-
-    yield make
-    for harness in harnesses:
-        harness.close()
-
-
-@pytest.fixture
-def harness(make_harness: Callable[..., JobsHarness]) -> JobsHarness:
-    return make_harness()
+def make_service() -> type:
+    return ClusterService

@@ -23,26 +23,9 @@ from tests.jobs_kit import (
 )
 from tests.waiting import wait_for
 
+pytest_plugins = ["tests.cluster_fixtures"]
+
 NAMES = [f"{n}.jpg" for n in range(4)]
-
-
-@pytest.fixture
-def make(tmp_path):
-    made = []
-
-    def make_coordinator(**settings: object) -> Coordinator:
-        harness = made[-1].harness if made else JobsHarness(tmp_path / "outputs")
-        made.append(Coordinator(harness, **settings))
-        return made[-1]
-
-    yield make_coordinator
-    if made:
-        made[-1].close()
-
-
-@pytest.fixture
-def here(make) -> Coordinator:
-    return make()
 
 
 def test_an_album_is_restored_by_another_machine_and_its_reports_say_by_whom(here: Coordinator):
@@ -196,8 +179,8 @@ def test_only_the_worker_that_has_a_claim_may_bring_its_result(here: Coordinator
     assert worker.carry_out(claim).status_code == 200
 
 
-def test_tokens_are_good_for_their_own_side_only_and_can_be_revoked(make):
-    here = make(token="the-token-of-browsers")
+def test_tokens_are_good_for_their_own_side_only_and_can_be_revoked(make_coordinator):
+    here = make_coordinator(token="the-token-of-browsers")
     worker = PlayedWorker(here.url)
     for token, path, status in (
         (worker.session.headers["Authorization"], "/api/jobs", 401),
@@ -270,8 +253,8 @@ def test_a_drained_worker_ends_what_it_has_and_gets_nothing_more(here: Coordinat
     wait_for_state(here.service, job, "done")
 
 
-def test_a_single_photo_is_restored_here_unless_this_machine_is_busy(make):
-    here = make(works_itself=True)
+def test_a_single_photo_is_restored_here_unless_this_machine_is_busy(make_coordinator):
+    here = make_coordinator(works_itself=True)
     worker = PlayedWorker(here.url)
     gate = here.harness.play.hold("a.jpg")
     other = here.harness.play.hold("b.jpg")
@@ -284,8 +267,8 @@ def test_a_single_photo_is_restored_here_unless_this_machine_is_busy(make):
     assert worker.claim()["name"] == "c.jpg"
 
 
-def test_an_album_stays_with_the_kind_of_machine_that_it_began_with(make):
-    here = make(same_bytes=True)
+def test_an_album_stays_with_the_kind_of_machine_that_it_began_with(make_coordinator):
+    here = make_coordinator(same_bytes=True)
     old, new = PlayedWorker(here.url, "old"), PlayedWorker(here.url, "new", kind="avx512")
     twin = PlayedWorker(here.url, "twin")
     first, second = start(here.service, NAMES), start(here.service, NAMES)
@@ -298,8 +281,10 @@ def test_an_album_stays_with_the_kind_of_machine_that_it_began_with(make):
 # Machines that fall silent, and restarts
 
 
-def test_a_photo_of_a_machine_that_fell_silent_is_restored_by_another_and_blamed_on_nobody(make):
-    here = make(lease_seconds=1)
+def test_a_photo_of_a_machine_that_fell_silent_is_restored_by_another_and_blamed_on_nobody(
+    make_coordinator,
+):
+    here = make_coordinator(lease_seconds=1)
     silent, other = PlayedWorker(here.url), PlayedWorker(here.url, "cellar")
     job = start(here.service, ["a.jpg"])
     late = silent.claim()
@@ -314,8 +299,8 @@ def test_a_photo_of_a_machine_that_fell_silent_is_restored_by_another_and_blamed
     check_nothing_lost(here.service, wait_for_state(here.service, job, "done"))
 
 
-def test_beats_keep_a_claim_while_the_leases_of_silent_machines_run_out(make):
-    here = make(lease_seconds=1)
+def test_beats_keep_a_claim_while_the_leases_of_silent_machines_run_out(make_coordinator):
+    here = make_coordinator(lease_seconds=1)
     worker, silent = PlayedWorker(here.url), PlayedWorker(here.url, "cellar")
     job = start(here.service, NAMES)
     claim = worker.claim()
@@ -331,15 +316,15 @@ def test_beats_keep_a_claim_while_the_leases_of_silent_machines_run_out(make):
     assert worker.carry_out(claim).json() == {"send": False}
 
 
-def test_after_a_restart_photos_stay_with_their_machines_and_are_not_blamed(make):
-    here = make()
+def test_after_a_restart_photos_stay_with_their_machines_and_are_not_blamed(make_coordinator):
+    here = make_coordinator()
     worker = PlayedWorker(here.url)
     job = start(here.service, NAMES)
     delivered, held = worker.claim(), worker.claim()
     data = worker.restore(delivered)
     worker.send(delivered, data)
     here.close()
-    again = make()
+    again = make_coordinator()
     worker.url = again.url + "/cluster/v1"
     assert again.service.store.job(job.id).counts["running"] == 2
     assert worker.beat(delivered, held)["drop"] == []
@@ -351,8 +336,8 @@ def test_after_a_restart_photos_stay_with_their_machines_and_are_not_blamed(make
     assert again.service.store.crashes(job.id) == {}
 
 
-def test_without_other_machines_after_a_restart_their_photos_wait_again(make):
-    here = make()
+def test_without_other_machines_after_a_restart_their_photos_wait_again(make_coordinator):
+    here = make_coordinator()
     worker = PlayedWorker(here.url)
     job = start(here.service, NAMES)
     worker.claim()

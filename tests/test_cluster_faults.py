@@ -8,11 +8,10 @@ from __future__ import annotations
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
@@ -22,9 +21,12 @@ from gpen_webui.jobs.records import Job
 from gpen_webui.jobs.runner.other_machines import Member
 from tests.cluster_kit import Coordinator
 from tests.cluster_processes import WorkerProcess, WorkerProcesses, kill
-from tests.jobs_kit import JobsHarness, check_nothing_lost, start, states, wait_for_state
+from tests.coordinator_process import PHOTOS
+from tests.jobs_kit import check_nothing_lost, start, states, wait_for_state
+from tests.ports import free_port
 from tests.waiting import wait_for
 
+pytest_plugins = ["tests.cluster_fixtures"]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are ended by signals")
 
 LEASE = 2  # seconds
@@ -34,17 +36,8 @@ MOMENTS = ("claim", "fetch", "network", "send", "finish", "finished")
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[Coordinator]:
-    coordinator = Coordinator(JobsHarness(tmp_path / "outputs"), lease_seconds=LEASE)
-    yield coordinator
-    coordinator.close()
-
-
-@pytest.fixture
-def workers(tmp_path: Path) -> Iterator[WorkerProcesses]:
-    started = WorkerProcesses(tmp_path / "workers", gates=tmp_path)
-    yield started
-    started.close()
+def here_settings() -> dict:
+    return {"lease_seconds": LEASE}
 
 
 class KillingCoordinator:
@@ -206,26 +199,18 @@ def test_a_photo_that_kills_processes_is_left_out_after_three_deaths_and_costs_n
 
 
 def test_a_coordinator_that_is_killed_at_any_moment_goes_on_with_what_its_workers_hold(
-    workers: WorkerProcesses, tmp_path: Path
+    workers: WorkerProcesses, make_coordinator: Callable[..., Coordinator], tmp_path: Path
 ):
-    outputs, port = tmp_path / "outputs", free_port()
+    port = free_port()
+    arguments = [str(tmp_path / "outputs"), str(port), str(LEASE)]
     url = f"http://127.0.0.1:{port}"
     two = [workers.start(url, name) for name in ("one", "two")]
     for point, name in (("claimed", "1.jpg"), ("placed", "3.jpg"), ("recorded", "5.jpg")):
-        command = [sys.executable, "-m", "tests.coordinator_process", str(outputs), str(port)]
+        command = [sys.executable, "-m", "tests.coordinator_process", *arguments]
         done = subprocess.run([*command, point, name], timeout=120, capture_output=True, text=True)
         assert done.returncode == -signal.SIGKILL, done.stderr
-    here = Coordinator(JobsHarness(outputs), port=port, lease_seconds=LEASE)
-    try:
-        [job] = here.service.store.jobs()
-        check_done(here, job)
-        assert all(here.service.store.item(job.id, n).attempt <= 4 for n in range(8))
-        assert all(worker.lives() for worker in two)
-    finally:
-        here.close()
-
-
-def free_port() -> int:
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return asked.getsockname()[1]
+    here = make_coordinator(port=port, lease_seconds=LEASE)
+    [job] = here.service.store.jobs()
+    check_done(here, job)
+    assert all(here.service.store.item(job.id, n).attempt <= 4 for n in range(PHOTOS))
+    assert all(worker.lives() for worker in two)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,17 +9,12 @@ import pytest
 
 from tests.cluster_kit import Coordinator, PlayedWorker
 from tests.cluster_processes import WorkerProcesses
-from tests.jobs_kit import JobsHarness, check_nothing_lost, start, states, wait_for_state
+from tests.jobs_kit import check_nothing_lost, start, states, wait_for_state
+
+pytest_plugins = ["tests.cluster_fixtures"]
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 SLOTS = 8
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Coordinator]:
-    coordinator = Coordinator(JobsHarness(tmp_path / "outputs"))
-    yield coordinator
-    coordinator.close()
 
 
 def work(url: str, number: int) -> int:

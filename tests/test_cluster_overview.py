@@ -2,25 +2,17 @@
 
 from pathlib import Path
 
-import pytest
 import requests
 from playwright.sync_api import expect
 
 from tests.browser import OpenPage
 from tests.cluster_kit import KEY, Coordinator, PlayedWorker
-from tests.jobs_kit import JobsHarness, start, wait_for_state
+from tests.jobs_kit import start, wait_for_state
 from tests.server import Server, small_photo
 
-pytest_plugins = ["tests.browser_fixtures"]
+pytest_plugins = ["tests.browser_fixtures", "tests.cluster_fixtures"]
 
 NAMES = [f"{n}.jpg" for n in range(4)]
-
-
-@pytest.fixture
-def here(tmp_path: Path):
-    coordinator = Coordinator(JobsHarness(tmp_path / "outputs"))
-    yield coordinator
-    coordinator.close()
 
 
 def machines(here: Coordinator) -> dict[str, dict]:

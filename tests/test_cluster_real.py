@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster_kit import KEY
 from tests.cluster_processes import WorkerProcesses
 from tests.server import PROJECT, Server, small_photo
 
+pytest_plugins = ["tests.cluster_fixtures"]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are ended by signals")
 
-KEY = "a key for tests only"
 PHOTOS = [(f"{n}.jpg", small_photo(n, 192)) for n in range(8)]
 
 
@@ -44,42 +45,40 @@ def workers_command(outputs: Path, *words: str) -> subprocess.CompletedProcess:
 
 
 def test_two_machines_give_the_bytes_of_one_and_the_command_line_shows_and_forgets_them(
-    server: Server, tmp_path: Path
+    server: Server, workers: WorkerProcesses
 ):
     alone = server.new_album(PHOTOS)
     server.wait_for(alone)
-    workers = WorkerProcesses(tmp_path / "workers", gates=tmp_path)
-    try:
-        attic = workers.start(server.url, "attic", how="real", key=KEY)
-        attic.wait_until_ready()
-        together = server.new_album(PHOTOS)
-        job = server.wait_for(together)
-        assert job["counts"]["done"] == 8
-        assert results(server, together) == results(server, alone)
-        assert "attic" in restorers(server, together)
-        listed = workers_command(server.outputs)
-        assert (listed.returncode, listed.stderr) == (0, "")
-        [row] = [line for line in listed.stdout.splitlines() if line.startswith("attic")]
-        assert "ready" in row
-        assert "OpenVINO" in row
-        assert workers_command(server.outputs, "drain", "attic").returncode == 0
-        assert workers_command(server.outputs, "forget", "attic").returncode == 0
-        attic.wait_until_ended()
-        assert attic.said("does not know this worker")
-        unknown = workers_command(server.outputs, "forget", "attic")
-        assert (unknown.returncode, "attic" in unknown.stderr) == (2, True)
-        new_key = workers_command(server.outputs, "new-key").stdout.strip()
-        refused = workers.start(server.url, "attic", key=KEY)
-        refused.wait_until_ended()
-        assert refused.said("This key lets nobody join")
-        assert len(new_key) > 20
-        cellar = workers.start(server.url, "cellar", key=new_key)
-        cellar.wait_until_ready()
-        cellar.send(signal.SIGINT)
-        cellar.wait_until_ended()
-        assert cellar.said("Left after 0 photos.")
-    finally:
-        workers.close()
+    attic = workers.start(server.url, "attic", how="real", key=KEY)
+    attic.wait_until_ready()
+    together = server.new_album(PHOTOS)
+    job = server.wait_for(together)
+    assert job["counts"]["done"] == 8
+    assert results(server, together) == results(server, alone)
+    assert "attic" in restorers(server, together)
+    report = (server.outputs / job["folder"] / "report.html").read_text("utf-8")
+    assert report.count('<p class="pair"') == len(PHOTOS), "pictures of each, before and after"
+    listed = workers_command(server.outputs)
+    assert (listed.returncode, listed.stderr) == (0, "")
+    [row] = [line for line in listed.stdout.splitlines() if line.startswith("attic")]
+    assert "ready" in row
+    assert "OpenVINO" in row
+    assert workers_command(server.outputs, "drain", "attic").returncode == 0
+    assert workers_command(server.outputs, "forget", "attic").returncode == 0
+    attic.wait_until_ended()
+    assert attic.said("does not know this worker")
+    unknown = workers_command(server.outputs, "forget", "attic")
+    assert (unknown.returncode, "attic" in unknown.stderr) == (2, True)
+    new_key = workers_command(server.outputs, "new-key").stdout.strip()
+    refused = workers.start(server.url, "attic", key=KEY)
+    refused.wait_until_ended()
+    assert refused.said("This key lets nobody join")
+    assert len(new_key) > 20
+    cellar = workers.start(server.url, "cellar", key=new_key)
+    cellar.wait_until_ready()
+    cellar.send(signal.SIGINT)
+    cellar.wait_until_ended()
+    assert cellar.said("Left after 0 photos.")
     assert server.errors() == []
 
 

@@ -2,35 +2,41 @@
 
 import random
 import secrets
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Thread
 
 import pytest
 import requests
 
 from tests.cluster_kit import Coordinator, PlayedWorker
-from tests.jobs_kit import JobsHarness, check_nothing_lost, start, wait_for_state
+from tests.coordinator_process import PHOTOS
+from tests.jobs_kit import check_nothing_lost, start, wait_for_state
+from tests.ports import free_port
+from tests.server import PROJECT
 from tests.waiting import wait_for
 
-PHOTOS = 4
+pytest_plugins = ["tests.cluster_fixtures"]
+
 SLOW = pytest.mark.slow
-ROOT = Path(__file__).resolve().parent.parent
+LONG_LEASE = 20  # seconds: none runs out
 
 
 class StubbornWorker(PlayedWorker):
     """Asks again until it is answered, as a real one does."""
 
     def until_answered(self, ask: Callable[[], requests.Response]) -> requests.Response:
-        while True:
+        def answers() -> list[requests.Response]:
             try:
-                return ask()
+                return [ask()]
             except requests.ConnectionError:
-                time.sleep(0.05)
+                return []
+
+        [answer] = wait_for(answers)
+        return answer
 
     def claim_or_none(self) -> dict | None:
         name = secrets.token_hex(8)
@@ -50,12 +56,6 @@ class StubbornWorker(PlayedWorker):
                 return True
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
 @pytest.mark.parametrize(
     "point",
     [
@@ -65,28 +65,26 @@ def free_port() -> int:
     ],
 )
 def test_a_coordinator_that_is_killed_loses_nothing_and_records_each_photo_once(
-    tmp_path: Path, point: str
+    tmp_path: Path, make_coordinator: Callable[..., Coordinator], point: str
 ):
-    outputs, port = tmp_path / "outputs", free_port()
-    arguments = [str(outputs), str(port), point, "2.jpg"]
-    command = [sys.executable, "-m", "tests.cluster_child", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+    port = free_port()
+    arguments = [str(tmp_path / "outputs"), str(port), str(LONG_LEASE), point, "2.jpg"]
+    command = [sys.executable, "-m", "tests.coordinator_process", *arguments]
+    with (
+        subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as child,
+        ThreadPoolExecutor() as pool,
+    ):
         assert child.stdout.readline() == "ready\n"
-        worker = StubbornWorker(f"http://127.0.0.1:{port}")
-        worked = Thread(target=work, args=(worker,), daemon=True)
-        worked.start()
+        worked = pool.submit(work, StubbornWorker(f"http://127.0.0.1:{port}"))
         assert child.wait(60) == -9
-    here = Coordinator(JobsHarness(outputs), port=port)
-    try:
+        here = make_coordinator(port=port, lease_seconds=LONG_LEASE)
         [job] = here.service.store.jobs()
         job = wait_for_state(here.service, job, "done")
-        worked.join(30)
-        check_nothing_lost(here.service, job)
-        assert job.counts["done"] == PHOTOS
-        assert {item.attempt for item in here.service.store.items(job.id)} == {1}
-        assert here.service.store.crashes(job.id) == {}
-    finally:
-        here.close()
+        worked.result(30)
+    check_nothing_lost(here.service, job)
+    assert job.counts["done"] == PHOTOS
+    assert {item.attempt for item in here.service.store.items(job.id)} == {1}
+    assert here.service.store.crashes(job.id) == {}
 
 
 def work(worker: StubbornWorker) -> None:
@@ -101,25 +99,21 @@ def work(worker: StubbornWorker) -> None:
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=SLOW) for n in range(1, 10))])
-def test_random_faults_of_three_machines_record_every_photo_once(tmp_path: Path, seed: int):
+def test_random_faults_of_three_machines_record_every_photo_once(
+    make_coordinator: Callable[..., Coordinator], seed: int
+):
     """Machines that die, freeze past their lease, lose answers and send rubbish."""
-    here = Coordinator(JobsHarness(tmp_path / "outputs"), lease_seconds=1)
-    try:
-        job = start(here.service, [f"{n}.jpg" for n in range(40)])
-        threads = [
-            Thread(target=misbehave, args=(here, job, f"machine {n}", random.Random(seed * 10 + n)))
-            for n in range(3)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(120)
-        job = wait_for_state(here.service, job, "done")
-        assert (job.counts["done"], job.counts["total"]) == (40, 40)
-        check_nothing_lost(here.service, job)
-        assert here.service.store.crashes(job.id) == {}
-    finally:
-        here.close()
+    here = make_coordinator(lease_seconds=1)
+    job = start(here.service, [f"{n}.jpg" for n in range(40)])
+    with ThreadPoolExecutor() as pool:
+        dice = [random.Random(seed * 10 + n) for n in range(3)]
+        machines = [pool.submit(misbehave, here, job, f"machine {n}", dice[n]) for n in range(3)]
+        for machine in machines:
+            machine.result(120)
+    job = wait_for_state(here.service, job, "done")
+    assert (job.counts["done"], job.counts["total"]) == (40, 40)
+    check_nothing_lost(here.service, job)
+    assert here.service.store.crashes(job.id) == {}
 
 
 def misbehave(here: Coordinator, job, name: str, dice: random.Random) -> None:
@@ -155,4 +149,3 @@ def misbehave(here: Coordinator, job, name: str, dice: random.Random) -> None:
         worker.deliver(claim, data)
         if 0.4 < fault < 0.6:
             worker.deliver(claim, data)
-    wait_for(lambda: here.service.store.job(job.id).ended)

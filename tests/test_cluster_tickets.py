@@ -1,33 +1,23 @@
 """Tickets in a real Redis: enough to wake who could work, and nothing depends on them."""
 
 import json
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from tests.cluster_kit import Coordinator, PlayedWorker
-from tests.jobs_kit import JobsHarness, check_nothing_lost, start, wait_for_state
+from tests.jobs_kit import check_nothing_lost, start, wait_for_state
 from tests.waiting import wait_for
 
+pytest_plugins = ["tests.cluster_fixtures"]
 pytest.importorskip("celery", reason="needs the extra “cluster”")
 
 NAMES = [f"Aunt Mathilda {n}.jpg" for n in range(6)]
 
 
 @pytest.fixture
-def broker(tmp_path: Path):
-    from tests.redis_server import RedisServer
-
-    server = RedisServer(tmp_path)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def here(tmp_path: Path, broker):
-    coordinator = Coordinator(JobsHarness(tmp_path / "outputs"), cluster=broker.url)
-    yield coordinator
-    coordinator.close()
+def here_settings(broker) -> dict:
+    return {"cluster": broker.url}
 
 
 def test_there_are_as_many_tickets_as_slots_are_free_or_photos_wait(here: Coordinator, broker):
@@ -49,25 +39,17 @@ def test_there_are_as_many_tickets_as_slots_are_free_or_photos_wait(here: Coordi
 
 
 def test_a_redis_user_with_few_rights_is_enough_and_its_name_reaches_the_workers(
-    tmp_path: Path, broker
+    broker, make_coordinator: Callable[..., Coordinator]
 ):
-    rights = (  # as docs/cluster.md has them
-        "on >secret resetchannels ~restore* ~_kombu* ~unacked* "
-        "-@all +@read +@write +@connection +@transaction -@dangerous"
-    )
-    broker.client.execute_command("ACL", "SETUSER", "gpen", *rights.split())
-    address = broker.url.replace("redis://", "redis://gpen:secret@")
-    here = Coordinator(JobsHarness(tmp_path / "outputs"), cluster=address)
-    try:
-        worker = PlayedWorker(here.url)
-        assert worker.join().json()["broker"] == address
-        worker.pass_probe()
-        worker.beat()
-        start(here.service, NAMES)
-        wait_for(lambda: broker.client.llen("restore") == 4)
-        assert here.coordinator.tickets.trouble == ""
-    finally:
-        here.close()
+    address = broker.url_of_documented_user()
+    here = make_coordinator(cluster=address)
+    worker = PlayedWorker(here.url)
+    assert worker.join().json()["broker"] == address
+    worker.pass_probe()
+    worker.beat()
+    start(here.service, NAMES)
+    wait_for(lambda: broker.client.llen("restore") == 4)
+    assert here.coordinator.tickets.trouble == ""
 
 
 def test_a_ticket_says_nothing_of_photos_and_carries_no_secret(here: Coordinator, broker):

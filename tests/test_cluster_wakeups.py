@@ -7,7 +7,7 @@ by itself here, so what it restores it was woken for.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,18 +18,11 @@ from tests.redis_server import RedisServer
 from tests.waiting import wait_for
 from tests.worker_kit import RunningWorker, check_restored
 
-pytest_plugins = ["tests.worker_fixtures"]
+pytest_plugins = ["tests.cluster_fixtures", "tests.worker_fixtures"]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are ended by signals")
 
 NEVER = 10_000.0  # seconds
 QUEUE = "restore"
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path)
-    yield server
-    server.stop()
 
 
 @pytest.fixture
@@ -126,9 +119,7 @@ def test_without_redis_beats_wake_the_worker(
 def test_the_documented_user_of_redis_may_do_all_that_workers_need_and_no_more(
     coordinator: PlayedCoordinator, start: Callable[..., RunningWorker], broker: RedisServer
 ):
-    rules = documented_rules()
-    assert broker.client.execute_command("ACL", "SETUSER", "gpen", "on", ">secret", *rules)
-    coordinator.broker = broker.url.replace("redis://", "redis://gpen:secret@")
+    coordinator.broker = broker.url_of_documented_user()
     start(slots=1, ask_seconds=NEVER).wait_until_ready()
     photos = coordinator.add("a.jpg")
     celery_app(coordinator.broker).send_task(TICKET, queue=QUEUE)
@@ -137,10 +128,3 @@ def test_the_documented_user_of_redis_may_do_all_that_workers_need_and_no_more(
     assert b"no permissions" in denied
     denied = broker.client.execute_command("ACL", "DRYRUN", "gpen", "LPUSH", "another", "x")
     assert b"no permissions" in denied
-
-
-def documented_rules() -> list[str]:
-    """What docs/cluster.md gives to Redis's user."""
-    text = (Path(__file__).resolve().parent.parent / "docs" / "cluster.md").read_text("utf-8")
-    [line] = [line for line in text.splitlines() if line.startswith("user gpen on")]
-    return [rule for rule in line.split()[3:] if not rule.startswith((">", "#"))]

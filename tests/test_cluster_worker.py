@@ -17,6 +17,7 @@ from gpen_webui.cluster.worker.work_folder import WorkFolder
 from gpen_webui.cluster.worker.worker import Worker, WorkerOptions
 from gpen_webui.errors import UserError
 from gpen_webui.settings import Settings
+from tests.checkpoint_bombs import RunsCode
 from tests.played_coordinator import KEY, Photo, PlayedCoordinator
 from tests.waiting import wait_for
 from tests.worker_kit import COMMAND, EMBEDDED, PROJECT, RunningWorker, check_restored
@@ -303,20 +304,12 @@ def test_a_model_that_is_missing_here_is_fetched_once(
     assert coordinator.asked["model"] == 3, "it was fetched again"
 
 
-class Trap:
-    """Unpickling it makes a folder."""
-
-    def __init__(self, folder: Path):
-        self._folder = folder
-
-    def __reduce__(self) -> tuple:
-        return os.mkdir, (str(self._folder),)
-
-
 def test_a_model_that_would_run_code_is_refused(
     coordinator: PlayedCoordinator, start: Callable[..., RunningWorker], tmp_path: Path
 ):
-    coordinator.use_model(tmp_path / "trap.pth", pickle.dumps({"weight": Trap(tmp_path / "ran")}))
+    coordinator.use_model(
+        tmp_path / "trap.pth", pickle.dumps({"weight": RunsCode(tmp_path / "ran")})
+    )
     coordinator.faults["model"] = ["cut", "away"]
     worker = start()
     worker.join()

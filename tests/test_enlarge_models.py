@@ -1,12 +1,11 @@
 """Networks of others that enlarge photos: recognised, read, run, chosen, downloaded."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from gpen_webui.engines.open import open_tile_engine
 from gpen_webui.engines.openvino.tile_engine import OpenVinoTileEngine
@@ -19,7 +18,6 @@ from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.gpen.weight_files import CheckpointError
 from gpen_webui.jobs.runner.kept_intermediates import KeptIntermediates
 from gpen_webui.models import published
-from gpen_webui.models.download import DownloadError, download_model
 from gpen_webui.models.enlarging import enlarging_model
 from gpen_webui.models.folder import InstalledModel, ModelError
 from gpen_webui.models.installed import find_model, list_models, usable_models
@@ -27,7 +25,8 @@ from gpen_webui.models.records import hash_file
 from gpen_webui.options import OptionError, RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.stages.restorer import Restorer, last
-from tests.file_server import FileServer
+from tests.checkpoint_bombs import DAMAGES, damage
+from tests.downloads import check_only_the_right_one_lands
 from tests.test_restore import SIZE, OneLineEngine
 from tests.tiny_enlarging import (
     COMPACT,
@@ -57,13 +56,6 @@ OLD_NAMES = {
     "model.8": "conv_hr",
     "model.10": "conv_last",
 }
-
-
-class RunsCode:
-    """What a pickle makes by calling a function of its own choice."""
-
-    def __reduce__(self):
-        return (os.mkdir, ("made-by-a-pickle",))
 
 
 @pytest.fixture
@@ -235,47 +227,25 @@ def test_what_cannot_enlarge_is_refused_by_name_and_with_a_remedy(tmp_path: Path
             RestoreOptions.parse({"enlarge_model": path})
 
 
-@pytest.mark.parametrize("damage", ["missing", "more", "shape", "nan", "x3", "code"])
-def test_a_damaged_or_dangerous_file_is_refused_by_name(tmp_path: Path, damage: str):
+@pytest.mark.parametrize("kind", [*DAMAGES, "x3"])
+def test_a_damaged_or_dangerous_file_is_refused_by_name(tmp_path: Path, kind: str):
     path = tmp_path / "other.pth"
-    state = dict(drawn_network(RRDB_X4).state_dict())
-    match damage:
-        case "missing":
-            del state["conv_body.bias"]
-        case "more":
-            state["conv_extra.weight"] = torch.zeros(3)
-        case "shape":
-            state["conv_hr.bias"] = torch.zeros(9)
-        case "nan":
-            state["conv_hr.bias"][0] = torch.nan
-        case "x3":
-            state = dict(repeating_network(3).state_dict())
-        case "code":
-            state["conv_hr.bias"] = RunsCode()
+    network = repeating_network(3) if kind == "x3" else drawn_network(RRDB_X4)
+    state, made = dict(network.state_dict()), tmp_path / "made-by-a-pickle"
+    damage(state, kind, "conv_body.bias", "conv_extra.weight", "conv_hr.bias", made)
     torch.save({"params": state}, path)
     with pytest.raises((CheckpointError, EnlargingFileError), match=r"other\.pth"):
         load_tile_network(path)
-    assert not Path("made-by-a-pickle").exists()
+    assert not made.exists()
 
 
 def test_a_download_lands_only_if_it_is_the_network_that_was_promised(tmp_path: Path, monkeypatch):
-    right = save_published(drawn_network(COMPACT), tmp_path / "right.pth").read_bytes()
     entry = published.PublishedModel(
         "enlarge-test", None, "A test", 1, ("x",), task="enlarge", scale=4
     )
     monkeypatch.setattr(published, "CATALOG", (*published.CATALOG, entry))
-    models = tmp_path / "models"
-    weights = load_file(make_tiny_model(tmp_path, size=32).path)
-    torch.save({"g_ema": weights}, tmp_path / "face.pth")
-    with (
-        FileServer((tmp_path / "face.pth").read_bytes()).running() as server,
-        pytest.raises(DownloadError, match="not the model"),
-    ):
-        download_model("enlarge-test", models, sources=[server.url("whole")])
-    with FileServer(right).running() as server:
-        for _ in range(2):  # the second time it is there already
-            download_model("enlarge-test", models, sources=[server.url("whole")])
-        assert len(server.requests) == 1
+    right = save_published(drawn_network(COMPACT), tmp_path / "right.pth")
+    models = check_only_the_right_one_lands(entry.name, right)
     assert usable_models("enlarge", models) == ["enlarge-test"]
 
 

@@ -1,13 +1,11 @@
 """ParseNet: recognised, read, run, and what it makes of the faces that are blended in."""
 
-import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from gpen_webui.engines.open import open_face_parser
 from gpen_webui.faces.detect import FaceDetector
@@ -15,7 +13,6 @@ from gpen_webui.faces.parts import soft_mask
 from gpen_webui.gpen.weight_files import CheckpointError, read_contents
 from gpen_webui.jobs.runner.kept_intermediates import KeptIntermediates
 from gpen_webui.models import published
-from gpen_webui.models.download import DownloadError, download_model
 from gpen_webui.models.enlarging import enlarging_model
 from gpen_webui.models.folder import InstalledModel, ModelError
 from gpen_webui.models.installed import find_model, list_models, usable_models
@@ -28,7 +25,8 @@ from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.repairing.scratches import ScratchDetector
 from gpen_webui.stages.preview import KnownPhoto, PreviewRequest
 from gpen_webui.stages.restorer import Restorer
-from tests.file_server import FileServer
+from tests.checkpoint_bombs import DAMAGES, damage
+from tests.downloads import check_only_the_right_one_lands
 from tests.test_restore import SIZE, OneLineEngine
 from tests.tiny_gpen import make_tiny_model
 from tests.tiny_parsing import TINY, bright_is_skin, drawn_parser, save_parser
@@ -39,13 +37,6 @@ PARSED = RestoreOptions(strength=100, mode="strong", protect_skin=False, face_ma
 # Of a picture (3,64,96), sin(0.37 i): what facexlib 0.3.0 makes of pixel (30, 50) in the first four
 # channels, and of the last pixel in the last four, with the same weights.
 EXPECTED = (0.19888, 0.46481, -0.48884, -0.15894, 0.45518, 0.19465, -0.46213, -0.09559)
-
-
-class RunsCode:
-    """What a pickle makes by calling a function of its own choice."""
-
-    def __reduce__(self):
-        return (os.mkdir, ("made-by-a-pickle",))
 
 
 @pytest.fixture(scope="module")
@@ -114,43 +105,25 @@ def test_a_file_is_recognised_whatever_it_is_called_and_never_takes_faces(tmp_pa
     assert parsing_model(tmp_path).path == Path(published_one)  # which the catalog knows
 
 
-@pytest.mark.parametrize("damage", ["missing", "more", "shape", "nan", "code"])
-def test_a_damaged_or_dangerous_file_is_refused_by_name(tmp_path: Path, damage: str):
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_or_dangerous_file_is_refused_by_name(tmp_path: Path, kind: str):
     path = tmp_path / "parsenet-latest.pth"
-    state = dict(drawn_parser().state_dict())
-    match damage:
-        case "missing":
-            del state["body.1.conv2.norm.norm.running_var"]
-        case "more":
-            state["body.0.extra"] = torch.zeros(3)
-        case "shape":
-            state["out_img_conv.conv2d.bias"] = torch.zeros(4)
-        case "nan":
-            state["out_img_conv.conv2d.bias"][0] = torch.nan
-        case "code":
-            state["out_img_conv.conv2d.bias"] = RunsCode()
+    state, made = dict(drawn_parser().state_dict()), tmp_path / "made-by-a-pickle"
+    lost, changed = "body.1.conv2.norm.norm.running_var", "out_img_conv.conv2d.bias"
+    damage(state, kind, lost, "body.0.extra", changed, made)
     torch.save(state, path)
     with pytest.raises(CheckpointError, match=r"parsenet-latest\.pth"):
         load_parser(path)
     with pytest.raises(CheckpointError, match=r"parsenet-latest\.pth"):
         check_parsing_model("parse", tmp_path)
-    assert not Path("made-by-a-pickle").exists()
+    assert not made.exists()
 
 
 def test_a_download_lands_only_if_it_is_parsenet(tmp_path: Path, monkeypatch):
     entry = published.PublishedModel("parse-test", None, "A test", 1, ("x",), task="parse")
     monkeypatch.setattr(published, "CATALOG", (*published.CATALOG, entry))
-    weights = load_file(make_tiny_model(tmp_path, size=32).path)
-    torch.save({"g_ema": weights}, tmp_path / "face.pth")
-    right = save_parser(drawn_parser(), tmp_path / "right.pth").read_bytes()
-    models = tmp_path / "models"
-    with (
-        FileServer((tmp_path / "face.pth").read_bytes()).running() as server,
-        pytest.raises(DownloadError, match="not the model"),
-    ):
-        download_model("parse-test", models, sources=[server.url("whole")])
-    with FileServer(right).running() as server:
-        download_model("parse-test", models, sources=[server.url("whole")])
+    right = save_parser(drawn_parser(), tmp_path / "right.pth")
+    models = check_only_the_right_one_lands(entry.name, right)
     assert usable_models("parse", models) == ["parse-test"]
 
 

@@ -16,7 +16,7 @@ from gpen_webui.gpen.checkpoint import (
     save_checkpoint,
 )
 from gpen_webui.gpen.network import GPEN, NetworkConfig
-from tests.checkpoint_bombs import BOMBS, write_bombs
+from tests.checkpoint_bombs import BOMBS, RunsCode, write_bombs
 from tests.reference_case import ReferenceCase
 
 TINY = Path(__file__).parent / "data" / "tiny-64.npz"
@@ -58,20 +58,12 @@ def test_half_precision_halves_the_file_and_loads_as_float32(tmp_path: Path, sta
     assert {tensor.dtype for tensor in load_checkpoint(half)[1].values()} == {torch.float32}
 
 
-class Malice:
-    def __init__(self, victim: Path):
-        self.victim = victim
-
-    def __reduce__(self):
-        return os.system, (f"touch {self.victim}",)
-
-
 @pytest.mark.parametrize(
     "wrap", [torch.save, lambda what, path: path.write_bytes(pickle.dumps(what))]
 )
 def test_a_malicious_pickle_is_refused_and_never_run(tmp_path: Path, wrap):
     victim, path = tmp_path / "owned", tmp_path / "evil.pth"
-    wrap({"g_ema": Malice(victim)}, path)
+    wrap({"g_ema": RunsCode(victim)}, path)
     with pytest.raises(CheckpointError, match=r"evil\.pth"):
         load_checkpoint(path)
     assert not victim.exists()

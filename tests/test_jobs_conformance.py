@@ -5,6 +5,7 @@ Those for when something goes wrong are in test_jobs_conformance_faults.py.
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from gpen_webui.jobs.service import JobService
 from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
 from tests.jobs_kit import (
+    REPORTS,
     STAGES,
     JobsHarness,
     check_nothing_lost,
@@ -61,7 +63,7 @@ def test_an_album_of_which_nothing_could_be_restored_is_done_and_has_its_report(
     harness.play.fail("a.jpg")
     job = wait_for_state(service, start(service, ["a.jpg"]), "done")
     check_nothing_lost(service, job)
-    assert files_in(job.folder) == {"report.json", "report.html"}
+    assert files_in(job.folder) == REPORTS
 
 
 def test_names_and_tree_are_kept_and_no_two_results_meet(harness: JobsHarness, service):
@@ -69,10 +71,18 @@ def test_names_and_tree_are_kept_and_no_two_results_meet(harness: JobsHarness, s
     job = wait_for_state(service, start(service, names), "done")
     assert files_in(job.folder) == {
         "1931/Köln/a.jpg", "1931/a.jpg", "A.jpg", "a (2).jpg", "b.jpg", "report (2).json",
-        "report.json", "report.html",
+        *REPORTS,
     }  # fmt: skip
     check_nothing_lost(service, job)
     assert job.folder.parent == harness.outputs
+
+
+def test_the_report_for_people_shows_what_is_restored_before_and_after(harness, service):
+    harness.play.fail("torn.jpg")
+    names = ["a.jpg", "torn.jpg", "landscape.jpg"]
+    job = wait_for_state(service, start(service, names), "done")
+    page = (job.folder / "report.html").read_text("utf-8")
+    assert re.findall(r'<p class="pair" data-result="(.*?)">', page) == ["a.jpg", "landscape.jpg"]
 
 
 def test_the_report_tells_every_photo_in_order(harness: JobsHarness, service):

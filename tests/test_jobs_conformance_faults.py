@@ -13,6 +13,7 @@ import pytest
 
 from gpen_webui.errors import UserError
 from tests.jobs_kit import (
+    REPORTS,
     STAGES,
     JobsHarness,
     check_nothing_lost,
@@ -168,7 +169,7 @@ def test_results_that_vanished_are_restored_again_on_resume(harness: JobsHarness
     service.runner.resume(job.id)
     job = wait_for_state(service, job, "done")
     assert job.counts["done"] == 3
-    assert files_in(job.folder) == {"t/1.jpg", "2.jpg", "3.jpg", "report.json", "report.html"}
+    assert files_in(job.folder) == {"t/1.jpg", "2.jpg", "3.jpg", *REPORTS}
     seqs = [event["seq"] for event in service.events.replay(job.id)]
     assert seqs == list(range(1, len(seqs) + 1))
 

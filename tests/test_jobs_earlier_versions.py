@@ -10,6 +10,7 @@ import pytest
 
 from gpen_webui.jobs.store.backups import backup_paths
 from gpen_webui.jobs.store.schema import VERSION
+from gpen_webui.options import RestoreOptions
 from tests.damaged_store import PAGE, truncate
 from tests.jobs_kit import JobsHarness, check_nothing_lost, wait_for_state
 
@@ -54,6 +55,16 @@ def test_a_store_of_an_earlier_version_is_brought_up_to_date(harness: JobsHarnes
             job = wait_for_state(service, job, "done")
             assert job.counts["done"] == expected["job"]["counts"]["total"]
             check_nothing_lost(service, job)
+
+
+def test_a_photo_of_an_earlier_version_can_be_restored_again(harness: JobsHarness, earlier: dict):
+    service = harness.open()
+    jobs = [service.store.job(job_id) for job_id in earlier]
+    job = next(job for job in jobs if job.state == "done" and job.counts["done"])
+    n = next(item.n for item in service.store.items(job.id) if item.state == "done")
+    service.runner.redo(job.id, n, RestoreOptions(strength=99))
+    wait_for_state(service, job, "done")
+    assert service.store.result(job.id, n).read_bytes().endswith(b" restored at 99")
 
 
 def test_an_earlier_version_is_backed_up_before_it_is_changed(

@@ -11,7 +11,7 @@ import pytest
 from gpen_webui.jobs.records import Job
 from gpen_webui.jobs.service import JobService
 from gpen_webui.options import RestoreOptions
-from tests.jobs_kit import JobsHarness, content, files_in, restored_text, staged_files
+from tests.jobs_kit import JobsHarness, content, files_in, reports_of, restored_text, staged_files
 from tests.waiting import wait_for
 
 FINAL = ("done", "no_face", "failed", "cancelled")
@@ -116,8 +116,7 @@ def check_job(service: JobService, job: Job) -> None:
     results = [item.result for item in items if item.state in ("done", "no_face")]
     assert len({result.casefold() for result in results}) == len(results)
     if job.folder is not None and (results or job.state == "done"):
-        reports = {"report.json", "report.html"} if job.kind == "album" else {"report.json"}
-        assert files_in(job.folder) == {*results, *reports}
+        assert files_in(job.folder) == {*results, *reports_of(job.kind)}
     for item in items:
         if item.state in ("done", "no_face"):
             original = service.store.original(job.id, item.n).read_bytes()

@@ -18,6 +18,7 @@ from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.jobs.store.removal import Remover
 from gpen_webui.options import RestoreOptions
 from tests.jobs_kit import (
+    REPORTS,
     Gate,
     JobsHarness,
     check_nothing_lost,
@@ -32,7 +33,6 @@ from tests.waiting import wait_for
 pytest_plugins = ["tests.jobs_fixtures"]
 STRONG = RestoreOptions(strength=100)
 NAMES = ["t/a.jpg", "t/b.jpg"]
-REPORTS = {"report.json", "report.html"}
 
 
 @pytest.fixture
@@ -207,24 +207,6 @@ def test_a_photo_that_was_taken_out_before_the_start_is_not_restored(harness, se
     check_nothing_lost(service, job)
     with pytest.raises(JobConflictError, match="has been started"):
         service.store.remove_item(job.id, 0)
-
-
-def test_a_store_of_the_second_version_is_brought_up_to_date(harness: JobsHarness):
-    service = harness.open()
-    job = wait_for_state(service, start(service, NAMES), "done")
-    harness.close()
-    store = harness.outputs / ".gpen-webui" / "jobs.sqlite"
-    with closing(Database(store)) as database, database.changing() as change:
-        change.sql.execute("DROP INDEX items_to_redo")
-        for table in ("workers", "remote_claims", "crashes", "shares", "join_keys"):
-            change.sql.execute(f"DROP TABLE {table}")
-        change.sql.execute("ALTER TABLE items DROP COLUMN options")
-        change.sql.execute("PRAGMA user_version = 2")
-    service = harness.open()
-    assert service.rescue is None
-    service.runner.redo(job.id, 0, STRONG)
-    job = wait_for_state(service, job, "done")
-    assert text_of(job.folder, "t/a.jpg") == "t/a.jpg restored at 100"
 
 
 def test_the_report_for_people_takes_the_place_of_no_other_file(service):

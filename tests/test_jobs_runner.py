@@ -7,6 +7,7 @@ import pytest
 
 from gpen_webui.jobs.runner import foreman, saving
 from tests.jobs_kit import (
+    REPORTS,
     Gate,
     JobsHarness,
     check_nothing_lost,
@@ -58,7 +59,7 @@ def test_a_result_that_comes_too_late_is_removed(harness, placed: Gate, monkeypa
     getattr(service.runner, ask)(job.id)
     placed.open()
     wait_for(lambda: service.pool.status()["busy"] == 0)
-    assert files_in(job.folder) <= {"report.json", "report.html"}
+    assert files_in(job.folder) <= REPORTS
     check_nothing_lost(service, wait_for_state(service, start(service, ["c.jpg"]), "done"))
 
 

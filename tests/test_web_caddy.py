@@ -11,7 +11,7 @@ import pytest
 import requests
 import websocket
 
-from tests.nginx import free_port, listens
+from tests.ports import free_port, listens
 from tests.server import PROJECT, Server, small_photo
 from tests.waiting import wait_for
 

@@ -13,9 +13,9 @@ from gpen_webui.options import RestoreOptions
 from gpen_webui.settings import Settings
 from tests.jobs_kit import restored_text
 from tests.played_coordinator import KEY, Photo, PlayedCoordinator
+from tests.server import PROJECT
 from tests.waiting import wait_for
 
-PROJECT = Path(__file__).resolve().parent.parent
 EMBEDDED = PROJECT / "models" / "gpen-mini-256.safetensors"
 COMMAND = (sys.executable, "-m", "tests.worker_child", "played")
 

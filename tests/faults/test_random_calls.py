@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from tests.faults.album import portrait
+from tests.jobs_kit import reports_of
 from tests.server import Server
 from tests.waiting import wait_for
 
@@ -188,8 +189,7 @@ def check(server: Server, job: dict) -> None:
         files = {
             path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
         }
-        reports = {"report.json", "report.html"} if job["kind"] == "album" else {"report.json"}
-        assert files == {*results, *reports}
+        assert files == {*results, *reports_of(job["kind"])}
         assert not [path for path in files if (folder / path).stat().st_size == 0]
     else:
         assert not results
