@@ -33,6 +33,8 @@ def preview(job_id: str, n: int) -> Response:
     item = job_service().store.item(job_id, n)
     own = (item.report or {}).get("options") or item.options
     former = RestoreOptions.parse(own or job_service().store.job(job_id).options)
+    if not _is_comparable(options, former):
+        return Response(status=204)
     with ONE:
         known = known_photo(job_id, item)
         photo = known.photo
@@ -43,7 +45,7 @@ def preview(job_id: str, n: int) -> Response:
         lying = box_turned_back(shown, turn, photo.pixels.shape)
         width = max(1, round(width * _stretch(lying, shown)))
         pixels = None
-        if photo.alpha is None and _is_comparable(options, former):
+        if photo.alpha is None:
             wanted = PreviewRequest(known, lying, width, options, former)
             pixels = job_service().pool.preview(item.sha256, wanted)
     if pixels is None:
