@@ -78,9 +78,9 @@ class Option(ABC):
     def values(self) -> str:
         """Which values it takes, in words."""
 
-    @abstractmethod
     def json_schema(self) -> dict[str, object]:
-        """The same as a JSON schema."""
+        """The same as a JSON schema; of what is kept as text, no more than that."""
+        return {"type": "string"}
 
 
 @dataclass(frozen=True)
@@ -166,9 +166,6 @@ class FaceList(Option):
     def values(self) -> str:
         return "numbers, as 1,3"
 
-    def json_schema(self) -> dict[str, object]:
-        return {"type": "string"}
-
 
 @dataclass(frozen=True)
 class FaceValues(Option):
@@ -191,9 +188,6 @@ class FaceValues(Option):
     def values(self) -> str:
         return f"as {self.example}; {self.of.values()}"
 
-    def json_schema(self) -> dict[str, object]:
-        return {"type": "string"}
-
 
 @dataclass(frozen=True)
 class FaceBoxes(Option):
@@ -211,9 +205,6 @@ class FaceBoxes(Option):
 
     def values(self) -> str:
         return "as 1=10,20,110,150;2=200,30,280,140"
-
-    def json_schema(self) -> dict[str, object]:
-        return {"type": "string"}
 
 
 @dataclass(frozen=True)
@@ -260,9 +251,6 @@ class CropBox(Option):
     def values(self) -> str:
         return "left, top, width, height in pixels"
 
-    def json_schema(self) -> dict[str, object]:
-        return {"type": "string"}
-
 
 @dataclass(frozen=True)
 class DrawnBoxes(Option):
@@ -279,9 +267,6 @@ class DrawnBoxes(Option):
 
     def values(self) -> str:
         return "left, top, width, height in pixels, as 10,20,100,130"
-
-    def json_schema(self) -> dict[str, object]:
-        return {"type": "string"}
 
 
 def read_crop(text: str) -> tuple[int, int, int, int]:

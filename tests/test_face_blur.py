@@ -9,7 +9,7 @@ import pytest
 from gpen_webui.faces.align import crop_matrix, extract_crop
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.photo.photo import open_photo
-from gpen_webui.stages.face_blur import blur_in, sharp_face
+from gpen_webui.stages.face_blur import blurs_in, sharp_face
 
 SIZE = 256
 
@@ -25,11 +25,11 @@ def face(project: Path) -> tuple[np.ndarray, np.ndarray, float]:
 def test_the_blur_of_a_face_is_told_in_parts_of_its_width_with_noise_and_without(face):
     pixels, matrix, width = face
     sharp = sharp_face(extract_crop(pixels, matrix, SIZE).astype(np.float32))
-    assert blur_in(pixels, matrix, SIZE, sharp) < 0.6
+    assert blurs_in([(pixels, matrix)], SIZE, sharp)[0] < 0.6
     noise = np.random.default_rng(0).normal(0, 10, pixels.shape)
     for sigma in (1.5, 3, 5):
         blurred = cv2.GaussianBlur(pixels, (0, 0), sigma)
         noisy = np.clip(blurred + noise, 0, 255).astype(np.uint8)
         for seen in (blurred, noisy):
-            told = blur_in(seen, matrix, SIZE, sharp)
+            [told] = blurs_in([(seen, matrix)], SIZE, sharp)
             assert told == pytest.approx(100 * sigma / width, rel=0.25)

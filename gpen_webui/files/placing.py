@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import filecmp
 import os
-import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -229,16 +228,8 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     """A file with the same content and date; none is left where that fails."""
-    try:
-        with open(source, "rb") as content, create_file(target) as file:
-            shutil.copyfileobj(content, file)
-            flush_file(file)
-        with suppress(OSError):
-            modified_ns = source.stat().st_mtime_ns
-            os.utime(target, ns=(modified_ns, modified_ns))
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
+    with open(source, "rb") as content:
+        write_staged(target, content, os.fstat(content.fileno()).st_mtime_ns)
 
 
 def _has_links(staged: Path) -> bool:

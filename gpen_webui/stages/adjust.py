@@ -15,7 +15,7 @@ import numpy as np
 
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
-from gpen_webui.stages.base import Progress, Stages, WorkingPhoto
+from gpen_webui.stages.base import Stages, WorkingPhoto, progressed
 from gpen_webui.stages.denoise import blended, without_noise
 from gpen_webui.states import Stage
 
@@ -185,14 +185,7 @@ def _denoised(working: WorkingPhoto) -> Generator[str, None, np.ndarray]:
     key = (Stage.ADJUST, hashlib.blake2b(np.ascontiguousarray(working.pixels).data).digest())
     denoised = working.intermediates.get(key)
     if denoised is None:
-        parts = without_noise(working.pixels)
-        while denoised is None:
-            try:
-                share = next(parts)
-            except StopIteration as end:
-                denoised = end.value
-            else:
-                yield Progress(Stage.ADJUST, round(100 * share))
+        denoised = yield from progressed(without_noise(working.pixels), Stage.ADJUST)
         working.intermediates.put(key, denoised, denoised.nbytes)
     return denoised
 

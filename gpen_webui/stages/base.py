@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -246,6 +246,27 @@ class PhotoStage(Protocol):
 def key_for(stage: Stage, options: RestoreOptions, *others: Hashable) -> Hashable:
     """The key under which a stage keeps its result."""
     return (stage, options.key_for(stage), *others)
+
+
+def progressed(
+    parts: Generator[float, None, Value],
+    stage: Stage,
+    percent: tuple[int, int] = (0, 100),
+    clock: StageClock | None = None,
+) -> Generator[str, None, Value]:
+    """Go through the parts of some work; the photo may be stopped before each.
+
+    parts: say which share is done. percent: of the stage, done before and after. clock: by which
+    each part is measured, where nobody does so around it.
+    """
+    before, after = percent
+    while True:
+        with clock.stage(stage) if clock else nullcontext():
+            try:
+                share = next(parts)
+            except StopIteration as end:
+                return end.value
+        yield Progress(stage, round(before + share * (after - before)))
 
 
 def last(stages: Generator[object, None, Value]) -> Value:

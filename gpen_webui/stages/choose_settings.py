@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
-import numpy as np
-
 from gpen_webui.faces.select import FaceSelection
 from gpen_webui.faces.turn import common_turn
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.repairing.scratches import ScratchDetector
-from gpen_webui.stages.base import Stages, WorkingPhoto
+from gpen_webui.stages.base import Stages, WorkingPhoto, progressed
 from gpen_webui.stages.enlarge import useful_scale
 from gpen_webui.stages.face_network import FaceNetwork
 from gpen_webui.stages.face_reports import report_faces
 from gpen_webui.stages.photo_measures import measure_largest_face, measure_photo
+from gpen_webui.stages.repair import FOUND_PERCENT
 from gpen_webui.stages.suggestions import (
     Suggestion,
     chosen,
@@ -40,20 +37,12 @@ class ChooseForPhoto:
             measures = measure_photo(working.pixels)
         if is_print(measures) and options.repair == "off":
             yield Stage.REPAIR
-            working.scratches = yield from self._find(working)
+            parts, percent = self._detector.find(working.pixels), (0, FOUND_PERCENT)
+            found = yield from progressed(parts, Stage.REPAIR, percent, working.clock)
+            working.scratches = found
         working.measures = measures
         damage = 0.0 if working.scratches is None else float(working.scratches.mean())
         _take(working, suggest_for_photo(measures, damage, options))
-
-    def _find(self, working: WorkingPhoto) -> Generator[str, None, np.ndarray]:
-        parts = self._detector.find(working.pixels)
-        while True:
-            with working.clock.stage(Stage.REPAIR):
-                try:
-                    next(parts)
-                except StopIteration as end:
-                    return end.value
-            yield Stage.REPAIR
 
 
 class ChooseForFaces:

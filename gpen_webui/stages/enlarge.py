@@ -23,7 +23,7 @@ from gpen_webui.models.enlarging import CLEAN, RESTORE, enlarging_model
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.limits import longest_side
 from gpen_webui.photo.photo import Photo
-from gpen_webui.stages.base import Progress, Stages, WorkingPhoto, key_for
+from gpen_webui.stages.base import Stages, WorkingPhoto, key_for, progressed
 from gpen_webui.states import Stage
 
 if TYPE_CHECKING:
@@ -204,14 +204,8 @@ def _through(
 
     scale: a divisor of the network's. percent: of the stage, done before and after.
     """
-    before, after = percent
     shape = engine.shape
     # A second tile for each stream keeps it busy; those of large networks take long enough.
     at_once = engine.streams if shape.any_size else 2 * engine.streams
     tiles = through_tiles(pixels, engine.run, shape, at_once=at_once, shrink=shape.scale // scale)
-    while True:
-        try:
-            share = next(tiles)
-        except StopIteration as end:
-            return end.value
-        yield Progress(Stage.ENLARGE, round(before + share * (after - before)))
+    return (yield from progressed(tiles, Stage.ENLARGE, percent))

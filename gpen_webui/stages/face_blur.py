@@ -6,6 +6,8 @@ would take it for detail.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -25,17 +27,23 @@ def sharp_face(restored: np.ndarray) -> np.ndarray:
     return cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
 
 
-def blur_in(pixels: np.ndarray, matrix: np.ndarray, size: int, sharp: np.ndarray) -> float:
-    """The standard deviation of a face's blur in percent of its width.
+def blurs_in(
+    views: Sequence[tuple[np.ndarray, np.ndarray]], size: int, sharp: np.ndarray
+) -> list[float]:
+    """The standard deviation of a face's blur in percent of its width, in each view of it.
 
-    pixels: (H,W,3) uint8 RGB. matrix: (2,3), from there to the crop of `size` pixels. sharp: by
-    `sharp_face`.
+    views: pixels, (H,W,3) uint8 RGB, and the matrix, (2,3), from there to the crop of `size`
+    pixels. sharp: by `sharp_face`.
     """
-    crop = warp(pixels, matrix * (SIDE / size), (SIDE, SIDE))
-    wanted = _details(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32))
     details = _details(sharp)
-    errors = [_apart(_blurred(details, sigma), wanted) for sigma in SIGMAS]
-    return round(100 * SIGMAS[int(np.argmin(errors))] / FACE_WIDTH, 2)
+    stack = [_blurred(details, sigma) for sigma in SIGMAS]
+    blurs = []
+    for pixels, matrix in views:
+        crop = warp(pixels, matrix * (SIDE / size), (SIDE, SIDE))
+        wanted = _details(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32))
+        errors = [_apart(blurred, wanted) for blurred in stack]
+        blurs.append(round(100 * SIGMAS[int(np.argmin(errors))] / FACE_WIDTH, 2))
+    return blurs
 
 
 def _details(grey: np.ndarray) -> np.ndarray:

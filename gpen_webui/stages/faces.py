@@ -22,7 +22,7 @@ from gpen_webui.stages.base import (
     WorkingPhoto,
     key_for,
 )
-from gpen_webui.stages.face_blur import blur_in, sharp_face
+from gpen_webui.stages.face_blur import blurs_in, sharp_face
 from gpen_webui.stages.face_masks import FaceMasks
 from gpen_webui.stages.face_network import FaceNetwork
 from gpen_webui.stages.face_reports import (
@@ -202,11 +202,14 @@ class RestoreFaces:
                     crops = self._network.crops(working.pixels, [places[i] for i in missing])
                 for i, crop, face in zip(missing, crops, restored, strict=True):
                     patches[i] = self._patch(crop, face, places[i], how[i], masks.get(i))
-                    sharp[i] = sharp_face(face)
+                    if self._network.purpose.sharpens:
+                        sharp[i] = sharp_face(face)
                 blend_band(working.pixels, result, [patches[i] for i in band.faces], band)
                 for i in band.is_last_of:
                     del patches[i]
-                    self._tell_blur(working, found.kept[i], found.matrices[i], result, sharp.pop(i))
+                    if i in sharp:
+                        matrix = found.matrices[i]
+                        self._tell_blur(working, found.kept[i], matrix, result, sharp.pop(i))
         return result
 
     def _tell_blur(
@@ -218,11 +221,9 @@ class RestoreFaces:
         sharp: np.ndarray,
     ) -> None:
         """Into the report of a face that has been blended in, by its place."""
-        if self._network.purpose.sharpens:
-            size = self._network.engine.size
-            before = blur_in(working.unscaled, matrix, size, sharp)
-            after = blur_in(result, _scaled(matrix, working.scale), size, sharp)
-            working.faces[place] = replace(working.faces[place], blur=(before, after))
+        views = [(working.unscaled, matrix), (result, _scaled(matrix, working.scale))]
+        before, after = blurs_in(views, self._network.engine.size, sharp)
+        working.faces[place] = replace(working.faces[place], blur=(before, after))
 
     def _patch(
         self,

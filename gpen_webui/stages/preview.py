@@ -155,11 +155,11 @@ class PartPreview:
         scale = _scale_of_result(known.photo, network, options)
         selection = FaceSelection(network.found.faces, options)
         faces = _wanted_faces(network, selection, options)
-        if not (faces or scale > 1 or options.background != "off" or _repairs(known, options)):
+        changes_whole = scale > 1 or options.background != "off"
+        if not (faces or changes_whole or _repairs(known, options)):
             return None
-        source = _source(known, options, scale, reuse)
-        is_enlarged_or_cleaned = scale > 1 or options.background != "off"
-        if options.enlarge_model and is_enlarged_or_cleaned and not source.is_enlarged:
+        source = _source(known, options, scale if changes_whole else None, reuse)
+        if options.enlarge_model and changes_whole and not source.is_enlarged:
             return None  # a large network takes many seconds for a part, too
         masks = {}
         if options.face_mask == "parse":
@@ -237,9 +237,10 @@ def _repairs(known: KnownPhoto, options: RestoreOptions) -> bool:
 
 
 def _source(
-    known: KnownPhoto, options: RestoreOptions, scale: int, reuse: Intermediates
+    known: KnownPhoto, options: RestoreOptions, scale: int | None, reuse: Intermediates
 ) -> _Source:
-    if scale > 1 or options.background != "off":
+    """scale: how many times the whole is enlarged or, at 1, cleaned; None where it is neither."""
+    if scale is not None:
         enlarged = reuse.get(key_for(Stage.ENLARGE, options, scale))
         if enlarged is not None:
             return _Source(enlarged, scale, is_repaired=True, is_enlarged=True)

@@ -12,7 +12,7 @@ from gpen_webui.repairing.fade import even_out
 from gpen_webui.repairing.fill import Holes, fill, without_wide
 from gpen_webui.repairing.mask import read_mask
 from gpen_webui.repairing.scratches import WORKING_PIXELS, ScratchDetector
-from gpen_webui.stages.base import Progress, Stages, WorkingPhoto, key_for
+from gpen_webui.stages.base import Stages, WorkingPhoto, key_for, progressed
 from gpen_webui.states import Stage
 
 # Parts of the photo's longer side, and pixels at least: what is wider is left, as what was there is
@@ -85,7 +85,8 @@ class RepairPrint:
             mask = working.scratches
             if mask is None:
                 parts = self._detector.find(working.pixels)
-                mask = yield from _timed(working, parts, (0, FOUND_PERCENT))
+                percent = (0, FOUND_PERCENT)
+                mask = yield from progressed(parts, Stage.REPAIR, percent, working.clock)
             with working.clock.stage(Stage.REPAIR):
                 found = without_wide(mask, widest(WIDEST_FOUND, longer))
                 holes = Holes(holes.to_fill | found.to_fill, holes.wide + found.wide)
@@ -98,24 +99,7 @@ def _filled(
     """before: percent of the stage that are done."""
     scale = max(1.0, (to_fill.size / WORKING_PIXELS) ** 0.5)
     parts = fill(working.pixels, to_fill, widest(widest_share, max(to_fill.shape)), scale)
-    return (yield from _timed(working, parts, (before, 100)))
-
-
-def _timed(
-    working: WorkingPhoto, parts: Generator[float, None, np.ndarray], percent: tuple[int, int]
-) -> Generator[str, None, np.ndarray]:
-    """Go through the parts of some work; the photo may be stopped before each.
-
-    percent: of the stage, done before and after.
-    """
-    before, after = percent
-    while True:
-        with working.clock.stage(Stage.REPAIR):
-            try:
-                share = next(parts)
-            except StopIteration as end:
-                return end.value
-        yield Progress(Stage.REPAIR, round(before + share * (after - before)))
+    return (yield from progressed(parts, Stage.REPAIR, (before, 100), working.clock))
 
 
 def widest(share: float, longer: int) -> float:

@@ -85,11 +85,10 @@ def is_print(measures: PhotoMeasures) -> bool:
 
 
 def chosen(options: RestoreOptions, suggestions: list[Suggestion]) -> RestoreOptions:
-    """The options with all automatic suggestions taken."""
+    """The options with these suggestions taken."""
     values = options.as_dict()
     for suggestion in suggestions:
-        if suggestion.is_automatic:
-            values |= suggestion.options
+        values |= suggestion.options
     return RestoreOptions(**values)
 
 

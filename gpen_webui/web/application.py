@@ -31,6 +31,23 @@ from gpen_webui.web.language import JsonInLanguage
 from gpen_webui.web.model_manager import ChosenModel, ModelManager
 from gpen_webui.web.proxy import BehindProxy
 
+# The modules whose blueprints answer.
+NOUNS = (
+    pages,
+    share,
+    enhance,
+    jobs,
+    items,
+    events,
+    models,
+    presets,
+    previews,
+    workers,
+    health,
+    metrics,
+    openapi,
+)
+
 
 def build_app(settings: Settings) -> Flask:
     """The web application. Its jobs go on where they were; `close_app` ends them.
@@ -51,9 +68,7 @@ def build_app(settings: Settings) -> Flask:
     metrics.init_app(app)
     error_answers.init_app(app)
     pages.init_app(app)
-    for noun in (pages, share, enhance, jobs, items, events, models, presets):
-        app.register_blueprint(noun.blueprint)
-    for noun in (previews, workers, health, metrics, openapi):
+    for noun in NOUNS:
         app.register_blueprint(noun.blueprint)
     app.register_blueprint(events.sockets)
     chosen = ChosenModel(settings)

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from gpen_webui.cluster.protocol import PREFIX
 from gpen_webui.settings import Settings
 from gpen_webui.web.access import TokenCheck
 from gpen_webui.web.errors import ForbiddenError
@@ -30,7 +31,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 OWN_SITES = ("same-origin", "none")  # Sec-Fetch-Site; none: the user typed the address
 SHARED = "/share"  # where a share sheet sends photos
 PUBLIC = "/static/"  # the program's own files, which are no secret
-WORKERS = "/cluster/v1/"
+WORKERS = f"{PREFIX}/"
 
 HEADERS = {
     "Content-Security-Policy": "; ".join(

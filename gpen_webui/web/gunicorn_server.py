@@ -22,6 +22,7 @@ from gpen_webui.errors import UserError
 from gpen_webui.settings import Settings
 from gpen_webui.web.application import build_app, close_app
 from gpen_webui.web.first_process import FirstProcess
+from gpen_webui.web.guard import WORKERS
 from gpen_webui.web.gunicorn_worker import PatientWorker
 from gpen_webui.web.open_files import connections_allowed
 from gpen_webui.web.process import leave_now, open_page, warm_up_soon
@@ -125,5 +126,5 @@ def end_connection_after_post(worker: ThreadWorker, request: Request) -> None:
     """Before a request is served: what is refused is not read to its end, and its connection must
     be closed. An answer that promised otherwise would lose the client's next request. What workers
     post is short, so they keep their connections."""
-    if request.method == "POST" and "/cluster/v1/" not in request.path:
+    if request.method == "POST" and WORKERS not in request.path:
         request.force_close()

@@ -122,7 +122,7 @@ def condition(job_id: str, n: int) -> Response:
         measures = measure_photo(pixels)
         face = measure_largest_face(pixels, boxes, measures.noise)
     nothing_chosen = RestoreOptions()
-    quarters = -report.get("turn", 0) // 90 % 4
+    quarters = _quarters_of(report)
     suggestions = [
         *suggest_for_photo(measures, damaged, nothing_chosen),
         *suggest_for_faces(measures, face, report.get("useful_scale", 1), quarters, nothing_chosen),
@@ -185,8 +185,14 @@ def _photo_of(job_id: str, item: Item) -> Photo:
 
 def frame_of(job_id: str, item: Item) -> Frame:
     """How an item's photo is turned and cropped before it is restored."""
-    options = (item.report or {}).get("options") or job_service().store.job(job_id).options
+    options = options_of(job_id, item)
     return options.get("rotate", NO_FRAME[0]), options.get("crop", NO_FRAME[1])
+
+
+def options_of(job_id: str, item: Item) -> dict:
+    """With which an item was restored; before that, with which it will be."""
+    restored_with = (item.report or {}).get("options")
+    return restored_with or item.options or job_service().store.job(job_id).options
 
 
 @contextmanager
@@ -212,7 +218,12 @@ def turn_of(item: Item) -> int:
     """By how many quarters the result is turned counterclockwise against the original."""
     report = item.report or {}
     is_turned = report.get("options", {}).get("upright")
-    return -report.get("turn", 0) // 90 % 4 if is_turned else 0
+    return _quarters_of(report) if is_turned else 0
+
+
+def _quarters_of(report: dict) -> int:
+    """By how many quarters an item's faces lie turned, counterclockwise."""
+    return -report.get("turn", 0) // 90 % 4
 
 
 def _shown(

@@ -21,23 +21,33 @@ class KnownPhotos:
         self._detector = ScratchDetector()
         self._kept_seconds = kept_seconds
         self._lock = Lock()
+        self._loading = Lock()  # whoever asks meanwhile finds the photo at hand
         self._kept: tuple[Hashable, KnownPhoto] | None = None
         self._used = 0.0
         self._timer: Timer | None = None
 
     def of(self, key: Hashable, load: Callable[[], Photo]) -> KnownPhoto:
         """The photo of this key; `load` opens it where it is not at hand."""
-        with self._lock:
-            if self._kept and self._kept[0] == key:
-                self._used = time.monotonic()
-                return self._kept[1]
-            self._kept = None  # two would need twice the memory
-        known = KnownPhoto(load(), self._detector)
-        if known.photo.pixels.nbytes <= MOST_BYTES:
+        if known := self._at_hand(key):
+            return known
+        with self._loading:
+            if known := self._at_hand(key):
+                return known
             with self._lock:
-                self._kept, self._used = (key, known), time.monotonic()
-                self._watch(self._kept_seconds)
-        return known
+                self._kept = None  # two would need twice the memory
+            known = KnownPhoto(load(), self._detector)
+            if known.photo.pixels.nbytes <= MOST_BYTES:
+                with self._lock:
+                    self._kept, self._used = (key, known), time.monotonic()
+                    self._watch(self._kept_seconds)
+            return known
+
+    def _at_hand(self, key: Hashable) -> KnownPhoto | None:
+        with self._lock:
+            if self._kept is None or self._kept[0] != key:
+                return None
+            self._used = time.monotonic()
+            return self._kept[1]
 
     def _watch(self, seconds: float) -> None:
         if self._timer is None:

@@ -5,7 +5,7 @@ A page is drawn without loading any model, so it is there at once while the mode
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 
 from flask import (
     Blueprint,
@@ -175,6 +175,8 @@ def photo_types() -> str:
 
 def _for_all_templates() -> dict[str, object]:
     theme = request.args.get("theme") or request.cookies.get("theme")
+    is_here = is_this_machine()
+    # The templates ask for what is in folders once for each field and form: it is read once.
     return {
         "language": str(get_locale() or "en"),
         "languages": LANGUAGES,
@@ -183,14 +185,14 @@ def _for_all_templates() -> dict[str, object]:
         "descriptors": OPTIONS,
         "defaults": DEFAULTS,
         "groups": Group,
-        "usable_models": partial(usable_models, models=settings().models),
+        "usable_models": cache(partial(usable_models, models=settings().models)),
         "touches": [name for name in OPTIONS if _is_touch(name)],
         "max_file_mb": settings().max_file_mb,
         "photo_types": photo_types(),
-        "is_this_machine": is_this_machine(),
-        "can_open_folder": is_this_machine() and opener() is not None,
+        "is_this_machine": is_here,
+        "can_open_folder": is_here and opener() is not None,
         "automatic": automatic_options(),
-        "own_presets": current_app.extensions["presets"].all,
+        "own_presets": cache(current_app.extensions["presets"].all),
         "command": COMMAND,
         "has_workers": bool(settings().cluster),
     }

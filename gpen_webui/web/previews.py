@@ -14,7 +14,7 @@ from gpen_webui.photo.encode import encode_photo
 from gpen_webui.stages.preview import PreviewRequest
 from gpen_webui.web.context import job_service, json_body, parse_options
 from gpen_webui.web.errors import BadRequestError
-from gpen_webui.web.items import known_photo, picture_alone, turn_of
+from gpen_webui.web.items import known_photo, options_of, picture_alone, turn_of
 
 QUALITY = 88
 WIDEST = 4096  # pixels of what is shown, and of its height
@@ -31,8 +31,9 @@ def preview(job_id: str, n: int) -> Response:
     options = parse_options(body.get("options") or {})
     box, width = _seen(body)
     item = job_service().store.item(job_id, n)
-    own = (item.report or {}).get("options") or item.options
-    former = RestoreOptions.parse(own or job_service().store.job(job_id).options)
+    former = RestoreOptions.parse(options_of(job_id, item))
+    if not _is_comparable(options, former):
+        return Response(status=204)
     with ONE:
         known = known_photo(job_id, item)
         photo = known.photo
@@ -43,7 +44,7 @@ def preview(job_id: str, n: int) -> Response:
         lying = box_turned_back(shown, turn, photo.pixels.shape)
         width = max(1, round(width * _stretch(lying, shown)))
         pixels = None
-        if photo.alpha is None and _is_comparable(options, former):
+        if photo.alpha is None:
             wanted = PreviewRequest(known, lying, width, options, former)
             pixels = job_service().pool.preview(item.sha256, wanted)
     if pixels is None:

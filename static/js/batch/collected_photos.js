@@ -35,7 +35,7 @@ export class CollectedPhotos {
   /**
    * A photo was taken out; the focus goes to the next one.
    * @param {number} n
-   * @returns {{key: string | null}} by which it was sent
+   * @returns {string | null} the key by which it was sent
    */
   remove(n) {
     const { previous, next } = this.grid.neighbours(n);
@@ -44,7 +44,7 @@ export class CollectedPhotos {
     this.#show();
     const neighbour = this.grid.tile(next ?? previous ?? -1);
     neighbour?.element.querySelector("button")?.focus();
-    return { key };
+    return key;
   }
 
   #makeTile() {

@@ -141,7 +141,7 @@ class BatchPage {
     if (!uploader || this.#startWanted) return;
     await attempt(async () => {
       await remove(`${jobPath(uploader.job)}/items/${n}`);
-      const { key } = this.photos.remove(n);
+      const key = this.photos.remove(n);
       if (key !== null) uploader.forget(key);
       this.#here -= 1;
       if (!this.#here && this.#allSent) this.#setState("empty");

@@ -4,7 +4,7 @@
 
 import { attempt, get, jobPath, picture } from "../shared/api.js";
 import { find } from "../shared/dom.js";
-import { isNewPicture } from "../shared/results.js";
+import { hasFaces, isNewPicture } from "../shared/results.js";
 import { count, duration, say } from "../shared/words.js";
 import { ItemState, UNFINISHED_ITEMS } from "../states.js";
 import { Viewer } from "../widgets/viewer.js";
@@ -117,8 +117,7 @@ export class Lightbox {
   #tell(item) {
     find("#photo-name", this.dialog).textContent = item.name;
     const restored = (item.report?.faces ?? []).filter((face) => face.restored).length;
-    const hasFaces = (item.report?.faces ?? []).length > 0;
-    const isLeftAlone = item.state === ItemState.NO_FACE && hasFaces;
+    const isLeftAlone = item.state === ItemState.NO_FACE && hasFaces(item);
     const facts = [say(isLeftAlone ? "faces.none" : `item.${item.state}`)];
     if (item.state === ItemState.DONE) {
       facts.push(restored ? count("faces", restored) : say("faces.none"));

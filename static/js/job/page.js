@@ -4,7 +4,8 @@
 /** @import { ApiError } from "../shared/api.js" */
 
 import { attempt, get, jobPath, post } from "../shared/api.js";
-import { ask, copyText, find, toast, toastError } from "../shared/dom.js";
+import { copyText } from "../shared/copying.js";
+import { ask, find, toast, toastError } from "../shared/dom.js";
 import { JobEvents } from "../shared/job_events.js";
 import { permit, tell } from "../shared/notify.js";
 import { say } from "../shared/words.js";
@@ -75,9 +76,7 @@ class AlbumPage {
       toast(say((await permit()) ? "notify.on" : "notify.denied"));
       if (this.#job) this.#draw(this.#job);
     });
-    root.querySelector("#copy")?.addEventListener("click", async () => {
-      toast(say((await copyText(find("#folder", root))) ? "copied" : "copied.select"));
-    });
+    root.querySelector("#copy")?.addEventListener("click", () => copyText(find("#folder", root)));
     root.querySelector("#open-folder")?.addEventListener("click", () => {
       attempt(() => post(`${jobPath(this.id)}/open-folder`), toastError);
     });

@@ -3,8 +3,8 @@
 /** @import { Download, Model, ModelsAndEngine } from "../shared/types.d.ts" */
 
 import { attempt, post, remove } from "../shared/api.js";
-import { icon, make, toastError } from "../shared/dom.js";
-import { bytes, has, say } from "../shared/words.js";
+import { icon, line, make, toastError } from "../shared/dom.js";
+import { downloaded, has, say } from "../shared/words.js";
 
 export class ModelList {
   /** The model that is being activated. @type {string | null} */
@@ -89,17 +89,14 @@ export class ModelList {
   }
 
   /** @param {string} name @param {Download} download */
-  #downloadRow(name, { done, total }) {
+  #downloadRow(name, download) {
+    const { done, total } = download;
     const bar = make("progress", { "aria-label": say("model.download") });
     if (total) Object.assign(bar, { max: total, value: done });
-    const isChecking = total && done >= total;
-    const words = isChecking
-      ? say("model.checking")
-      : say("model.getting", { done: bytes(done), total: total ? bytes(total) : "?" });
     const props = { type: "button", className: "link" };
     const stop = make("button", props, icon("close"), say("model.stop"));
     stop.addEventListener("click", () => this.#act(() => remove(`${path(name)}/download`)));
-    return make("div", { className: "download" }, bar, line("muted", words), stop);
+    return make("div", { className: "download" }, bar, line("muted", downloaded(download)), stop);
   }
 
   /** @param {() => Promise<unknown>} work */
@@ -157,9 +154,6 @@ function stateOf({ active, installed }) {
 
 /** @param {Download | null} download */
 const isGoing = (download) => download?.state === "running";
-
-/** @param {string} className @param {string} words */
-const line = (className, words) => make("p", { className: `${className} small` }, words);
 
 /**
  * @param {string} words

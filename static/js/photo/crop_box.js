@@ -3,9 +3,8 @@
 /** @typedef {{left: number, top: number, right: number, bottom: number}} Part 0 to 1 each */
 
 import { findAll } from "../shared/dom.js";
+import { ARROW_STEPS, limit } from "../shared/geometry.js";
 
-/** @type {Record<string, [x: number, y: number]>} */
-const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const STEP = 0.01;
 const LARGE_STEP = 0.05; // with Shift
 const SMALLEST = 0.02;
@@ -70,7 +69,7 @@ export class CropBox {
 
   /** @param {string} corner @param {KeyboardEvent} event */
   #key(corner, event) {
-    const step = STEPS[event.key];
+    const step = ARROW_STEPS[event.key];
     if (!step) return;
     event.preventDefault();
     const by = event.shiftKey ? LARGE_STEP : STEP;
@@ -105,6 +104,3 @@ export class CropBox {
     this.part = part;
   }
 }
-
-/** @param {number} value @param {number} low @param {number} high */
-const limit = (value, low, high) => Math.min(Math.max(value, low), high);

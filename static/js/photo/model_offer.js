@@ -5,7 +5,7 @@
 
 import { attempt, get, post, remove } from "../shared/api.js";
 import { ask, find } from "../shared/dom.js";
-import { bytes, count, say } from "../shared/words.js";
+import { count, downloaded, say } from "../shared/words.js";
 import { isTooMuch } from "../widgets/face_words.js";
 
 const SMALL_MODEL = "gpen-mini-256";
@@ -82,9 +82,7 @@ export class ModelOffer {
       }
       const { done, total } = download;
       if (total) Object.assign(this.bar, { max: total, value: done });
-      const isChecking = total > 0 && done >= total;
-      const far = { done: bytes(done), total: total ? bytes(total) : "?" };
-      this.far.textContent = isChecking ? say("model.checking") : say("model.getting", far);
+      this.far.textContent = downloaded(download);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }

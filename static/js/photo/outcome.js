@@ -4,7 +4,7 @@
 
 import { picture } from "../shared/api.js";
 import { find, make } from "../shared/dom.js";
-import { isNewPicture } from "../shared/results.js";
+import { hasFaces, isNewPicture } from "../shared/results.js";
 import { count, duration, say } from "../shared/words.js";
 import { ItemState } from "../states.js";
 
@@ -42,9 +42,6 @@ export class Outcome {
 
 /** @param {string[]} texts */
 const linesOf = (texts) => texts.map((text) => make("li", {}, text));
-
-/** Whether faces were found, and all left alone. @param {Item} item */
-const hasFaces = (item) => (item.report?.faces ?? []).length > 0;
 
 /** @param {Item} item */
 export const noFaceTitle = (item) => say(hasFaces(item) ? "faces.none" : "no_face.title");

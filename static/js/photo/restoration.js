@@ -10,7 +10,7 @@ import { address, attempt, get, jobPath, picture, post, remove, upload } from ".
 import { find, findAll, newKey, toastError } from "../shared/dom.js";
 import { JobEvents } from "../shared/job_events.js";
 import { tell, title } from "../shared/notify.js";
-import { isNewPicture } from "../shared/results.js";
+import { frameOf, isNewPicture } from "../shared/results.js";
 import { say } from "../shared/words.js";
 import { ENDED_ITEMS, ItemState, RESTORED_ITEMS } from "../states.js";
 import { FirstSight } from "./first_sight.js";
@@ -273,7 +273,7 @@ export class Restoration {
   async #show(id, { isNews = false, keepView = false } = {}) {
     const [job, item] = await Promise.all([get(jobPath(id)), get(`${jobPath(id)}/items/0`)]);
     if (this.#id !== id) return; // another photo has come meanwhile
-    const isSameFrame = this.#job !== null && frameOf(this.#job) === frameOf(job);
+    const isSameFrame = this.#job !== null && frameOf(this.#job.options) === frameOf(job.options);
     this.#job = job;
     if (!RESTORED_ITEMS.includes(item.state)) {
       const words = item.error?.message ?? say("trouble.cancelled.words");
@@ -381,9 +381,6 @@ const besideForm = ({ mask, rotate, crop }) => ({
   rotate: String(rotate ?? "0"),
   crop: String(crop ?? ""),
 });
-
-/** Which part of the photo is restored, and which way round. @param {Job} job */
-const frameOf = ({ options }) => `${options.rotate ?? "0"} ${options.crop ?? ""}`;
 
 /**
  * Whether a job was begun with other options.

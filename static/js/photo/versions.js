@@ -8,7 +8,7 @@
 
 import { attempt, get, jobPath, picture } from "../shared/api.js";
 import { find, make, toastError } from "../shared/dom.js";
-import { isNewPicture } from "../shared/results.js";
+import { frameOf, isNewPicture } from "../shared/results.js";
 import { say } from "../shared/words.js";
 import { NONE } from "../widgets/face_choices.js";
 import { inWords } from "./option_words.js";
@@ -109,7 +109,7 @@ export class Versions {
     const there = versions.filter(({ job }) => !kept.some((each) => each.job === job));
     const current = versions.find(({ job }) => job === this.#current);
     this.#known = [...kept, ...there]
-      .filter((each) => !current || frameOf(each) === frameOf(current))
+      .filter((each) => !current || viewOf(each) === viewOf(current))
       .sort((a, b) => a.created - b.created);
     this.element.hidden = !isNew || this.#known.length < 2; // else it is what is shown anyway
     const models = new Set(this.#known.map(({ model }) => model));
@@ -165,7 +165,7 @@ export class Versions {
 }
 
 /** Versions with other frames do not lie over each other. @param {Version} version */
-const frameOf = ({ turn, options }) => `${turn} ${options.rotate ?? "0"} ${options.crop ?? ""}`;
+const viewOf = ({ turn, options }) => `${turn} ${frameOf(options)}`;
 
 /** @param {[value: string, text: string]} choice */
 const option = ([value, text]) => make("option", { value }, text);

@@ -68,6 +68,9 @@ export function make(tag, props = {}, ...children) {
   return element;
 }
 
+/** A small line of text. @param {string} className @param {string} words */
+export const line = (className, words) => make("p", { className: `${className} small` }, words);
+
 /** An icon of the sprite. @param {string} name */
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -100,22 +103,6 @@ export function ask(dialog) {
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
   });
-}
-
-/**
- * Copy the text of an element; where the browser allows that to no page (there is no HTTPS),
- * select it instead.
- * @param {HTMLElement} element
- * @returns {Promise<boolean>} whether it is copied
- */
-export async function copyText(element) {
-  try {
-    await navigator.clipboard.writeText(element.textContent ?? "");
-    return true;
-  } catch {
-    getSelection()?.selectAllChildren(element);
-    return false;
-  }
 }
 
 /** A key that nobody else has; works without HTTPS, unlike crypto.randomUUID. */

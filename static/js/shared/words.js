@@ -1,6 +1,6 @@
 // What the scripts say, in the page's language, with its numbers, sizes and times.
 
-/** @import { Options } from "./types.d.ts" */
+/** @import { Download, Options } from "./types.d.ts" */
 
 /** @type {Record<string, string>} */
 const words = JSON.parse(document.getElementById("words")?.textContent ?? "{}");
@@ -35,6 +35,12 @@ export function bytes(size) {
     power += 1;
   }
   return `${(size < 10 && power > 1 ? number : whole).format(size)} ${units[power]}`;
+}
+
+/** How much of a model has come. @param {Download} download */
+export function downloaded({ done, total }) {
+  if (total && done >= total) return say("model.checking");
+  return say("model.getting", { done: bytes(done), total: total ? bytes(total) : "?" });
 }
 
 /** @param {number} seconds */

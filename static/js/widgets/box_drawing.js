@@ -4,14 +4,12 @@
 /** @import { Point, Viewer } from "./viewer.js" */
 
 import { make } from "../shared/dom.js";
+import { ARROW_STEPS, limit } from "../shared/geometry.js";
 import { say } from "../shared/words.js";
 
 const FIRST = 0.2; // of the viewer's shorter side: the box that is there at first
 const LEAST = 10; // CSS pixels; what is drawn smaller was a click
 const STEP = 6; // CSS pixels by which a key moves or changes the box
-
-/** @type {Record<string, [x: number, y: number]>} */
-const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class BoxDrawing {
   /** In pixels of the photo as it is shown. @type {Face["box"]} */
@@ -101,9 +99,9 @@ export class BoxDrawing {
   #key(event) {
     if (event.key === "Enter") this.#end(this.#box);
     else if (event.key === "Escape") this.cancel();
-    else if (KEYS[event.key]) {
+    else if (ARROW_STEPS[event.key]) {
       const step = STEP / this.#scale;
-      const [x, y] = KEYS[event.key].map((part) => part * step);
+      const [x, y] = ARROW_STEPS[event.key].map((part) => part * step);
       const [left, top, right, bottom] = this.#box;
       const least = LEAST / this.#scale;
       if (event.shiftKey) {
@@ -123,10 +121,10 @@ export class BoxDrawing {
   #set([left, top, right, bottom]) {
     const { width, height } = this.viewer.photoSize;
     this.#box = [
-      Math.max(0, Math.min(left, width - 1)),
-      Math.max(0, Math.min(top, height - 1)),
-      Math.max(1, Math.min(right, width)),
-      Math.max(1, Math.min(bottom, height)),
+      limit(left, 0, width - 1),
+      limit(top, 0, height - 1),
+      limit(right, 1, width),
+      limit(bottom, 1, height),
     ];
     this.#draw();
   }

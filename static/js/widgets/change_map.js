@@ -4,7 +4,7 @@
 /** @import { Viewer } from "./viewer.js" */
 
 import { find } from "../shared/dom.js";
-import { drawn } from "./live_strength.js";
+import { limit } from "../shared/geometry.js";
 
 const COLOUR = [214, 0, 122];
 const BLOCK = 4; // pixels of the screen, over which changes are averaged: a map, not their grain
@@ -42,17 +42,16 @@ export class ChangeMap {
   }
 
   #draw() {
-    const { place, resultPlace, before, after, slider } = this.viewer;
+    const { place, resultPlace, after, live } = this.viewer;
     const isComparison =
       after.hasAttribute("src") && !this.viewer.root.classList.contains("single");
     if (!place || !resultPlace || !isComparison) {
       this.canvas.width = this.canvas.height = 0;
       return;
     }
-    const size = { width: slider.clientWidth, height: slider.clientHeight };
-    const [was, is] = [drawn(before, resultPlace, size), drawn(after, resultPlace, size)];
-    if (!was || !is) return;
-    const map = mapOf(was, is);
+    const { was, result } = live.inView(resultPlace);
+    if (!was || !result) return;
+    const map = mapOf(was, result);
     this.canvas.width = map.width;
     this.canvas.height = map.height;
     this.canvas.style.width = `${(map.width * BLOCK) / devicePixelRatio}px`;
@@ -82,8 +81,10 @@ function mapOf(was, is) {
   const map = new ImageData(wide, apart.length / wide);
   apart.forEach((sum, i) => {
     const share = (sum / BLOCK ** 2 - LEAST) / (MOST - LEAST);
-    const alpha = STRONGEST * Math.min(1, Math.max(0, share));
-    map.data.set([...COLOUR, alpha], 4 * i);
+    map.data[4 * i] = COLOUR[0];
+    map.data[4 * i + 1] = COLOUR[1];
+    map.data[4 * i + 2] = COLOUR[2];
+    map.data[4 * i + 3] = STRONGEST * limit(share, 0, 1);
   });
   return map;
 }

@@ -8,9 +8,14 @@ import { shownBox } from "../shared/faces.js";
 import { say } from "../shared/words.js";
 import { isOver } from "./viewer_pointers.js";
 
+/** @type {Face[]} */
+const NONE = [];
+
 export class FaceOutlines {
   /** @type {Face[]} */
   faces = [];
+  /** Of what the outlines are that are drawn. @type {{faces: Face[], size: Size} | null} */
+  #drawn = null;
 
   /** @param {HTMLElement} root the viewer's element @param {HTMLElement} layer over the photo */
   constructor(root, layer) {
@@ -26,9 +31,13 @@ export class FaceOutlines {
 
   /** @param {Size} size the photo's @param {boolean} isFull whether that is known exactly */
   draw(size, isFull) {
-    const known = isFull ? this.faces : [];
-    this.layer.replaceChildren(...known.map((face) => outlineOf(face, size)));
     this.button.hidden = this.faces.length === 0;
+    const faces = isFull ? this.faces : NONE;
+    const was = this.#drawn;
+    const isSameSize = was?.size.width === size.width && was.size.height === size.height;
+    if (was?.faces === faces && isSameSize) return;
+    this.#drawn = { faces, size };
+    this.layer.replaceChildren(...faces.map((face) => outlineOf(face, size)));
   }
 
   /** @param {PointerEvent} event */

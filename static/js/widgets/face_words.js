@@ -30,7 +30,7 @@ export function faceWords(face) {
 }
 
 /** Whether much of a restored face was not in the photo. @param {Face} face */
-export const isInvented = (face) =>
+const isInvented = (face) =>
   Boolean(face.blur) && ((face.blur?.before ?? 0) > BLURRED || widthOf(face) < SMALL);
 
 /** Whether a restored face asks for more than a small model knows. @param {Face} face */

@@ -6,6 +6,8 @@
 /** @import { Face } from "../shared/types.d.ts" */
 /** @import { Viewer } from "./viewer.js" */
 
+import { limit } from "../shared/geometry.js";
+
 const REACH = 0.6; // of a face's size, by which the change reaches beyond its box
 
 /**
@@ -31,8 +33,8 @@ export class LiveStrength {
 
   /** A strength may be chosen soon: look at both pictures now, which takes longest. */
   prepare() {
-    const { resultPlace: place, slider } = this.viewer;
-    if (place) this.#inView(place, { width: slider.clientWidth, height: slider.clientHeight });
+    const { resultPlace: place } = this.viewer;
+    if (place) this.inView(place);
   }
 
   /** @param {Shares} shares */
@@ -51,8 +53,7 @@ export class LiveStrength {
   redraw() {
     const { resultPlace: place, before, slider } = this.viewer;
     if (!this.#shares || !place) return;
-    const size = { width: slider.clientWidth, height: slider.clientHeight };
-    const { was, result } = this.#inView(place, size);
+    const { was, result } = this.inView(place);
     if (!was || !result) return;
     const scale = place.width / before.naturalWidth;
     mix(was, result, this.#shares.all, [0, 0, result.width, result.height]);
@@ -61,21 +62,27 @@ export class LiveStrength {
     }
     this.canvas.width = result.width;
     this.canvas.height = result.height;
-    this.canvas.style.width = `${size.width}px`;
-    this.canvas.style.height = `${size.height}px`;
+    this.canvas.style.width = `${slider.clientWidth}px`;
+    this.canvas.style.height = `${slider.clientHeight}px`;
     this.canvas.getContext("2d")?.putImageData(result.mixed, 0, 0);
     this.canvas.hidden = false;
   }
 
   /**
-   * The same for as long as the view is the same.
-   * @param {Place} place @param {Size} size
+   * What is in view of both pictures; the same for as long as the view is the same.
+   * @param {Place} place of the result
    */
-  #inView(place, size) {
-    const { before, after } = this.viewer;
+  inView(place) {
+    const { before, after, slider } = this.viewer;
+    const size = { width: slider.clientWidth, height: slider.clientHeight };
     const key = JSON.stringify([before.src, after.src, place, size, devicePixelRatio]);
     if (key !== this.#view.key) {
-      this.#view = { key, was: drawn(before, place, size), result: drawn(after, place, size) };
+      const isThere = before.complete && after.complete; // else it is looked at again
+      this.#view = {
+        key: isThere ? key : "",
+        was: drawn(before, place, size),
+        result: drawn(after, place, size),
+      };
     }
     return this.#view;
   }
@@ -92,7 +99,7 @@ export class LiveStrength {
  * @param {Size} size of the view
  * @returns {Drawn | null}
  */
-export function drawn(picture, { x, y, width, height }, size) {
+function drawn(picture, { x, y, width, height }, size) {
   const ratio = devicePixelRatio;
   const canvas = new OffscreenCanvas(size.width * ratio, size.height * ratio);
   const pen = canvas.getContext("2d", { willReadFrequently: true });
@@ -131,7 +138,7 @@ function areaOf([left, top, right, bottom], scale, place, { width, height }) {
   const along = [left - reach, right + reach].map((x) => (place.x + x * scale) * devicePixelRatio);
   const down = [top - reach, bottom + reach].map((y) => (place.y + y * scale) * devicePixelRatio);
   const within = (/** @type {number} */ value, /** @type {number} */ most) =>
-    Math.min(Math.max(Math.round(value), 0), most);
+    limit(Math.round(value), 0, most);
   return [
     within(along[0], width),
     within(down[0], height),

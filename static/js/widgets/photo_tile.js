@@ -24,13 +24,11 @@ export class GridPhoto {
     this.version = 0;
   }
 
-  /** Whether the state is another one. @param {{state: string, stage: string | null}} item */
+  /** It has this state now. @param {{state: string, stage: string | null}} item */
   set({ state, stage }) {
-    const isNew = state !== this.state;
-    if (isNew && RESTORED_ITEMS.includes(state)) this.version += 1;
+    if (state !== this.state && RESTORED_ITEMS.includes(state)) this.version += 1;
     this.state = state;
     this.stage = stage;
-    return isNew;
   }
 
   /** Whether its picture was changed, so that there is something to compare. */

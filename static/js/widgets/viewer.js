@@ -11,6 +11,7 @@
 
 import "../../vendor/img-comparison-slider/index.js";
 import { find, findAll } from "../shared/dom.js";
+import { ARROW_STEPS, limit } from "../shared/geometry.js";
 import { say } from "../shared/words.js";
 import { ChangeMap } from "./change_map.js";
 import { FaceOutlines } from "./face_outlines.js";
@@ -28,9 +29,6 @@ const STEP = 1.25;
 const KEY_PAN = 60;
 const KEY_DIVIDER = 2; // percent, for each press of a key and not for the time that it is held
 const MIDDLE = Object.freeze({ x: 0.5, y: 0.5 });
-
-/** @type {Record<string, [x: number, y: number]>} */
-const PAN_KEYS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 export class Viewer {
   /** Of the larger picture, in its own pixels. @type {Size | null} */
@@ -329,12 +327,12 @@ export class Viewer {
   /** @param {KeyboardEvent} event */
   #key(event) {
     const { key } = event;
-    if (event.shiftKey && PAN_KEYS[key]) {
-      const [x, y] = PAN_KEYS[key];
-      this.pan(x * KEY_PAN, y * KEY_PAN);
+    if (event.shiftKey && ARROW_STEPS[key]) {
+      const [x, y] = ARROW_STEPS[key]; // of the view, so the photo moves the other way
+      this.pan(-x * KEY_PAN, -y * KEY_PAN);
       event.preventDefault();
       event.stopImmediatePropagation();
-    } else if (this.#beside && PAN_KEYS[key]) {
+    } else if (this.#beside && ARROW_STEPS[key]) {
       event.stopImmediatePropagation(); // there is no divider to be moved
     } else if (key === "ArrowLeft" || key === "ArrowRight") {
       const step = key === "ArrowLeft" ? -KEY_DIVIDER : KEY_DIVIDER;
@@ -352,9 +350,6 @@ export class Viewer {
     else if (key === "-") this.zoomBy(1 / STEP);
   }
 }
-
-/** @param {number} value @param {number} low @param {number} high */
-const limit = (value, low, high) => Math.min(Math.max(value, low), high);
 
 /**
  * Where a photo begins along one axis: centred where there is space, else so that none is left.

@@ -47,11 +47,6 @@ export class WindowedGrid {
     element.addEventListener("focusin", ({ target }) => this.#takeFocus(target));
   }
 
-  /** The photos that are shown, in their order. */
-  get photos() {
-    return this.#photos;
-  }
-
   /** @param {Group[]} groups */
   show(groups) {
     this.element.classList.add("windowed");
@@ -266,7 +261,7 @@ export class WindowedGrid {
     if (key === "End") return this.#photos.length - 1;
     if (key === "ArrowUp" || key === "ArrowDown") {
       const rows = this.#rows.filter(({ title }) => !title);
-      const at = rows.findIndex(({ from, to }) => from <= place && place < to);
+      const at = rows.findIndex(has(place));
       const row = rows[at + (key === "ArrowUp" ? -1 : 1)];
       return row ? Math.min(row.from + place - rows[at].from, row.to - 1) : place;
     }
@@ -275,7 +270,7 @@ export class WindowedGrid {
 
   /** @param {number} place */
   #rowOf(place) {
-    return this.#rows.find(({ title, from, to }) => !title && from <= place && place < to);
+    return this.#rows.find(has(place));
   }
 
   /** @param {Row | undefined} row */
@@ -291,3 +286,9 @@ export class WindowedGrid {
     }
   }
 }
+
+/** Whether a row has the photo of this place; a heading has none. @param {number} place */
+const has =
+  (place) =>
+  (/** @type {Row} */ { from, to }) =>
+    from <= place && place < to;

@@ -3,7 +3,7 @@
 /** @import { Machine, PhotoInProgress } from "../shared/types.d.ts" */
 
 import { address } from "../shared/api.js";
-import { icon, make } from "../shared/dom.js";
+import { icon, line, make } from "../shared/dom.js";
 import { count, duration, say } from "../shared/words.js";
 
 const VERBS = { drain: "pause", undrain: "play", test: "retry", forget: "trash" };
@@ -133,9 +133,6 @@ function chipOf(state) {
   if (state === "ready" || state === "idle") return "active";
   return state === "set_aside" || state === "failed" ? "failed" : "paused";
 }
-
-/** @param {string} kind @param {string} text */
-const line = (kind, text) => make("p", { className: `${kind} small` }, text);
 
 /** @param {HTMLElement[]} cards @param {HTMLCollection} shown */
 const same = (cards, shown) =>

@@ -3,7 +3,8 @@
 /** @import { MachinesAnswer } from "../shared/types.d.ts" */
 
 import { attempt, get, post } from "../shared/api.js";
-import { ask, copyText, find, toast, toastError } from "../shared/dom.js";
+import { copyText } from "../shared/copying.js";
+import { ask, find, toast, toastError } from "../shared/dom.js";
 import { count, say } from "../shared/words.js";
 import { MachineList } from "./machine_list.js";
 
@@ -19,9 +20,7 @@ class WorkersPage {
     this.join = find("#join");
     this.question = find("#forget", document, HTMLDialogElement);
     this.list = new MachineList(find("#machines"), (id, verb, name) => this.#ask(id, verb, name));
-    find("#copy").addEventListener("click", async () => {
-      toast(say((await copyText(this.join)) ? "copied" : "copied.select"));
-    });
+    find("#copy").addEventListener("click", () => copyText(this.join));
     find("#new-key").addEventListener("click", () => this.#makeKey());
   }
 
