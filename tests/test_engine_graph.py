@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from gpen_webui.bench.reference_form import to_reference_form
+from gpen_webui.engines.openvino.core import CORE
 from gpen_webui.gpen.network import GPEN, NetworkConfig
 
 pytest.importorskip("openvino")
@@ -36,7 +37,7 @@ class UpsamplingConvolution(Convolution):
 
 def results(network: nn.Module, shape: tuple[int, ...], **form) -> tuple[np.ndarray, np.ndarray]:
     x = torch.rand(shape) * 2 - 1
-    compiled = ov.Core().compile_model(
+    compiled = CORE.compile_model(
         build_model(network, shape, **form), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
     )
     with torch.inference_mode():

@@ -215,3 +215,23 @@ def test_what_a_killed_process_has_left_in_the_cache_is_removed_at_the_next_star
     open_openvino(model, cache).close()
     assert not (cache / "new-abc").exists()
     assert len(entries(cache)) == 1
+
+
+def test_a_signal_after_an_engine_was_freed_by_another_thread_is_handled(model):
+    # OpenVINO sets up the stack for signal handlers, of the thread that opens the first engine.
+    code = f"""
+import signal
+from pathlib import Path
+from threading import Thread
+from gpen_webui.engines.openvino.engine import OpenVinoEngine
+from gpen_webui.models.folder import InstalledModel
+model = InstalledModel({model.name!r}, Path({str(model.path)!r}), {model.sha256!r}, {model.size})
+engines = [OpenVinoEngine(model, precision="exact", workers=1, cache=None)]
+freeing = Thread(target=engines.clear)
+freeing.start()
+freeing.join()
+signal.signal(signal.SIGTERM, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGTERM)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("handled\n", 0), done.stderr

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 
+from gpen_webui.engines.openvino.core import CORE
 from gpen_webui.files.lock import (
     FileLock,
     LockHeldError,
@@ -52,15 +53,14 @@ class ModelCache:
     def __init__(
         self,
         folder: Path,
-        core: ov.Core,
         checkpoint_sha256: str,
         variant: str,
         variants: tuple[str, ...],
     ):
-        self._folder, self._core = folder, core
+        self._folder = folder
         self._checkpoint = checkpoint_sha256[:16]
         version = ov.__version__.split("-")[0]
-        prefix = f"{self._checkpoint}-openvino-{version}-{_processor(core)}"
+        prefix = f"{self._checkpoint}-openvino-{version}-{_processor()}"
         self.entry = folder / f"{prefix}-{variant}"
         self._current = {f"{prefix}-{other}" for other in (variant, *variants)}
 
@@ -101,7 +101,7 @@ class ModelCache:
         if (self.entry / CHECKSUM).read_text() != _checksum(file):
             raise ValueError("it is damaged")
         content = ov.Tensor(np.frombuffer(file, np.uint8), shared_memory=True)
-        compiled = Compiled(self._core.import_model(content, "CPU", settings), file)
+        compiled = Compiled(CORE.import_model(content, "CPU", settings), file)
         _release(file)
         return compiled
 
@@ -160,9 +160,9 @@ class ModelCache:
                 shutil.rmtree(entry, ignore_errors=True)
 
 
-def _processor(core: ov.Core) -> str:
+def _processor() -> str:
     """Compilation depends on what the processor can do."""
-    known = [core.get_property("CPU", p) for p in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+    known = [CORE.get_property("CPU", p) for p in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
     return f"{zlib.crc32(repr(known).encode()):08x}"
 
 

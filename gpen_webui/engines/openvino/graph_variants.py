@@ -13,6 +13,7 @@ import openvino as ov
 
 from gpen_webui.engines.openvino.bfloat16 import share_bfloat16_weights
 from gpen_webui.engines.openvino.cache import Compiled, ModelCache
+from gpen_webui.engines.openvino.core import CORE
 from gpen_webui.engines.openvino.onnx_model import read_onnx_model
 
 if TYPE_CHECKING:
@@ -49,7 +50,6 @@ class VariantOpener:
     ):
         self.model, self.cache = model, cache
         self._settings = settings
-        self._core = ov.Core()
 
     def open(self, variant: GraphVariant) -> Compiled:
         """Raises CheckpointError for a bad model file."""
@@ -71,10 +71,10 @@ class VariantOpener:
     def _entry(self, variant: GraphVariant) -> ModelCache:
         assert self.cache is not None
         names = tuple(variant.name for variant in VARIANTS)
-        return ModelCache(self.cache, self._core, self.model.sha256, variant.name, names)
+        return ModelCache(self.cache, self.model.sha256, variant.name, names)
 
     def _compile(self, variant: GraphVariant, settings: dict) -> ov.CompiledModel:
-        return self._core.compile_model(variant.build(self.model), "CPU", settings)
+        return CORE.compile_model(variant.build(self.model), "CPU", settings)
 
 
 def _build(model: InstalledModel, *, direct: bool = False) -> ov.Model:

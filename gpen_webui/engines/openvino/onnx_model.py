@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 
+from gpen_webui.engines.openvino.core import CORE
 from gpen_webui.engines.quality import psnr, real_crops
 from gpen_webui.gpen.onnx_file import crop_size_of, read_onnx
 from gpen_webui.gpen.weight_files import CheckpointError
@@ -26,7 +27,7 @@ def read_onnx_model(path: Path, name: str | None = None) -> ov.Model:
     name = name or path.name
     size = crop_size_of(read_onnx(path, name), name)
     try:
-        model = ov.Core().read_model(path)
+        model = CORE.read_model(path)
         model.reshape([1, 3, size, size])
         shapes = [output.get_partial_shape() for op in model.get_ops() for output in op.outputs()]
     except RuntimeError as error:
@@ -48,7 +49,7 @@ def run_onnx(path: Path, crops: np.ndarray, name: str) -> np.ndarray:
     """What an ONNX file makes of crops (N,3,S,S) float32, computed in float32. name: what errors
     call it. Raises CheckpointError."""
     try:
-        compiled = ov.Core().compile_model(read_onnx_model(path, name), "CPU", EXACT)
+        compiled = CORE.compile_model(read_onnx_model(path, name), "CPU", EXACT)
         request = compiled.create_infer_request()
         return np.concatenate([request.infer([crop[None]])[0].copy() for crop in crops])
     except RuntimeError as error:

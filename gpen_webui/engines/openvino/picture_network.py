@@ -17,6 +17,7 @@ from openvino.preprocess import PrePostProcessor
 
 from gpen_webui.engines.cores import cpu_cores
 from gpen_webui.engines.openvino.cache import Compiled, ModelCache
+from gpen_webui.engines.openvino.core import CORE
 from gpen_webui.engines.openvino.eight_bits import to_eight_bits
 from gpen_webui.engines.openvino.engine import settings_for
 from gpen_webui.engines.openvino.fast import has_flags
@@ -93,22 +94,20 @@ class PictureNetwork:
 
 
 def _open(weights: Path, ranges: Path | None, cache: Path | None, settings: dict) -> Compiled:
-    core = ov.Core()
-
     def compiled() -> ov.CompiledModel:
-        return core.compile_model(_graph(core, weights, ranges), "CPU", settings)
+        return CORE.compile_model(_graph(weights, ranges), "CPU", settings)
 
     if cache is None:
         return Compiled(compiled())
     variants = (FLOAT32, EIGHT_BITS)
     variant = EIGHT_BITS if ranges else FLOAT32
-    entry = ModelCache(cache, core, known_hash(weights), variant, variants)
+    entry = ModelCache(cache, known_hash(weights), variant, variants)
     return entry.open(settings, compiled)
 
 
-def _graph(core: ov.Core, weights: Path, ranges: Path | None) -> ov.Model:
+def _graph(weights: Path, ranges: Path | None) -> ov.Model:
     """The network for pictures of any size, which takes their bytes as they lie in memory."""
-    model = core.read_model(weights)
+    model = CORE.read_model(weights)
     model.reshape([1, 3, -1, -1])
     if ranges:
         to_eight_bits(model, json.loads(ranges.read_text(encoding="utf-8")))
