@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 
 from tests.browser import DESKTOP, OpenPage
 from tests.server import Server
@@ -24,6 +24,7 @@ ARGUMENTS = (
 PATIENCE_MS = 30_000
 # Browsers log these by themselves where a test breaks the line or sends what is no photo.
 NETWORK_TROUBLE = ("Failed to load resource", "WebSocket connection to")
+NOT_FETCHED = "Failed to fetch dynamically imported module"  # the test ended before it arrived
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +56,10 @@ def open_page(chromium: Browser) -> Iterator[OpenPage]:
         if message.type == "error" and not message.text.startswith(NETWORK_TROUBLE):
             errors.append(message.text)
 
+    def note_error(error: Error) -> None:
+        if NOT_FETCHED not in str(error):
+            errors.append(str(error))
+
     def open(url: str, **options: object) -> Page:
         settings = {"viewport": DESKTOP, "locale": "en-GB", "color_scheme": "light"} | options
         context = chromium.new_context(**settings)
@@ -62,7 +67,7 @@ def open_page(chromium: Browser) -> Iterator[OpenPage]:
         contexts.append(context)
         page = context.new_page()
         page.on("console", note)
-        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("pageerror", note_error)
         page.goto(url)
         return page
 

@@ -25,7 +25,7 @@ from gpen_webui.web.openapi_schemas import (
     option_schemas,
 )
 
-API_PREFIXES = ("/api/", "/ws/", "/enhance", "/batch-enhance", "/metrics")
+API_PREFIXES = ("/api/", "/ws/", "/enhance", "/batch-enhance", "/share", "/metrics")
 METHODS = ("GET", "POST", "DELETE")
 CHOICES = re.compile(r"<any\(([^)]*)\):\w+>")
 ARGUMENT = re.compile(r"<(?:(\w+):)?(\w+)>")
@@ -150,6 +150,7 @@ OPERATIONS: dict[str, Operation] = {
         {200: json_of(named("Preset"))}, body=json_of(object_of({"name": TEXT}))
     ),
     "presets.delete_preset": Operation({200: json_of(object_of({"deleted": TEXT}))}),
+    "share.receive": Operation({303: {}}, body=multipart({"photos": array_of(BINARY)})),
     "jobs.download": Operation({200: {"application/zip": BINARY}}),
     "items.add_item": Operation(
         {201: json_of(ITEM)},
