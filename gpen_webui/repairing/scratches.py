@@ -28,7 +28,7 @@ PART, MARGIN = 640, 64  # of the network's runs: side of what each decides, and 
 MULTIPLE = 32  # of which the sides must be
 # From which a pixel counts as damaged, at the first size and at the smaller ones, at which more of
 # a sound photo is thin and bright.
-PROBABILITY, COARSE_PROBABILITY = 0.85, 0.95
+PROBABILITY, COARSE_PROBABILITY = 0.8, 0.95
 FACES_SIDE = 960  # long side of a look for faces
 RIM = 1  # working pixels around damage that its blur reaches
 

@@ -201,9 +201,11 @@ export class OptionsForm {
     const values = this.read();
     let isFound = false; // a preset of one's own may mean the same as another
     for (const radio of findAll("input[name=condition]", this.form, HTMLInputElement)) {
+      // Beside Automatic, what somebody has chosen may be anything.
+      const meant = radio === this.#automatic ? this.#open(optionsOf(radio)) : optionsOf(radio);
       radio.checked =
         !isFound &&
-        Object.entries(optionsOf(radio)).every(
+        Object.entries(meant).every(
           ([name, value]) => values[name] === undefined || values[name] === value,
         );
       isFound ||= radio.checked;
