@@ -160,13 +160,12 @@ def measure_store(
             for items, runs in measured.items()
         ]
         seconds, meanwhile = store.remove(albums[sizes[-1]], other)
-    meanwhile = meanwhile or [0.0]
     return rates, Removal(
         sizes[-1],
         round(seconds, 3),
         len(meanwhile),
-        round(1000 * statistics.median(meanwhile), 1),
-        round(1000 * max(meanwhile), 1),
+        round(1000 * statistics.median(meanwhile or [0.0]), 1),
+        round(1000 * max(meanwhile, default=0.0), 1),
     )
 
 
