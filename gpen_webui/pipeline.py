@@ -178,9 +178,16 @@ def open_restorer(settings: Settings, workers: int) -> Restorer:
 
 
 def restorer_of(
-    model: InstalledModel, small: InstalledModel | None, settings: Settings, workers: int
+    model: InstalledModel,
+    small: InstalledModel | None,
+    settings: Settings,
+    workers: int,
+    further: Path | None = None,
 ) -> Restorer:
-    """As `open_restorer`, with these models, whatever the settings name; small: for small faces."""
+    """As `open_restorer`, with these models, whatever the settings name; small: for small faces.
+
+    further: the folder of those that only some photos need; None: the settings' models folder.
+    """
     from gpen_webui.engines.cores import cpu_cores, has_little_memory
     from gpen_webui.engines.open import open_engine, open_face_parser, open_tile_engine
 
@@ -212,7 +219,7 @@ def restorer_of(
         model,
         small_faces,
         partial(open_tile_engine, **opening),
-        settings.models,
+        further or settings.models,
         partial(open_face_parser, device=settings.device),
     )
 

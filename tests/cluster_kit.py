@@ -25,7 +25,7 @@ from gpen_webui.cluster.version import program_version
 from gpen_webui.jobs.runner.local_pool import LocalPool
 from gpen_webui.jobs.service import JobService
 from gpen_webui.options import RestoreOptions
-from gpen_webui.web import cluster, error_answers, guard, uploads, workers
+from gpen_webui.web import cluster, error_answers, guard, metrics, uploads, workers
 from tests.jobs_kit import JobsHarness, restored_text
 
 KEY = "a key for tests only"
@@ -77,9 +77,11 @@ class Coordinator:
         app.extensions["settings"] = self.harness.settings
         guard.init_app(app)
         uploads.init_app(app)
+        metrics.init_app(app)
         error_answers.init_app(app)
         app.extensions["jobs"] = self.service
         app.register_blueprint(workers.blueprint)
+        app.register_blueprint(metrics.blueprint)
         cluster.init_app(app, lambda: None)
         return app
 

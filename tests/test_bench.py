@@ -19,6 +19,7 @@ from gpen_webui.bench.photos import make_photos
 from gpen_webui.bench.random_model import SHAPES
 from gpen_webui.bench.reference_engine import ReferenceEngine
 from gpen_webui.bench.reference_form import to_reference_form
+from gpen_webui.bench.store import measure_store
 from gpen_webui.bench.summary import Summary, alternate
 from gpen_webui.cli import main
 from gpen_webui.engines.base import Engine
@@ -208,3 +209,12 @@ def test_a_run_is_compared_with_the_last_one_of_its_kind(tmp_path):
     (tmp_path / "d" / "benchmark.json").write_text("cut short")
     assert last_run(tmp_path, figures_of(1.0)) == figures_of(2.0)
     assert last_run(tmp_path / "a", figures_of(1.0)) is None
+
+
+def test_the_store_is_measured_and_its_largest_album_removed(tmp_path):
+    rates, removal = measure_store(tmp_path, sizes=(10, 20), photos=3)
+    assert [rate.items for rate in rates] == [10, 20]
+    assert all(rate.photos_per_second > 0 and rate.core_ms > 0 for rate in rates)
+    assert (removal.items, removal.seconds > 0) == (20, True)
+    results = sorted(len(list(folder.iterdir())) for folder in tmp_path.glob("* photos*"))
+    assert results == sorted([9, removal.photos] if removal.photos else [0, 9]), "of two albums"

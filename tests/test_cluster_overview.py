@@ -24,7 +24,7 @@ def ask(here: Coordinator, path: str) -> requests.Response:
     return requests.post(f"{here.url}/api/workers/{path}", timeout=30)
 
 
-def test_the_overview_tells_what_every_machine_has_done_and_does(here: Coordinator):
+def test_overview_and_metrics_tell_what_every_machine_has_done_and_does(here: Coordinator):
     attic, cellar = PlayedWorker(here.url), PlayedWorker(here.url, "cellar", kind="avx512")
     job = start(here.service, NAMES)
     for worker in (attic, attic, cellar):
@@ -40,6 +40,12 @@ def test_the_overview_tells_what_every_machine_has_done_and_does(here: Coordinat
     assert told == {
         "job": job.id, "album": "Summer 1931", "item": 3, "name": "3.jpg", "stage": "blend",
     }  # fmt: skip
+    metrics = requests.get(f"{here.url}/metrics", timeout=30).text.splitlines()
+    told = [line for line in metrics if 'machine="attic"' in line or 'machine="cellar"' in line]
+    assert 'gpen_webui_machine_photos_total{end="restored",machine="attic"} 2.0' in told
+    assert 'gpen_webui_machine_photos_total{end="failed",machine="cellar"} 0.0' in told
+    assert 'gpen_webui_machine_photos_in_progress{machine="cellar"} 1.0' in told
+    assert sum("gpen_webui_machine_heard_seconds" in line for line in told) == 2
     cellar.carry_out(held)
     wait_for_state(here.service, job, "done")
     assert here.service.store.machines(job.id) == [

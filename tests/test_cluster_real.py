@@ -14,16 +14,28 @@ import pytest
 from tests.cluster_kit import KEY
 from tests.cluster_processes import WorkerProcesses
 from tests.server import PROJECT, Server, small_photo
+from tests.tiny_enlarging import COMPACT, drawn_network, save_published
+from tests.tiny_parsing import bright_is_skin, save_parser
 
 pytest_plugins = ["tests.cluster_fixtures"]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are ended by signals")
 
+# They need networks that only the server has.
+OPTIONS = {"face_mask": "parse", "enlarge": "2", "enlarge_model": "our-x4"}
 PHOTOS = [(f"{n}.jpg", small_photo(n, 192)) for n in range(8)]
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    environment = {"GPEN_WEBUI_CLUSTER_KEY": KEY, "GPEN_WEBUI_LEASE_SECONDS": "3"}
+    models = tmp_path / "models"
+    models.mkdir()
+    save_parser(bright_is_skin(), models / "parsenet.pth")
+    save_published(drawn_network(COMPACT), models / "our-x4.pth")
+    environment = {
+        "GPEN_WEBUI_CLUSTER_KEY": KEY,
+        "GPEN_WEBUI_LEASE_SECONDS": "3",
+        "GPEN_WEBUI_MODELS": str(models),
+    }
     options = ("--cluster", "none", "--workers", "1")
     with Server(tmp_path / "outputs", *options, environment=environment) as running:
         yield running
@@ -47,15 +59,17 @@ def workers_command(outputs: Path, *words: str) -> subprocess.CompletedProcess:
 def test_two_machines_give_the_bytes_of_one_and_the_command_line_shows_and_forgets_them(
     server: Server, workers: WorkerProcesses
 ):
-    alone = server.new_album(PHOTOS)
+    alone = server.new_album(PHOTOS, **OPTIONS)
     server.wait_for(alone)
     attic = workers.start(server.url, "attic", how="real", key=KEY)
     attic.wait_until_ready()
-    together = server.new_album(PHOTOS)
+    together = server.new_album(PHOTOS, **OPTIONS)
     job = server.wait_for(together)
     assert job["counts"]["done"] == 8
     assert results(server, together) == results(server, alone)
     assert "attic" in restorers(server, together)
+    assert attic.said("Fetching the model our-x4")
+    assert attic.said("Fetching the model parsenet")
     report = (server.outputs / job["folder"] / "report.html").read_text("utf-8")
     assert report.count('<p class="pair"') == len(PHOTOS), "pictures of each, before and after"
     listed = workers_command(server.outputs)

@@ -41,7 +41,7 @@ from gpen_webui.cluster.version import program_version
 from gpen_webui.errors import UserError
 from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.runner.other_machines import Member, OtherMachines
-from gpen_webui.jobs.runner.remote_claims import RemoteClaim
+from gpen_webui.jobs.runner.remote_claims import ClaimGoneError, RemoteClaim
 from gpen_webui.jobs.service import JobService
 from gpen_webui.jobs.store.machines import Machine
 from gpen_webui.jobs.store.workers import WorkerState
@@ -49,7 +49,7 @@ from gpen_webui.photo.formats import MEDIA_TYPE_OF
 from gpen_webui.pipeline import STAGE_WORDS, ItemReport
 from gpen_webui.settings import NO_BROKER, Settings
 from gpen_webui.stages.suggestions import chosen_elsewhere
-from gpen_webui.states import RESTORED_ITEMS
+from gpen_webui.states import RESTORED_ITEMS, Stage
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +174,10 @@ class Coordinator:
     # Photos
 
     def claim(self, member: Member, request: ClaimRequest) -> ClaimedPhoto | None:
-        """The next photo for a worker; None where there is none. Raises ClaimRefusedError."""
+        """The next photo for a worker; None where there is none.
+
+        Raises ClaimRefusedError; ClaimGoneError where the next one cannot be restored anywhere.
+        """
         self._check(member, request)
         models = self.models()
         machine = self._machine(member)
@@ -184,6 +187,11 @@ class Coordinator:
         held = claim.task.claim
         claim.task.begin(models.model)
         small = models.small
+        try:
+            further = self.models.further(held.options)
+        except UserError as error:  # as where this machine restores it
+            self.machines.claims.fail_photo(claim, models.model, Stage.OPEN, str(error))
+            raise ClaimGoneError from error
         return ClaimedPhoto(
             claim=claim.id,
             job=held.job_id,
@@ -196,6 +204,7 @@ class Coordinator:
             small_model=model_file(small) if small else None,
             original=OriginalFile(held.sha256, held.size, PurePosixPath(held.name).name),
             max_photo_seconds=self._settings.max_photo_seconds,
+            further_models=further,
         )
 
     def _check(self, member: Member, request: ClaimRequest) -> None:

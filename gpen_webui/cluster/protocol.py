@@ -96,12 +96,13 @@ class OriginalFile:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A file of weights. file: its name in a models folder."""
+    """A file of weights. file: its name in a models folder. task: as in PublishedModel."""
 
     name: str
     sha256: str
     size: int
     file: str
+    task: str = "restore"
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ class ClaimedPhoto:
     item: its number in the job. options: RestoreOptions as JSON, a mask included.
     crashed_before: a process died with it, so nothing else may be in that process meanwhile.
     model, small_model: as pipeline.open_restorer finds them; small_model restores small faces.
-    max_photo_seconds: 0 for no limit.
+    max_photo_seconds: 0 for no limit. further_models: those that the options ask for besides, to
+    enlarge photos or to tell the parts of faces.
     """
 
     claim: str
@@ -125,6 +127,7 @@ class ClaimedPhoto:
     small_model: ModelFile | None
     original: OriginalFile
     max_photo_seconds: float
+    further_models: list[ModelFile] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

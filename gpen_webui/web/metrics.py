@@ -54,6 +54,7 @@ class ServerCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from _photos()
         yield from _workers()
+        yield from _machines()
         yield _refused()
         with suppress(OutputsUnreachableError):  # a figure is better missing than wrong
             yield GaugeMetricFamily(
@@ -115,6 +116,36 @@ def _workers() -> Iterator[Metric]:
     )
     model.add_metric([status["model"] or ""], int(status["model"] is not None))
     yield model
+
+
+def _machines() -> Iterator[Metric]:
+    """Of each machine; none where this one works alone."""
+    coordinator = current_app.extensions.get("coordinator")
+    if coordinator is None:
+        return
+    from gpen_webui.cluster.overview import Overview  # only where others help
+
+    photos = CounterMetricFamily(
+        "gpen_webui_machine_photos",
+        "Photos that a machine has restored, or failed with.",
+        labels=["machine", "end"],
+    )
+    busy = GaugeMetricFamily(
+        "gpen_webui_machine_photos_in_progress", "Photos in its hands.", labels=["machine"]
+    )
+    heard = GaugeMetricFamily(
+        "gpen_webui_machine_heard_seconds",
+        "How long ago it was last heard of; missing where it was not since the start.",
+        labels=["machine"],
+    )
+    for machine in Overview(coordinator, job_service()).all()["machines"]:
+        name = machine["name"]
+        photos.add_metric([name, "restored"], machine["restored"])
+        photos.add_metric([name, "failed"], machine["failed"])
+        busy.add_metric([name], machine["busy"])
+        if machine["heard_seconds"] is not None:
+            heard.add_metric([name], machine["heard_seconds"])
+    yield from (photos, busy, heard)
 
 
 def _refused() -> Metric:

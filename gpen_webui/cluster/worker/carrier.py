@@ -118,6 +118,7 @@ class Carrier:
         return Load(
             str(self._models.get(claimed.model)),
             str(self._models.get(small)) if small else None,
+            str(self._models.folder_with(claimed.further_models)),
             self._device,
             self._precision,
             self._workers,

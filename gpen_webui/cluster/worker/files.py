@@ -5,8 +5,10 @@ What broke off in the middle is gone on with, not begun anew.
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Condition, Lock
@@ -90,14 +92,23 @@ class Originals:
 class Models:
     """Networks that the coordinator names: of this machine where it has the very same, else sent.
 
-    folder: for those that were sent. installed: the user's own models folder. say: shows the user
-    a line. Thread-safe.
+    folder: for those that were sent. further: an empty folder. installed: the user's own models
+    folder. say: shows the user a line. Thread-safe.
     """
 
     def __init__(
-        self, folder: Path, installed: Path, client: CoordinatorClient, say: Callable[[str], None]
+        self,
+        folder: Path,
+        further: Path,
+        installed: Path,
+        client: CoordinatorClient,
+        say: Callable[[str], None],
     ):
         self._folder = folder
+        self._further = further
+        self._chosen: dict[str, ModelFile] = {}  # in the further folder of now, by what they are
+        self._replaced = 0
+        self._choosing = Lock()
         self._installed = installed
         self._client = client
         self._say = say
@@ -119,6 +130,24 @@ class Models:
                 fetch(self._client, f"models/{model.sha256}", place, model.sha256)
         return place
 
+    def folder_with(self, models: Sequence[ModelFile]) -> Path:
+        """A models folder that has all of these, perhaps with others that photos needed before.
+
+        It is the same one until the coordinator has another file of the same name. Raises as `get`.
+        """
+        files = {_place_of(model): (model, self.get(model)) for model in models}
+        with self._choosing:
+            if any(self._chosen.get(at, model) != model for at, (model, _) in files.items()):
+                self._chosen.clear()
+                self._replaced += 1
+            folder = self._further / str(self._replaced)
+            folder.mkdir(exist_ok=True)
+            for at, (model, path) in files.items():
+                if at not in self._chosen:
+                    link_or_copy(path, folder / safe_name(model.file))
+                    self._chosen[at] = model
+            return folder
+
     def _own(self, model: ModelFile) -> Path | None:
         path = installed_file(model.name, self._installed)
         try:
@@ -132,6 +161,19 @@ class Models:
         if Path(name).suffix.lower() not in SUFFIXES or not model.sha256.isalnum():
             raise ModelError(f"The coordinator names a model {name}, which is no file of weights.")
         return self._folder / model.sha256 / name
+
+
+def _place_of(model: ModelFile) -> str:
+    """Where a models folder has room for one only."""
+    return model.task if model.task == "parse" else model.name.lower()
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name; another file system gets a copy. Raises OSError."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def fetch(client: CoordinatorClient, path: str, target: Path, sha256: str) -> None:

@@ -24,10 +24,11 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Load:
     """Networks to restore with. model, small_model: weight files; the second for small faces, or
-    None. The others are as in Settings."""
+    None. further: the folder of those that only some photos need. The others are as in Settings."""
 
     model: str
     small_model: str | None
+    further: str
     device: str
     precision: str
     workers: int

@@ -98,7 +98,9 @@ class RestoringProcess:
             model = find_model(load.model, Path(load.model).parent)
             small = load.small_model
             small_model = find_model(small, Path(small).parent) if small else None
-            self._restorer = restorer_of(model, small_model, settings, load.workers)
+            self._restorer = restorer_of(
+                model, small_model, settings, load.workers, Path(load.further)
+            )
             kind = measure_kind(self._restorer)
         except Exception as error:  # whatever it is, the worker must hear of it
             if not isinstance(error, UserError):

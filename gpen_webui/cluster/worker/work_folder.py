@@ -3,6 +3,7 @@
     lock        held by the worker at work
     machine     the random name by which the coordinator knows this machine again
     models/     networks that the coordinator sent, for the next time too
+    further/    second names of networks that only some photos need, while the worker runs
     originals/  photos, while the worker runs
     results/    restored photos, until the coordinator has them
 
@@ -32,6 +33,7 @@ class WorkFolder:
     def __init__(self, root: Path):
         self.root = root
         self.models = root / "models"
+        self.further = root / "further"
         self.originals = root / "originals"
         self.results = root / "results"
         try:
@@ -48,7 +50,7 @@ class WorkFolder:
                 "permissions, or name another one in GPEN_WEBUI_OUTPUTS."
             ) from error
         self._remove_photos()
-        for folder in (self.models, self.originals, self.results):
+        for folder in (self.models, self.further, self.originals, self.results):
             folder.mkdir(exist_ok=True)
 
     def machine(self) -> str:
@@ -69,5 +71,5 @@ class WorkFolder:
         self._lock.close()
 
     def _remove_photos(self) -> None:
-        for folder in (self.originals, self.results):
+        for folder in (self.further, self.originals, self.results):
             shutil.rmtree(folder, ignore_errors=True)

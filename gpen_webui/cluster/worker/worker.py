@@ -99,7 +99,7 @@ class Worker:
             self._client,
             self._held,
             Originals(folder.originals, self._client),
-            Models(folder.models, settings.models, self._client, say),
+            Models(folder.models, folder.further, settings.models, self._client, say),
             folder.results,
             device=settings.device,
             precision=settings.precision,
