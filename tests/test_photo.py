@@ -1,6 +1,7 @@
 """Ordinary photos in every format, in and out again: what is kept, and what is said."""
 
 import io
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,6 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from gpen_webui.photo.encode import encode_photo, losses
 from gpen_webui.photo.errors import PhotoError
+from gpen_webui.photo.jpeg_file import JpegFile
 from gpen_webui.photo.photo import Photo, open_photo, thumbnail
 
 pillow_heif.register_heif_opener()
@@ -353,3 +355,52 @@ def test_a_thumbnail_is_small_upright_and_without_metadata(tmp_path: Path):
     clear = save(Image.new("RGBA", (50, 50), (0, 0, 0, 0)), tmp_path / "b.png")
     with Image.open(io.BytesIO(thumbnail(clear, 20))) as small:
         assert min(small.getpixel((5, 5))) > 250
+
+
+def grainy(width: int, height: int) -> Image.Image:
+    """With details in every block of 8x8 pixels."""
+    grain = np.random.default_rng(0).integers(-40, 40, (height, width, 3))
+    pixels = np.asarray(picture(width, height)).astype(int) + grain
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+def test_a_small_thumbnail_of_a_progressive_jpeg_needs_little_of_the_file_and_is_the_same(
+    tmp_path: Path, subsampling: str
+):
+    photo = grainy(800, 640)
+    plain = save(photo, tmp_path / "a.jpg", subsampling=subsampling)
+    progressive = save(photo, tmp_path / "b.jpg", subsampling=subsampling, progressive=True)
+    assert thumbnail(progressive, 64) == thumbnail(plain, 64)
+    needed = JpegFile.read(progressive.read_bytes(), 100).at_an_eighth()
+    assert needed is not None
+    luminance_only = subsampling == "4:2:0"
+    assert len(needed) < progressive.stat().st_size * (0.5 if luminance_only else 0.8)
+
+
+def with_preview(path: Path, photo: Image.Image, preview: Image.Image) -> Path:
+    """As cameras write them: a JPEG with a smaller one behind it, of the type of a preview."""
+    photo.save(path, "MPO", save_all=True, append_images=[preview], exif=exif_with(6))
+    data = bytearray(path.read_bytes())
+    first = re.search(rb"\x00\x00\x03\x00.{4}\x00{8}", data, re.DOTALL)  # its type, length, place
+    assert first
+    data[first.end() : first.end() + 4] = (0x010002).to_bytes(4, "little")  # that of the next
+    path.write_bytes(data)
+    return path
+
+
+def colour_of(jpeg: bytes) -> tuple:
+    with Image.open(io.BytesIO(jpeg)) as image:
+        return image.size, image.getpixel((5, 5))
+
+
+def test_a_cameras_own_preview_is_shown_where_it_is_large_enough_and_of_the_same_shape(
+    tmp_path: Path,
+):
+    photo = Image.new("RGB", (800, 400), "red")
+    fit = with_preview(tmp_path / "a.jpg", photo, Image.new("RGB", (200, 100), "blue"))
+    (size, pixel) = colour_of(thumbnail(fit, 100))
+    assert (size, pixel[2]) == ((50, 100), 254)  # turned as the photo is
+    assert colour_of(thumbnail(fit, 300))[1][0] == 254
+    other = with_preview(tmp_path / "b.jpg", photo, Image.new("RGB", (200, 150), "blue"))
+    assert colour_of(thumbnail(other, 100))[1][0] == 254

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
+from PIL.MpoImagePlugin import MpoImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from gpen_webui.photo import exif, icc
@@ -42,6 +43,8 @@ ORIENTATIONS = {  # EXIF value: mirrored left to right first?, then quarter turn
     7: (True, 3),
     8: (False, 1),
 }
+EIGHTH = 8  # as Pillow calls the smallest size at which libjpeg decodes
+MP_ENTRIES = 0xB002  # of CIPA DC-007, the multi-picture format
 MIN_IS_WHITE, TAG_BITS, TAG_PHOTOMETRIC = 0, 258, 262  # of TIFF
 
 
@@ -100,10 +103,10 @@ def shrink(
         explaining(path, name),
         opened(path, name, max_megapixels, on_size) as (image, container, _),
     ):
-        image.draft("RGB", (side, side))  # JPEG: decode at a fraction of the size
+        orientation = _orientation(image, container)  # a preview may say another
+        image = _quickly(image, container, side)
         load(image, path, name, max_megapixels)
         decoded = _to_rgb(image, container, path, name)
-        orientation = _orientation(image, container)
     small = Image.fromarray(decoded.pixels)
     if decoded.alpha is not None:
         small.putalpha(Image.fromarray(decoded.alpha))
@@ -114,6 +117,39 @@ def shrink(
     buffer = io.BytesIO()
     upright.save(buffer, "JPEG", quality=80)
     return buffer.getvalue()
+
+
+def _quickly(image: Image.Image, container: Container, side: int) -> Image.Image:
+    """The picture, or a preview in its file; no more is decoded than `side` pixels need."""
+    if not container.jpeg:
+        return image
+    if isinstance(image, MpoImageFile):
+        _turn_to_preview(image, side)
+    image.draft("RGB", (side, side))  # decoded at a fraction of the size
+    is_first = not isinstance(image, MpoImageFile) or image.tell() == 0
+    scale = getattr(image, "decoderconfig", (1,))[:1]
+    if is_first and scale == (EIGHTH,) and (less := container.jpeg.at_an_eighth()):
+        image = Image.open(io.BytesIO(less), formats=["JPEG"])
+        image.draft("RGB", (side, side))
+    return image
+
+
+def _turn_to_preview(image: MpoImageFile, side: int) -> None:
+    """Go to a camera's own preview, where one is large enough and shows the whole picture."""
+    width, height = image.size
+    entries = (image.mpinfo or {}).get(MP_ENTRIES, ())
+    for number, entry in enumerate(entries):
+        if not entry["Attribute"]["MPType"].startswith("Large Thumbnail"):
+            continue
+        try:
+            image.seek(number)
+        except Exception as error:
+            log.info("unusable preview", exc_info=error)
+        else:
+            across, down = image.size
+            if max(image.size) >= side and abs(across * height - down * width) <= down * width / 99:
+                return
+        image.seek(0)
 
 
 def on_white(image: Image.Image) -> Image.Image:

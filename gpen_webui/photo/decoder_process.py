@@ -55,6 +55,7 @@ def main() -> None:
         allowance.end()
         answer["parts"] = {part: len(data) for part, data in parts.items()}
         _write(answers, answer, parts)
+        del parts  # else a child at rest would keep the pixels of the last photo
 
 
 def _answer(question: dict, on_size: OnSize) -> tuple[dict, dict[str, memoryview]]:

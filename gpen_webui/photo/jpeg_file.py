@@ -11,12 +11,23 @@ from functools import cached_property
 MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # what cannot stand in a JPEG's pixel data
 SOI, EOI, SOS, COM = 0xD8, 0xD9, 0xDA, 0xFE
 APP0, APP1, APP2, APP11, APP12, APP13 = 0xE0, 0xE1, 0xE2, 0xEB, 0xEC, 0xED
-FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # how the picture is coded: baseline, progressive ...
+PROGRESSIVE = 0xC2
+FRAMES = {0xC0, 0xC1, PROGRESSIVE, 0xC9, 0xCA}  # how the picture is coded: baseline ...
 END = b"\xff\xd9"
 PHOTOSHOP = b"Photoshop 3.0\0"
 # Resources of Photoshop that tell of the picture: IPTC, its digest, copyright flag, address.
 DESCRIBING_RESOURCES = {0x0404, 0x0425, 0x040A, 0x040B}
 IPTC_RESOURCE = 0x0404
+
+
+@dataclass(frozen=True)
+class FineScan:
+    """A pass that brings nothing but details within blocks of 8x8 pixels, of one component; its
+    bytes are those from begin to end."""
+
+    component: int
+    begin: int
+    end: int
 
 
 @dataclass
@@ -33,14 +44,19 @@ class JpegFile:
     end: int | None = None
     _refined: dict[tuple[int, int], int] = field(default_factory=dict)
     _components: tuple[int, ...] = ()
+    _sampling: tuple[int, ...] = ()
+    _fine_scans: list[FineScan] = field(default_factory=list)
 
     @classmethod
     def read(cls, data: bytes, most_scans: int) -> JpegFile:
         """Walk over the markers, until more scans than that have been counted."""
         found = cls(data)
-        position = 2
+        position, fine = 2, None
         while found.scans <= most_scans and (marker := MARKER.search(data, position)):
             code, position = data[marker.end() - 1], marker.end()
+            if fine:
+                found._fine_scans.append(FineScan(*fine, marker.start()))
+                fine = None
             if code == EOI:
                 found.end = position
                 break
@@ -49,8 +65,10 @@ class JpegFile:
             if code == SOS:
                 found.scans += 1
                 found._note_scan(content)
+                if content[:1] == b"\x01" and content[3:4] > b"\0":  # no means
+                    fine = content[1], marker.start()
             elif code in FRAMES:
-                found._components = tuple(content[6::3])
+                found._components, found._sampling = tuple(content[6::3]), tuple(content[7::3])
             if not found.scans:
                 found.segments.append((code, content))
             position += length
@@ -63,6 +81,23 @@ class JpegFile:
             for component in self._components
             for place in range(64)
         )
+
+    def at_an_eighth(self) -> bytes | None:
+        """The file without what nobody sees of it at an eighth of its size: most passes over the
+        details of its luminance. None where all that is left is needed.
+
+        At that size a block of luminance is a pixel, its mean. Colours, which mostly have fewer
+        blocks, keep their details. So does the first pass over those of luminance: where there is
+        none, libjpeg guesses them, and changes the means.
+        """
+        if self.end is None or not self._sampling or self._sampling[0] < max(self._sampling):
+            return None
+        dropped = [scan for scan in self._fine_scans if scan.component == self._components[0]][1:]
+        if not dropped:
+            return None
+        ends = [0, *(scan.end for scan in dropped)]
+        begins = [*(scan.begin for scan in dropped), len(self.data)]
+        return b"".join(self.data[start:end] for start, end in zip(ends, begins, strict=True))
 
     def first(self, code: int, signature: bytes) -> bytes | None:
         """The content of the first segment that begins so, without its signature."""
