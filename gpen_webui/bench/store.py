@@ -126,7 +126,8 @@ class MeasuredStore:
         """Remove an album while photos of another are recorded: seconds, and those of each."""
         self._commands.mark_deleted(album)
         self._commands.resume(other)
-        started, meanwhile = time.perf_counter(), []
+        meanwhile: list[float] = []
+        started = time.perf_counter()
         with ThreadPoolExecutor(1) as remover:
             removal = remover.submit(self._commands.remove_deleted, album)
             while not removal.done() and self._store.job(other).counts["waiting"]:
@@ -181,8 +182,9 @@ def main() -> int:
             tuple(sorted(arguments.sizes)),
             on_step=lambda what: print(what, file=sys.stderr, flush=True),
         )
-    for measured in (*rates, removal):
-        print(json.dumps({type(measured).__name__.lower(): asdict(measured)}))
+    for rate in rates:
+        print(json.dumps({"rate": asdict(rate)}))
+    print(json.dumps({"removal": asdict(removal)}))
     return 0
 
 

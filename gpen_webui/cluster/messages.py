@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Hashable
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from gpen_webui.errors import UserError
 
@@ -36,7 +37,7 @@ def from_json(kind: type[Message], value: object) -> Message:
     if not isinstance(value, dict):
         raise MessageError(f"A {kind.__name__} must be a JSON object.")
     values = {}
-    for field, hint in _fields_of(kind):
+    for field, hint in _fields_of(cast(Hashable, kind)):
         if field.name in value:
             values[field.name] = _checked(value[field.name], hint, field.name)
         elif field.default is MISSING and field.default_factory is MISSING:
@@ -45,7 +46,7 @@ def from_json(kind: type[Message], value: object) -> Message:
 
 
 @cache
-def _fields_of(kind: type) -> list[tuple[Field, Any]]:
+def _fields_of(kind: Any) -> list[tuple[Field, Any]]:
     """A dataclass's fields, each with its type."""
     hints = get_type_hints(kind)
     return [(field, hints[field.name]) for field in fields(kind)]
