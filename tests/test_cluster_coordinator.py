@@ -278,6 +278,32 @@ def test_an_album_stays_with_the_kind_of_machine_that_it_began_with(make_coordin
     assert [each["job"] for each in claims] == [first.id, second.id, second.id, first.id, first.id]
 
 
+def test_an_album_says_that_its_kind_of_machine_has_gone_until_one_is_back(make_coordinator):
+    here = make_coordinator(same_bytes=True, lease_seconds=1)
+    here.coordinator.machines.set_kind("another")
+    old, new = PlayedWorker(here.url, "old"), PlayedWorker(here.url, "new", kind="avx512")
+    job = start(here.service, NAMES)
+    old.carry_out(old.claim())
+    old.post("leave")
+    store = here.service.store
+    told = wait_for(lambda: store.job(job.id).reason)
+    assert "(--same-bytes)" in told
+    assert "(old)" in told
+    assert here.service.events.replay(job.id)[-1]["error"]["message"] == told
+    assert new.ask().status_code == 204
+    twin = PlayedWorker(here.url, "twin")
+    wait_for(lambda: store.job(job.id).reason is None)
+    twin.carry_out(twin.claim())
+    twin.post("leave")
+    wait_for(lambda: store.job(job.id).reason)
+    here.close()
+    here = make_coordinator(same_bytes=False)
+    assert here.service.store.job(job.id).reason is None
+    other = PlayedWorker(here.url, "other", kind="avx512")
+    assert other.work() == len(NAMES) - 2
+    check_nothing_lost(here.service, wait_for_state(here.service, job, "done"))
+
+
 # Machines that fall silent, and restarts
 
 

@@ -64,9 +64,9 @@ class Item:
 class Job:
     """One album or single photo.
 
-    reason: why it is paused, in words, where it paused itself. folder: where the results
-    are; None until it is started. seq: its last event. counts: total and every item state.
-    bytes: what deleting it frees. covers: the numbers of the items to show for it.
+    reason: why it is paused, in words, where it paused itself, or what it waits for. folder:
+    where the results are; None until it is started. seq: its last event. counts: total and every
+    item state. bytes: what deleting it frees. covers: the numbers of the items to show for it.
     created, started, finished: seconds since 1970.
     """
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
 from threading import Condition, Event, Lock, RLock
@@ -319,6 +319,10 @@ class Foreman:
     def forgive(self, machine: str) -> None:
         """No photo is to blame for this machine's crashes."""
         self._retry_until_stored(lambda: self._claims.forgive(machine))
+
+    def tell_missing_kinds(self, kinds: Collection[str]) -> None:
+        """As in ClaimQueue. Raises StoreError."""
+        self._claims.tell_missing_kinds(kinds)
 
     def pause_because(self, task: Task, reason: str) -> None:
         """An item's job pauses; the item stays in its machine's hands. Raises StoreError."""

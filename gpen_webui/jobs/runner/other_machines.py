@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 MOST_FAILURES = 5  # different photos in a row, then a machine is set aside
 AVOID_SECONDS = 60.0  # in which a machine is not given a photo that it has just failed with
 NAME_LENGTH = 60
+LOADING_SECONDS = 60.0  # in which this machine measures its kind, once it has a photo
 SILENT_LEASES = 1.5  # of silence, then a machine counts as gone
 
 
@@ -85,6 +86,7 @@ class OtherMachines:
         self._foreman = foreman
         self._rows = rows
         self._lock = Lock()
+        self._began = time.monotonic()
         self._members = {row.id: Member(row, slots=_slots(row)) for row in rows.all()}
         foreman.here = Machine(HERE, socket.gethostname(), "", same_bytes=settings.same_bytes)
         self._prepare_key(settings.cluster_key)
@@ -96,7 +98,10 @@ class OtherMachines:
             member = self._members.get(worker)
             name, kind = (member.row.name, member.row.kind) if member else ("", "")
             known.append((claim, Machine(worker, name, kind)))
-        self.claims.start(known)
+        if self.here.same_bytes:
+            self.claims.start(known, self._tell_missing_kinds)
+        else:
+            self.claims.start(known)
 
     def close(self) -> None:
         """Nothing more is given out; what is in other hands stays there."""
@@ -241,6 +246,12 @@ class OtherMachines:
     def figures_of(self, machine: str) -> dict[str, float]:
         """What a machine has done; see MachineFigures.of."""
         return self._foreman.figures.of(machine)
+
+    def _tell_missing_kinds(self) -> None:
+        kinds = {member.row.kind for member in self.all() if self.is_available(member)}
+        if not self.here.kind and time.monotonic() < self._began + LOADING_SECONDS:
+            return  # this machine may be of the kind that is missing
+        self._foreman.tell_missing_kinds(kinds | {self.here.kind})
 
     # What becomes of its photos
 

@@ -101,11 +101,20 @@ class RemoteClaims:
         self._lock = Lock()
         self._claims: dict[str, RemoteClaim] = {}
         self._ended: OrderedDict[str, str] = OrderedDict()  # and whose they were
+        self._look_after: Callable[[], None] = lambda: None
         self._closing = Event()
         self._thread = Thread(target=self._watch_leases, name="leases", daemon=True)
 
-    def start(self, adopted: Iterable[tuple[Claim, Machine]]) -> None:
-        """Take up what machines have had in their hands since before the start."""
+    def start(
+        self,
+        adopted: Iterable[tuple[Claim, Machine]],
+        look_after: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take up what machines have had in their hands since before the start.
+
+        look_after: called whenever the leases were looked at.
+        """
+        self._look_after = look_after
         for claim, machine in adopted:
             self._hold(self._foreman.take_up(claim, machine), machine)
         known = set(self._claims)
@@ -343,6 +352,7 @@ class RemoteClaims:
         while not self._closing.wait(self.lease_seconds / 20):
             try:
                 self._end_leases()
+                self._look_after()
             except Exception:  # a thread that ends would leave photos in dead hands
                 log.exception("the leases could not be watched")
 

@@ -6,6 +6,7 @@ import json
 import logging
 import sqlite3
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -18,6 +19,7 @@ from gpen_webui.jobs.store.machines import (
     MAX_CRASHES,
     RUNNING_CLAIMS,
     THE_ONLY_ONE,
+    WAITING_FOR_KIND,
     Machine,
     add_crash,
     add_share,
@@ -25,6 +27,7 @@ from gpen_webui.jobs.store.machines import (
     next_item,
     record_claim,
     take_back_crashes,
+    tell_missing_kind,
 )
 from gpen_webui.jobs.store.places import free_place
 from gpen_webui.jobs.store.transactions import Change, item_row
@@ -131,6 +134,25 @@ class ClaimQueue:
             set_aside=self._files.set_aside(job["id"], item["n"], attempt),
             id=id,
         )
+
+    def tell_missing_kinds(self, kinds: Collection[str]) -> None:
+        """Say of albums that stay with their kind of machine where none of these kinds is it; and
+        no more, where one is again."""
+        with self._database.reading() as connection:
+            values = {"kinds": json.dumps(list(kinds))}
+            found = connection.execute(WAITING_FOR_KIND, values).fetchall()
+        for job_id, has_none in found:
+            with self._database.changing(durable=False) as change:
+                try:
+                    job = change.job_row(job_id)
+                except UnknownJobError:
+                    continue
+                if job["state"] not in ACTIVE_JOBS or has_none == (job["reason"] is not None):
+                    continue
+                if has_none:
+                    tell_missing_kind(change, job_id)
+                else:
+                    change.job(job_id, reason=None)
 
     def check_store(self) -> None:
         """Raise StoreError where the store has gone."""
@@ -285,6 +307,11 @@ class ClaimQueue:
         for path, job_id, n, attempt in self._files.results_set_aside():
             put_back_earlier(self._files, self._database, path, job_id, n, attempt)
         with self._database.changing() as change:
+            told = (
+                "SELECT id FROM jobs WHERE state IN ('waiting', 'running') AND reason IS NOT NULL"
+            )
+            for (job_id,) in change.sql.execute(f"{told} AND NOT deleted").fetchall():
+                change.job(job_id, reason=None)  # what it waits for may be otherwise by now
             query = (
                 "SELECT job, n FROM items JOIN jobs ON jobs.id = job "
                 "WHERE items.state = 'running' AND jobs.running AND NOT deleted"

@@ -26,6 +26,15 @@ NEXT_JOBS = """
             OR EXISTS (SELECT 1 FROM shares WHERE shares.job = jobs.id AND shares.kind = :kind))
     ORDER BY kind = 'album', turn, number
 """
+# Albums that stay with their kind, and whether no machine of it is there; also those of which that
+# was told.
+WAITING_FOR_KIND = """
+    SELECT id, EXISTS (SELECT 1 FROM shares WHERE shares.job = jobs.id)
+        AND NOT EXISTS (SELECT 1 FROM shares JOIN json_each(:kinds) ON shares.kind = value
+            WHERE shares.job = jobs.id) AS has_none
+    FROM jobs WHERE state IN ('waiting', 'running') AND kind = 'album' AND NOT deleted
+        AND (reason IS NOT NULL OR waiting AND NOT running)
+"""
 ITEM = f"""
     SELECT {ITEM_COLUMNS} FROM items WHERE job = :job AND state = 'waiting'
         AND n NOT IN (SELECT value FROM json_each(:avoided))
@@ -76,6 +85,20 @@ def next_item(change: Change, machine: Machine) -> tuple[dict, sqlite3.Row] | No
             if (item := change.sql.execute(query, in_job).fetchone()) is not None:
                 return change.job_row(found["id"]), item
     return None
+
+
+def tell_missing_kind(change: Change, job_id: str) -> None:
+    """Say what an album waits for."""
+    query = "SELECT DISTINCT machine FROM shares WHERE job = ? ORDER BY machine"
+    names = ", ".join(row["machine"] for row in change.sql.execute(query, (job_id,)))
+    change.job(
+        job_id,
+        reason=(
+            f"All of this album is restored by machines of one kind (--same-bytes), and none of "
+            f"that kind is at work ({names}): start one of them, or start the server without "
+            "--same-bytes, and others go on with it."
+        ),
+    )
 
 
 def record_claim(
