@@ -47,22 +47,28 @@ def idle_pool(pool: type[LocalPool] = IdlePool) -> AbstractContextManager:
 class Coordinator:
     """A service with other machines, behind a server on a free port.
 
-    works_itself: whether its own pool restores photos too. port: 0 for a free one.
+    works_itself: whether its own pool restores photos too. port: 0 for a free one. address: that
+    it listens at.
     """
 
     def __init__(
-        self, harness: JobsHarness, works_itself: bool = False, port: int = 0, **settings: object
+        self,
+        harness: JobsHarness,
+        works_itself: bool = False,
+        port: int = 0,
+        address: str = "127.0.0.1",
+        **settings: object,
     ):
         self.harness = harness
-        defaults = {"cluster": "none", "cluster_key": KEY, "lease_seconds": 20}
+        defaults = {"cluster": "none", "cluster_key": KEY, "lease_seconds": 20, "host": address}
         harness.settings = replace(harness.settings, **(defaults | settings))
         with idle_pool(LocalPool if works_itself else IdlePool):
             self.service: JobService = harness.open()
         app = self._app()
         self.coordinator = app.extensions["coordinator"]
-        self._server = make_server("127.0.0.1", port, app, threaded=True)
+        self._server = make_server(address, port, app, threaded=True)
         self.port = self._server.server_port
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{address}:{self.port}"
         Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -45,13 +46,14 @@ class WorkerProcess:
 
 
 class WorkerProcesses:
-    """Starts workers; close() ends all of them. folder: for what they write."""
+    """Starts workers; close() ends all of them. folder: for what they write. before: a command
+    that runs theirs."""
 
-    def __init__(self, folder: Path, gates: Path):
+    def __init__(self, folder: Path, gates: Path, before: Sequence[str] = ()):
         self._folder = folder
         folder.mkdir()
         self._starter = subprocess.Popen(
-            [sys.executable, "-m", "tests.worker_process"],
+            [*before, sys.executable, "-m", "tests.worker_process"],
             cwd=PROJECT,
             env=os.environ | {"GATES": str(gates)},
             stdin=subprocess.PIPE,

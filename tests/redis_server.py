@@ -17,18 +17,18 @@ from tests.waiting import wait_for
 
 
 class RedisServer:
-    """Can be stopped and started again; it keeps nothing."""
+    """Can be stopped and started again; it keeps nothing. address: that it listens at."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, address: str = "127.0.0.1"):
         found = shutil.which("redis-server")
         if found is None:
             pytest.skip("needs redis-server, which is not on the PATH")
         self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}"
-        self.client = redis.Redis(port=self.port)
+        self.url = f"redis://{address}:{self.port}"
+        self.client = redis.Redis(address, self.port)
         self._command = [
-            found, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir",
-            str(folder),
+            found, "--port", str(self.port), "--bind", address, "--save", "", "--dir",
+            str(folder), "--protected-mode", "no",
         ]  # fmt: skip
         self._process: subprocess.Popen | None = None
         self.start()

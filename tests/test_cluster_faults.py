@@ -88,6 +88,7 @@ class KillingCoordinator:
         pytest.param(random.Random(23).choices(MOMENTS, k=100), id="100", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.timeout(1800)
 def test_workers_that_are_killed_at_any_moment_cost_no_photo_and_double_none(
     here: Coordinator, workers: WorkerProcesses, tmp_path: Path, moments: tuple[str, ...]
 ):
@@ -198,16 +199,32 @@ def test_a_photo_that_kills_processes_is_left_out_after_three_deaths_and_costs_n
     check_nothing_lost(here.service, job)
 
 
+@pytest.mark.parametrize(
+    "deaths",
+    [
+        pytest.param([("claimed", 1), ("placed", 3), ("recorded", 5)], id="three"),
+        pytest.param(
+            [("placed", 0), ("recorded", 2), ("claimed", 4), ("placed", 6)],
+            id="four",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
 def test_a_coordinator_that_is_killed_at_any_moment_goes_on_with_what_its_workers_hold(
-    workers: WorkerProcesses, make_coordinator: Callable[..., Coordinator], tmp_path: Path
+    workers: WorkerProcesses,
+    make_coordinator: Callable[..., Coordinator],
+    tmp_path: Path,
+    deaths: list[tuple[str, int]],
 ):
     port = free_port()
     arguments = [str(tmp_path / "outputs"), str(port), str(LEASE)]
     url = f"http://127.0.0.1:{port}"
     two = [workers.start(url, name) for name in ("one", "two")]
-    for point, name in (("claimed", "1.jpg"), ("placed", "3.jpg"), ("recorded", "5.jpg")):
-        command = [sys.executable, "-m", "tests.coordinator_process", *arguments]
-        done = subprocess.run([*command, point, name], timeout=120, capture_output=True, text=True)
+    for point, number in deaths:
+        command = [sys.executable, "-m", "tests.coordinator_process", *arguments, point]
+        done = subprocess.run(
+            [*command, f"{number}.jpg"], timeout=120, capture_output=True, text=True
+        )
         assert done.returncode == -signal.SIGKILL, done.stderr
     here = make_coordinator(port=port, lease_seconds=LEASE)
     [job] = here.service.store.jobs()
