@@ -56,7 +56,7 @@ class Originals:
         path = self._folder / key
         try:
             if not path.exists():
-                fetch(self._client, f"claims/{claim}/original", path, original.sha256)
+                fetch(self._client, f"claims/{claim}/original", path, original.sha256, os.replace)
             with self._changed:
                 self._sizes[key] = path.stat().st_size
                 self._changed.notify_all()  # others may use it beside us
@@ -176,8 +176,16 @@ def link_or_copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def fetch(client: CoordinatorClient, path: str, target: Path, sha256: str) -> None:
+def fetch(
+    client: CoordinatorClient,
+    path: str,
+    target: Path,
+    sha256: str,
+    place: Callable[[Path, Path], None] = replace_durably,
+) -> None:
     """Bring a file of the coordinator to its place, whole; sha256: empty where it is not known.
+
+    place: moves it there; what is not kept for the next start need not be flushed to the disk.
 
     Raises AwayError where it broke off, so that the next call goes on; DamagedFileError; OSError.
     """
@@ -189,11 +197,12 @@ def fetch(client: CoordinatorClient, path: str, target: Path, sha256: str) -> No
     ):
         for chunk in chunks:
             file.write(chunk)
-        flush_file(file)
+        if place is replace_durably:
+            flush_file(file)
     if sha256 and hash_file(part) != sha256:
         part.unlink(missing_ok=True)
         raise DamagedFileError(
             "The file that the coordinator sent is not the one that it has on record; it may have "
             "been changed there."
         )
-    replace_durably(part, target)
+    place(part, target)
