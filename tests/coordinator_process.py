@@ -17,7 +17,7 @@ from tests.jobs_child import MOMENTS, dying_after
 from tests.jobs_kit import JobsHarness, start
 from tests.waiting import wait_for
 
-PHOTOS = 8
+PHOTOS = 16
 
 
 def main(outputs: Path, port: int, lease: float, point: str, name: str) -> None:

@@ -204,7 +204,7 @@ def test_a_photo_that_kills_processes_is_left_out_after_three_deaths_and_costs_n
     [
         pytest.param([("claimed", 1), ("placed", 3), ("recorded", 5)], id="three"),
         pytest.param(
-            [("placed", 0), ("recorded", 2), ("claimed", 4), ("placed", 6)],
+            [("claimed", 1), ("placed", 5), ("recorded", 9), ("claimed", 15)],
             id="four",
             marks=pytest.mark.slow,
         ),
