@@ -20,7 +20,8 @@ from gpen_webui.engines.photos_at_once import (
 class PlayedAlbum:
     """Photos that take `seconds` per photo of each number of them at once, as they come."""
 
-    def __init__(self, seconds: dict[int, float], turns: Turns | None = None):
+    def __init__(self, seconds: dict[int, float], turns: Turns | None = None, others: float = 0):
+        """others: of the machine's cores, how many are busy with something else."""
         self.now = 0.0
         self.seconds = seconds
         self.measured: Turns = {number: [] for number in seconds}
@@ -28,6 +29,7 @@ class PlayedAlbum:
             turns or self.measured,
             lambda number, each: self.measured[number].append(each),
             clock=lambda: self.now,
+            others=lambda: others * self.now,
         )
         self.at_work: deque[ExitStack] = deque()
         self.numbers: list[int] = []
@@ -80,6 +82,16 @@ def test_photos_that_come_one_after_the_other_or_fail_tell_nothing():
         with pytest.raises(OSError, match="damaged"):
             fail()
     assert album.measured == {1: [], 2: []}
+
+
+def test_a_busy_machine_tells_nothing(monkeypatch):
+    monkeypatch.setattr("gpen_webui.engines.photos_at_once.cpu_cores", lambda: 2)
+    busy, quiet = (PlayedAlbum({1: 1.0, 2: 0.5}, others=others) for others in (1.0, 0.2))
+    busy.restore(60)
+    quiet.restore(60)
+    assert not are_enough(busy.measured)
+    assert set(busy.numbers) == {2}
+    assert are_enough(quiet.measured)
 
 
 def test_photos_that_grow_from_round_to_round_mislead_nobody():

@@ -8,6 +8,7 @@ turns, the number that took least is the one from the start.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,10 @@ ROUNDS = 3  # in which every number has its turn
 PHOTOS_IN_A_TURN = 4  # or twice as many as are in work at once
 # Of the places' time in a turn; where photos came more slowly, it tells nothing.
 MOST_IDLE = 0.1
+# Of the cores' time in a turn that other programs may take.
+MOST_TAKEN = 0.25
+STAT = Path("/proc/stat")
+BUSY = (0, 1, 2, 5, 6, 7)  # of its first line: user, nice, system, irq, softirq, steal
 EQUAL = 0.02  # more photos at once that save no more than that are not worth their memory
 
 Turns = dict[int, list[float]]  # of each number of photos at once: seconds per photo
@@ -53,6 +58,17 @@ def fastest(turns: Mapping[int, Sequence[float]]) -> int:
     return min(number for number, share in shares.items() if share <= enough)
 
 
+def seconds_of_others() -> float:
+    """Core-seconds that other programs, those started by this one among them, have taken since the
+    machine started; 0 where nobody tells."""
+    try:
+        ticks = STAT.read_text().split("\n", 1)[0].split()[1:]
+        busy = sum(int(ticks[place]) for place in BUSY) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0.0
+    return busy - time.process_time()
+
+
 class KeptTurns:
     """What was measured of one model on this machine; device, precision: as in the settings."""
 
@@ -81,7 +97,8 @@ class PhotosAtOnce:
     """Lets so many photos be in work at once, and measures which number is best. Thread-safe.
 
     turns: what is known already. measured: told the number and the seconds per photo of each turn.
-    changed: told each number before it holds. clock: in seconds.
+    changed: told each number before it holds. clock: in seconds. others: core-seconds that other
+    programs have taken so far; a turn on a busy machine does not count.
     """
 
     def __init__(
@@ -90,9 +107,11 @@ class PhotosAtOnce:
         measured: Callable[[int, float], None],
         changed: Callable[[int], None] = lambda number: None,
         clock: Callable[[], float] = time.monotonic,
+        others: Callable[[], float] = seconds_of_others,
     ):
         self._turns = {number: list(each) for number, each in turns.items()}
-        self._measured, self._changed, self._clock = measured, changed, clock
+        self._measured, self._changed = measured, changed
+        self._clock, self._others = clock, others
         self._condition = Condition()
         self._in_work = 0
         self._free: deque[float] = deque()  # since when each free place is free
@@ -138,6 +157,7 @@ class PhotosAtOnce:
         """Take time once so many photos have ended."""
         self._unsettled = unsettled
         self._photos, self._idle, self._started = 0, 0.0, self._clock()
+        self._others_before = self._others()
         self._free.clear()
 
     def _note(self, was_whole: bool) -> None:
@@ -156,7 +176,8 @@ class PhotosAtOnce:
     def _end_turn(self, now: float) -> None:
         taken = now - self._started
         idle = self._idle + sum(now - since for since in self._free)
-        if idle > MOST_IDLE * taken * self.number:
+        by_others = self._others() - self._others_before
+        if idle > MOST_IDLE * taken * self.number or by_others > MOST_TAKEN * taken * cpu_cores():
             self._begin_counting(self.number)
             return
         seconds = taken / self._photos
