@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -46,6 +46,7 @@ from gpen_webui.states import ItemState, Stage
 
 if TYPE_CHECKING:
     from gpen_webui.engines.base import Engine
+    from gpen_webui.engines.photos_at_once import KeptTurns, PhotosAtOnce
 
 STAGE_WORDS: dict[str, str] = {
     Stage.OPEN: "opening the photo",
@@ -157,10 +158,25 @@ class RestoredFile:
 
 
 def choose_workers(settings: Settings) -> int:
-    """How many photos to have in work at once: as the settings say, or as suits the machine."""
-    from gpen_webui.engines.open import auto_workers
+    """How many photos to have in work at once: as the settings say, or as was measured best with
+    this model on this machine; until then one per core, or one alone where there is little memory.
 
-    return settings.workers or auto_workers()
+    Raises UserError where the model cannot be used.
+    """
+    from gpen_webui.engines.photos_at_once import are_enough, fastest, numbers_to_try
+    from gpen_webui.models.installed import find_model
+
+    if settings.workers:
+        return settings.workers
+    turns = _kept_turns(find_model(settings.model, settings.models), settings).read()
+    return fastest(turns) if are_enough(turns) else max(numbers_to_try())
+
+
+def _kept_turns(model: InstalledModel, settings: Settings) -> KeptTurns:
+    from gpen_webui.engines.photos_at_once import KeptTurns
+
+    cache = settings.models / ".cache"
+    return KeptTurns(cache, model.sha256, settings.device, settings.precision)
 
 
 def open_restorer(settings: Settings, workers: int) -> Restorer:
@@ -213,7 +229,7 @@ def restorer_of(
     if not settings.workers and has_little_memory():
         engine.description += ONE_AT_A_TIME
     small_faces = SmallFaces(open_model(small), small) if small else None
-    return Restorer(
+    restorer = Restorer(
         engine,
         detector,
         model,
@@ -221,6 +237,22 @@ def restorer_of(
         partial(open_tile_engine, **opening),
         further or settings.models,
         partial(open_face_parser, device=settings.device),
+    )
+    restorer.at_once = _measuring(model, settings, workers)
+    return restorer
+
+
+def _measuring(model: InstalledModel, settings: Settings, workers: int) -> PhotosAtOnce | None:
+    """Finds out how many photos to have in work at once, where that is not known yet."""
+    from gpen_webui.engines.cores import cpu_cores
+    from gpen_webui.engines.photos_at_once import PhotosAtOnce, are_enough
+
+    kept = _kept_turns(model, settings)
+    turns = kept.read()
+    if settings.workers or workers != max(turns) or len(turns) == 1 or are_enough(turns):
+        return None
+    return PhotosAtOnce(
+        turns, kept.add, changed=lambda number: cv2.setNumThreads(max(1, cpu_cores() // number))
     )
 
 
@@ -246,8 +278,11 @@ def restore_stages(
     stage: str = Stage.OPEN
     try:
         yield stage
-        started = time.perf_counter()
-        with hold_open(source, name) as path:  # what is decoded is what is passed on
+        with (
+            restorer.at_once.photo() if restorer.at_once else nullcontext(),
+            hold_open(source, name) as path,  # what is decoded is what is passed on
+        ):
+            started = time.perf_counter()
             photo = open_photo(path, name=name, max_megapixels=options.max_megapixels)
             photo = framed(photo, options.rotate, options.crop)
             framing = framing_notes(photo, options.rotate, options.crop)
@@ -268,7 +303,7 @@ def restore_stages(
                 photo = turned(photo, restoration.turn)
             data, suffix, lost, notes = _result_of(path, photo, restoration, options)
             modified_ns = path.stat().st_mtime_ns if options.copy_date else None
-        encoded = time.perf_counter()
+            encoded = time.perf_counter()
     except Exception as error:
         if shortage := shortage_of(error):
             raise shortage from error

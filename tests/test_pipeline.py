@@ -76,7 +76,7 @@ def test_with_little_memory_photos_are_restored_one_at_a_time_and_that_is_said(
 ):
     for limit, is_little in ((2 << 30, True), (8 << 30, False)):
         monkeypatch.setattr("gpen_webui.engines.cores.memory_limit", lambda limit=limit: limit)
-        monkeypatch.setattr("gpen_webui.engines.open.cpu_cores", lambda: 4)
+        monkeypatch.setattr("gpen_webui.engines.photos_at_once.cpu_cores", lambda: 4)
         workers = choose_workers(replace(settings, workers=0))
         assert workers == (1 if is_little else 4)
         with closing(open_restorer(replace(settings, workers=0), 1)) as restorer:

@@ -6,13 +6,11 @@ import os
 import platform
 import re
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import psutil
 
-from gpen_webui.engines.cores import cpu_cores
+from gpen_webui.engines.cores import cpu_cores, processor_name, read_cpu_info
 
-CPU_INFO = Path("/proc/cpuinfo")
 # The widest vectors, then what multiplies small numbers faster, as /proc/cpuinfo names them.
 VECTORS = (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("sve", "SVE"), ("asimd", "NEON"))
 EXTRAS = (
@@ -28,7 +26,7 @@ LIBRARIES = ("torch", "openvino", "numpy", "opencv-python-headless")
 
 def describe_machine() -> dict[str, object]:
     """Cores, processor, instruction set, memory and libraries, with one `summary` of the first."""
-    text = CPU_INFO.read_text() if CPU_INFO.exists() else ""
+    text = read_cpu_info()
     cores, processor = cpu_cores(), processor_name(text)
     instructions = instruction_set(text)
     noun = "core" if cores == 1 else "cores"
@@ -43,14 +41,6 @@ def describe_machine() -> dict[str, object]:
         "python": platform.python_version(),
         "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
     }
-
-
-def processor_name(cpu_info: str) -> str:
-    """The processor's name from the text of /proc/cpuinfo, or what the system calls it."""
-    named = re.search(r"^model name\s*: (.+)$", cpu_info, re.MULTILINE)
-    name = named[1] if named else platform.processor() or platform.machine()
-    name = re.sub(r"\((R|TM)\)|\bCPU\b|@.*|\d+-Core Processor", "", name)
-    return " ".join(name.split())
 
 
 def instruction_set(cpu_info: str) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import os
+import platform
+import re
 from pathlib import Path
 
 from gpen_webui.control_groups import cpu_quota, memory_limit
 
 # With GPEN-BFR-512 one photo at a time takes 1.5 GB, and each more some 0.1 GB, a large one 0.5.
 LITTLE_MEMORY = 3 << 30
+CPU_INFO = Path("/proc/cpuinfo")
 
 
 def cpu_cores() -> int:
@@ -21,6 +24,22 @@ def cpu_cores() -> int:
     quota = cpu_quota()
     seen = _cores_seen()
     return seen if quota is None else max(1, min(seen, math.floor(quota + 0.5)))
+
+
+def read_cpu_info() -> str:
+    """The text of /proc/cpuinfo; empty where there is none."""
+    try:
+        return CPU_INFO.read_text()
+    except OSError:
+        return ""
+
+
+def processor_name(cpu_info: str) -> str:
+    """The processor's name from the text of /proc/cpuinfo, or what the system calls it."""
+    named = re.search(r"^model name\s*: (.+)$", cpu_info, re.MULTILINE)
+    name = named[1] if named else platform.processor() or platform.machine()
+    name = re.sub(r"\((R|TM)\)|\bCPU\b|@.*|\d+-Core Processor", "", name)
+    return " ".join(name.split())
 
 
 def has_little_memory() -> bool:

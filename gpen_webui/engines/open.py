@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpen_webui.engines.base import Engine, EngineError, TileEngine
-from gpen_webui.engines.cores import cpu_cores, has_little_memory
 from gpen_webui.settings import DEVICES, PRECISIONS
 
 if TYPE_CHECKING:
@@ -117,17 +116,6 @@ def _open_onnx(model: InstalledModel, *, device: str, workers: int, cache: Path 
     from gpen_webui.engines.openvino.engine import OpenVinoEngine
 
     return OpenVinoEngine(model, precision="exact", workers=workers, cache=cache)
-
-
-def auto_workers() -> int:
-    """How many photos to have in work at once, for the least time per album: one per core; one
-    alone where there is little memory.
-
-    Measured on 2 cores: with the embedded model two photos at once take 22 % less time than
-    one, and three 5 % less again; with GPEN-BFR-512 two leave the network idle for 1 % of the
-    time, one for 13 %. Each more costs memory. See docs/benchmark.md.
-    """
-    return 1 if has_little_memory() else cpu_cores()
 
 
 def _may_have_gpu() -> bool:

@@ -120,11 +120,20 @@ class MeasurementCache:
 
     def recall(self, check: str, measure: Callable[[], float]) -> float:
         """The remembered result of `check`, or else that of `measure()`, remembered."""
-        known = self._read()
-        if check not in known:
-            known[check] = measure()
-            self._write(known)
-        return known[check]
+        known = self.known(check)
+        if known is None:
+            known = measure()
+            self.keep(check, known)
+        return known
+
+    def known(self, check: str) -> float | None:
+        """The remembered result of `check`; None where there is none."""
+        result = self._read().get(check)
+        return result if isinstance(result, int | float) else None
+
+    def keep(self, check: str, result: float) -> None:
+        """Remember the result of `check`, where the folder can be written."""
+        self._write(self._read() | {check: result})
 
     def _read(self) -> dict[str, float]:
         if self._path is None:

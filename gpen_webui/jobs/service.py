@@ -130,9 +130,9 @@ def open_jobs(
     """
 
     def load_restorer() -> tuple[Restorer, int]:
-        workers = choose_workers(settings)
-        started = time.perf_counter()
         current = replace(settings, model=chosen_model()) if chosen_model else settings
+        workers = choose_workers(current)
+        started = time.perf_counter()
         restorer = open_restorer(current, workers)
         seconds = time.perf_counter() - started
         log.info("loaded %s in %.1f s, %d workers", restorer.model.name, seconds, workers)

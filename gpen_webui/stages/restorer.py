@@ -42,6 +42,7 @@ from gpen_webui.states import ItemState
 
 if TYPE_CHECKING:
     from gpen_webui.engines.base import Engine
+    from gpen_webui.engines.photos_at_once import PhotosAtOnce
     from gpen_webui.models.installed import InstalledModel
 
 
@@ -77,7 +78,8 @@ class Restorer:
 
     small_faces: another network for those, or None. open_tile_engine: opens the networks that
     enlarge, each when the first photo asks for it; open_face_parser: likewise ParseNet; models: the
-    folder of those of others.
+    folder of those of others. at_once: measures how many photos to have in work at once; None where
+    that is known, or chosen by the user.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Restorer:
         models: Path = DATA / "models",
         open_face_parser: OpenFaceParser = open_face_parser,
     ):
+        self.at_once: PhotosAtOnce | None = None
         self._tile_engines = TileEngines(open_tile_engine, models)
         self.face_network = FaceNetwork(engine, model, small_faces)
         scratches = ScratchDetector(faces=detector.exact)
