@@ -15,7 +15,8 @@ from gpen_webui.folders import CACHE
 
 # Importing one of these raises ImportError from now on; what would use it goes on without.
 # OpenVINO's package is not asked to be silent: an opt-out would be a file in the home folder.
-_REPORTING_MODULES = ("openvino_telemetry",)
+# Its model converter is what would use that; without it OpenVINO is also imported in half the time.
+_REPORTING_MODULES = ("openvino_telemetry", "openvino.tools.ovc")
 
 _SWITCHES = {
     "DO_NOT_TRACK": "1",  # the convention that many tools heed
