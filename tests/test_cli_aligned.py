@@ -53,6 +53,7 @@ def test_aligned_runs_the_network_and_nothing_else(project: Path, tmp_path: Path
     command = [sys.executable, project / "app.py", "restore", "face.png", "-o", "out", "--aligned"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert "face.png: restored as one face in" in done.stderr
     with Image.open(tmp_path / "out" / "face.png") as result:
         assert result.size == (256, 256)
         difference = np.asarray(result.convert("RGB"), float) - np.asarray(face.resize((256, 256)))

@@ -310,3 +310,26 @@ def test_a_disk_that_takes_nothing_more_stops_the_run_with_the_command_that_goes
     first, second, _ = map(json.loads, done.stdout.splitlines())
     assert (first["name"], first.get("skipped")) == ("a.jpg", True)
     assert (second["name"], second["state"]) == ("large.png", "no_face")
+
+
+def test_results_that_other_settings_made_are_kept_and_that_is_said(restore, tmp_path):
+    album, other, out = tmp_path / "album", tmp_path / "other", tmp_path / "out"
+    write_photo(album / "a.jpg")
+    (album / "bad.jpg").write_bytes(b"x")
+    assert restore(album, "-o", out).returncode == 1
+    (album / "bad.jpg").unlink()
+    first = (out / "a.jpg").read_bytes()
+
+    done = restore(album, "-o", out, "--skip-existing", "--strength", 30)
+    assert "1 was kept as an earlier run made it, with other settings" in done.stderr
+    assert "without --skip-existing" in done.stderr
+    assert (out / "a.jpg").read_bytes() == first
+    done = restore(album, "-o", out, "--skip-existing", "--max-megapixels", 90)
+    assert "other settings" not in done.stderr
+
+    write_photo(other / "b.jpg", 1)
+    done = restore(other, "-o", out)
+    assert done.returncode == 0  # what failed in an earlier run is not this one's
+    assert "1 restored. Results" in done.stderr
+    assert "also tells of 2 photos of earlier runs" in done.stderr
+    assert set(results_of(out)) == {"a.jpg", "bad.jpg", "b.jpg"}

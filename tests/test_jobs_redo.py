@@ -119,6 +119,8 @@ def test_while_it_is_restored_again_the_result_so_far_is_shown(harness, service,
         service.runner.redo(done.id, 0, RestoreOptions())
     job = service.runner.cancel(done.id)
     assert states(service, job) == dict.fromkeys(NAMES, "done")
+    assert job.state == "done"  # nothing was given up, so there is no rest to be restored
+    assert json.loads((done.folder / "report.json").read_text())["state"] == "done"
     gate.open()
     wait_for(lambda: service.pool.status()["busy"] == 0)
     assert text_of(job.folder, "t/a.jpg") == "t/a.jpg restored at 70"

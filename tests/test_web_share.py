@@ -68,6 +68,10 @@ def test_presets_outlive_a_restart_and_what_they_do_not_know(tmp_path):
     assert not {"crop", "faces", "mask"} & set(kept["options"])
     with pytest.raises(BadRequestError, match="name"):
         presets.save("  ", RestoreOptions())
+    for unseen in ("\u200b\u200d", "\u3164 \u2800", "\u202e", "\ufe0f"):
+        with pytest.raises(BadRequestError, match="can be seen"):
+            presets.save(unseen, RestoreOptions())
+    assert presets.save("o\u200bma", RestoreOptions(strength=44))["id"] == kept["id"]
     other = presets.save("Opa", RestoreOptions())
     with pytest.raises(BadRequestError, match="already"):
         presets.rename(other["id"], "OMA")

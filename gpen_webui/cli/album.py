@@ -22,13 +22,14 @@ from gpen_webui.jobs.naming import plan_results
 from gpen_webui.jobs.records import Job, JobConflictError
 from gpen_webui.jobs.runner.local_pool import RestoreStages, Stages
 from gpen_webui.jobs.store.jobs import NewPhoto
-from gpen_webui.options import RestoreOptions
+from gpen_webui.options import DEFAULTS, RestoreOptions
 from gpen_webui.pipeline import ItemReport, restore_stages
 from gpen_webui.stages.base import Intermediates
 from gpen_webui.stages.restorer import Restorer
 from gpen_webui.states import PROCESSED_ITEMS, ItemState, JobState
 
 LISTEN_SECONDS = 0.2  # between looks whether the user wants to stop
+LIMITS = ("max_megapixels",)  # options that change no result
 RESULTS_FOLDER = "."  # of the job, seen from the folder that has its store
 
 
@@ -106,7 +107,7 @@ class Album:
             elif report["state"] == ItemState.FAILED:
                 self._progress.photo(report)
             else:
-                self._progress.skipped(report)
+                self._progress.skipped(report, not self._is_as_asked(report))
         return to_do
 
     def _known_report(self, name: str, result: PurePath, sources: Set[str]) -> dict | None:
@@ -127,6 +128,19 @@ class Album:
         )
         self._record.photos[name] = found.as_dict()
         return self._record.photos[name]
+
+    def _is_as_asked(self, report: dict) -> bool:
+        """Whether a result was made with this run's settings and model, as far as is known."""
+        if WAS_THERE in report["warnings"]:
+            return True
+        if report["model_sha256"] not in (None, self._restorer.model.sha256):
+            return False
+        asked = self._settings.options.without_mask()
+        if asked["preset"] == "auto":  # what it chose for this photo it would choose again
+            for chosen in report.get("suggestions", ()):
+                asked |= chosen["options"] if chosen["is_automatic"] else {}
+        was = DEFAULTS | report["options"]
+        return all(was[name] == value for name, value in asked.items() if name not in LIMITS)
 
     def _follow(self, service: FolderService, job: Job) -> None:
         """Tell what becomes of the photos, until all have ended or the user has had enough."""

@@ -32,6 +32,7 @@ class Progress:
     def __init__(self, total: int, as_json: bool):
         self._as_json = as_json
         self._taken_for_results = 0
+        self._made_otherwise = 0
         self._unchanged = 0
         self._is_alone = total == 1
         self._says_compressed = True
@@ -79,20 +80,35 @@ class Progress:
         self._says_compressed &= COMPRESSED not in notes
         return worth
 
-    def skipped(self, report: dict) -> None:
-        """Count a photo whose result, or a file of that name, was there already."""
+    def skipped(self, report: dict, made_otherwise: bool) -> None:
+        """Count a photo whose result, or a file of that name, was there already.
+
+        made_otherwise: with other settings, or by another model, than are asked for now.
+        """
         self._bar.update()
         self._unchanged += report.get("unchanged", True) and report["state"] == ItemState.NO_FACE
         self._taken_for_results += WAS_THERE in report["warnings"]
+        self._made_otherwise += made_otherwise
         if self._as_json:
-            print(json.dumps({**report, "skipped": True}), flush=True)
+            line = {**report, "skipped": True, "other_settings": made_otherwise}
+            print(json.dumps(line), flush=True)
 
-    def close(self, counts: dict[str, int], folder: Path, left_out: Sequence[LeftOut]) -> None:
-        """Sum up."""
+    def close(
+        self, counts: dict[str, int], folder: Path, left_out: Sequence[LeftOut], earlier: int
+    ) -> None:
+        """Sum up.
+
+        counts: of this run's photos. earlier: how many others the folder's report tells of.
+        """
         self._bar.close()
         if self._as_json:
             listed = [some.as_dict() for some in left_out]
-            summary = {"counts": counts, "folder": str(folder), "left_out": listed}
+            summary = {
+                "counts": counts,
+                "folder": str(folder),
+                "left_out": listed,
+                "of_earlier_runs": earlier,
+            }
             print(json.dumps(summary), flush=True)
             return
         parts = [f"{counts['done']} restored"]
@@ -101,6 +117,8 @@ class Progress:
             parts.append(f"{counts['no_face']} without a restored face{unchanged}")
         if counts["failed"]:
             parts.append(f"{counts['failed']} failed")
+        if unreadable := sum(some.why is Why.UNREADABLE for some in left_out):
+            parts.append(f"{unreadable} unreadable")
         self.say(f"{', '.join(parts)}. Results: {folder}")
         if number := self._taken_for_results:
             self.say(
@@ -108,12 +126,23 @@ class Progress:
                 "the results' names were there; if they are no results, start again without "
                 "--skip-existing."
             )
+        if number := self._made_otherwise:
+            self.say(
+                f"Of these {number} {'was' if number == 1 else 'were'} kept as an earlier run made "
+                f"{'it' if number == 1 else 'them'}, with other settings or another model; to "
+                "restore with what is asked now, start again without --skip-existing."
+            )
+        if earlier:
+            photos = "1 photo" if earlier == 1 else f"{earlier} photos"
+            self.say(f"The report there also tells of {photos} of earlier runs.")
 
 
 def _outcome(report: dict) -> str:
     if report["state"] == ItemState.NO_FACE:
         outcome = "no face restored" if report["faces"] else "no face found"
         return outcome + (", saved unchanged" if report.get("unchanged", True) else "")
-    count = sum(face["restored"] for face in report["faces"])
     seconds = sum(report["seconds"].values())
+    if report["options"]["aligned"]:
+        return f"restored as one face in {seconds:.1f} s"
+    count = sum(face["restored"] for face in report["faces"])
     return f"{count} {'face' if count == 1 else 'faces'} restored in {seconds:.1f} s"

@@ -79,8 +79,9 @@ def restore(arguments: argparse.Namespace) -> int:
         )
         album = Album(record, restorer, album_settings, progress)
         interrupted = album.restore(photos, [some.as_dict() for some in left_out])
-    counts = record.counts()
-    progress.close(counts, folder, left_out)
+    counts = record.counts({str(photo.name) for photo in photos})
+    earlier = record.counts()["total"] - counts["total"]
+    progress.close(counts, folder, left_out, earlier)
     if interrupted:
         progress.say(f"Stopped; nothing is half done. Go on with: {going_on}")
         return EXIT_INTERRUPTED

@@ -11,7 +11,7 @@ import json
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -132,9 +132,11 @@ class FolderRecord:
             "photos": sorted(self.photos.values(), key=lambda photo: photo["name"]),
         }
 
-    def counts(self) -> dict[str, int]:
-        """How many photos there are, and how many ended in which state."""
-        found = Counter(photo["state"] for photo in self.photos.values())
+    def counts(self, names: Container[str] | None = None) -> dict[str, int]:
+        """How many photos there are, of these names or at all, and how many in which state."""
+        found = Counter(
+            photo["state"] for name, photo in self.photos.items() if names is None or name in names
+        )
         return {"total": found.total(), **{state: found[state] for state in ItemState}}
 
     def close(self, ended: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import unicodedata
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -17,7 +18,7 @@ from flask import Blueprint, Response, current_app, jsonify
 from gpen_webui.files.atomic import write_atomically
 from gpen_webui.option_kinds import OptionError
 from gpen_webui.options import OPTIONS, RestoreOptions
-from gpen_webui.web.context import json_body, parse_options, text_of
+from gpen_webui.web.context import json_body, options_in, text_of
 from gpen_webui.web.errors import BadRequestError, NoRoomError, UnknownPresetError
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,14 @@ FILE = Path(".gpen-webui") / "presets.json"
 DAMAGED = ".damaged"  # suffix of a file that could not be read, which is kept
 MOST = 50
 LONGEST_NAME = 60  # characters
+# Empty signs that Unicode counts among letters, marks and pictures: fillers, the joiner of marks,
+# the selectors of variants, the braille pattern without a dot.
+BLANKS = frozenset(
+    map(
+        chr,
+        (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10)),
+    )
+)
 # What belongs to one photo or one machine has no place in a preset.
 KEPT = tuple(name for name, option in OPTIONS.items() if option.label or name == "preset")
 
@@ -119,7 +128,7 @@ def list_presets() -> Response:
 def save_preset() -> tuple[Response, int]:
     """Keep settings under a name; those of the same name are replaced."""
     body = json_body()
-    options = parse_options(body.get("options") or {})
+    options = options_in(body)
     return jsonify(_presets().save(text_of(body, "name", ""), options)), 201
 
 
@@ -142,13 +151,24 @@ def _presets() -> OwnPresets:
 
 def _checked_name(name: str) -> str:
     name = " ".join(name.split())
-    if not name or len(name) > LONGEST_NAME:
-        raise BadRequestError(f"Give the preset a name of 1 to {LONGEST_NAME} characters.")
+    if not _looks(name) or len(name) > LONGEST_NAME:
+        raise BadRequestError(
+            f"Give the preset a name of 1 to {LONGEST_NAME} characters, of which some can be seen."
+        )
     return name
 
 
 def _of_name(presets: list[Preset], name: str) -> Preset | None:
-    return next((each for each in presets if each["name"].casefold() == name.casefold()), None)
+    return next((each for each in presets if _looks(each["name"]) == _looks(name)), None)
+
+
+def _looks(name: str) -> str:
+    """What people tell a name by: neither case nor what cannot be seen; empty where that is all."""
+    return "".join(sign for sign in name.casefold() if not _is_invisible(sign)).strip()
+
+
+def _is_invisible(sign: str) -> bool:
+    return sign in BLANKS or unicodedata.category(sign) in ("Cc", "Cf", "Cn", "Co", "Cs")
 
 
 def _of_id(presets: list[Preset], preset_id: str) -> Preset:

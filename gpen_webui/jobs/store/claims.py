@@ -35,7 +35,7 @@ from gpen_webui.jobs.store.unrecorded import put_back_earlier, remove_unrecorded
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.formats import with_photo_suffix
 from gpen_webui.pipeline import ItemReport
-from gpen_webui.states import ACTIVE_JOBS, ItemState, JobState
+from gpen_webui.states import ACTIVE_JOBS, ENDED_JOBS, ItemState, JobState
 
 log = logging.getLogger(__name__)
 
@@ -290,9 +290,9 @@ class ClaimQueue:
         with self._database.changing() as change:
             state = change.job_row(job_id)["state"]
             counts = change.counts(job_id)
-            if state == JobState.CANCELLED:
+            if state in ENDED_JOBS:
                 change.set_job(job_id, report_due=0)
-            elif state != JobState.DONE and not counts["waiting"] and not counts["running"]:
+            elif not counts["waiting"] and not counts["running"]:
                 change.job(job_id, state=JobState.DONE, reason=None, finished=time.time())
 
     def recover(self, is_blamed: bool = True, adopts: bool = False) -> None:

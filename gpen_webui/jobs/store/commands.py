@@ -76,7 +76,7 @@ class JobCommands:
                 raise _conflict(job, "cannot be resumed")
 
     def cancel(self, job_id: str) -> None:
-        """Everything unfinished -> cancelled, and the job too."""
+        """Everything unfinished -> cancelled, and the job too, unless nothing was given up."""
         with self._database.changing() as change:
             job = change.job_row(job_id)
             if job["state"] == JobState.DONE:
@@ -246,15 +246,17 @@ class JobCommands:
         ]
 
     def _cancel(self, change: Change, job_id: str) -> None:
-        """What was restored again keeps the result that it had."""
+        """What was restored again keeps the result that it had; where that was all there was to do,
+        the job is done, as it was before."""
         places = ", ".join("?" * len(UNFINISHED_ITEMS))
         query = f"SELECT n FROM items WHERE job = ? AND state IN ({places}) AND result IS NOT NULL"
         for (n,) in change.sql.execute(query, (job_id, *UNFINISHED_ITEMS)).fetchall():
             keep_earlier(change, job_id, n)
         change.items_in(job_id, UNFINISHED_ITEMS, ItemState.CANCELLED)
-        change.job(
-            job_id, state=JobState.CANCELLED, reason=None, finished=time.time(), report_due=1
-        )
+        counts = change.counts(job_id)
+        has_ended = counts["total"] and not counts[ItemState.CANCELLED]
+        state = JobState.DONE if has_ended else JobState.CANCELLED
+        change.job(job_id, state=state, reason=None, finished=time.time(), report_due=1)
 
     def _share(self, items: list[dict], job_id: str, prepared: list[str]) -> None:
         """Let a new job have our copies of another's originals. Raises OSError."""
