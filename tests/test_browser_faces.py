@@ -79,7 +79,9 @@ def test_a_missed_face_is_added_by_a_box_changed_and_taken_out_again(
     assert {options[name] for name in ("add_face", "face_mode", "face_boxes")} == {""}
 
 
-def test_a_box_is_drawn_by_keys_alone_and_given_up_by_escape(web: Server, open_page: OpenPage):
+def test_a_box_is_drawn_by_keys_survives_a_result_and_is_given_up_by_escape(
+    web: Server, open_page: OpenPage
+):
     page = open_page(web.url)
     restore(page, "keys.jpg", 31)
     first = shown_job(page)
@@ -96,11 +98,17 @@ def test_a_box_is_drawn_by_keys_alone_and_given_up_by_escape(web: Server, open_p
     expect(box).to_be_hidden()
     expect(add).to_be_focused()
     assert shown_job(page) == first
+    page.locator("#opt-strength").fill("40")
     add.press("Enter")
     for _ in range(30):
         page.keyboard.press("ArrowDown")
+    drawn = box.bounding_box()
+    wait_for_another(page, first)  # a result that arrives leaves the box in the making alone
+    second = shown_job(page)
+    assert box.bounding_box() == drawn
+    expect(box).to_be_focused()
     page.keyboard.press("Enter")
-    wait_for_another(page, first)
+    wait_for_another(page, first, second)
     report = report_of(web, page)
     assert len(report["faces"]) == 2
     assert report["faces"][1]["added"]
