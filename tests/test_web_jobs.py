@@ -328,6 +328,8 @@ def test_errors_for_programs_are_json(server: Server, method: str, path: str, st
         '{"key": ["a"]}',
         '{"options": {"strength": NaN}}',
         '{"options": {"mode": []}}',
+        '{"options": []}',
+        '{"options": false}',
     ],
     ids=lambda body: body[:30],
 )

@@ -119,6 +119,12 @@ def parse_options(values: object) -> RestoreOptions:
     return options
 
 
+def options_in(body: dict, name: str = "options") -> RestoreOptions:
+    """The options in a JSON object; the defaults where it names none. Raises OptionError."""
+    values = body.get(name)
+    return parse_options({} if values is None else values)
+
+
 def check_for_kind(options: RestoreOptions, kind: str) -> None:
     """Raise OptionError where options that hold for one photo only are given for an album."""
     if kind == "album" and options.names_faces:

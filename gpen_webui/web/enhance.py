@@ -26,7 +26,7 @@ from gpen_webui.web.context import (
     form_options,
     job_service,
     json_body,
-    parse_options,
+    options_in,
     progress_address,
     request_key,
     settings,
@@ -113,7 +113,7 @@ def _apart(
 
 def _album_of_paths() -> dict:
     body = json_body()
-    options = parse_options(body.get("args") or {})
+    options = options_in(body, "args")
     found, left_out = _allowed_photos(body.get("paths"))
     photos = [
         NewPhoto(photo.source, photo.name.as_posix(), key=f"paths/{number}")

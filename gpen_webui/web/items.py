@@ -30,7 +30,7 @@ from gpen_webui.web.context import (
     job_json,
     job_service,
     json_body,
-    parse_options,
+    options_in,
     request_key,
     settings,
     whole_number,
@@ -72,7 +72,7 @@ def remove_item(job_id: str, n: int) -> Response:
 @blueprint.post("/<int:n>/redo")
 def redo(job_id: str, n: int) -> tuple[Response, int]:
     """One photo of a started job again, with options of its own."""
-    options = parse_options(json_body().get("options") or {})
+    options = options_in(json_body())
     job_service().runner.redo(job_id, n, options)
     return jsonify(item_json(job_service().store.item(job_id, n))), 202
 

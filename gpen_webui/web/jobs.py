@@ -13,6 +13,7 @@ from gpen_webui.web.context import (
     job_json,
     job_service,
     json_body,
+    options_in,
     parse_options,
     request_key,
     text_of,
@@ -58,7 +59,7 @@ def create_job() -> Answer:
     if kind not in KINDS:
         raise BadRequestError(f"kind is “{kind}”, but must be one of {', '.join(KINDS)}.")
     name = text_of(body, "name", kind.capitalize())
-    options = parse_options(body.get("options") or {})
+    options = options_in(body)
     check_for_kind(options, kind)
     job = job_service().store.create_job(kind, name, options, request_key(body))
     return jsonify(job_json(job)), 201
@@ -93,7 +94,7 @@ def restore_rest(job_id: str) -> Response:
 def run_again(job_id: str) -> Answer:
     """The same photos with other options, as a new job."""
     body = json_body()
-    options = parse_options(body.get("options") or {})
+    options = options_in(body)
     check_for_kind(options, job_service().store.job(job_id).kind)
     return jsonify(
         job_json(job_service().runner.run_again(job_id, options, request_key(body)))

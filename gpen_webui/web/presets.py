@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import unicodedata
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -17,7 +18,7 @@ from flask import Blueprint, Response, current_app, jsonify
 from gpen_webui.files.atomic import write_atomically
 from gpen_webui.option_kinds import OptionError
 from gpen_webui.options import OPTIONS, RestoreOptions
-from gpen_webui.web.context import json_body, parse_options, text_of
+from gpen_webui.web.context import json_body, options_in, text_of
 from gpen_webui.web.errors import BadRequestError, NoRoomError, UnknownPresetError
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ MOST = 50
 LONGEST_NAME = 60  # characters
 # What belongs to one photo or one machine has no place in a preset.
 KEPT = tuple(name for name, option in OPTIONS.items() if option.label or name == "preset")
+
+BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # called letters or symbols, and never drawn
 
 Preset = dict[str, Any]
 
@@ -119,7 +122,7 @@ def list_presets() -> Response:
 def save_preset() -> tuple[Response, int]:
     """Keep settings under a name; those of the same name are replaced."""
     body = json_body()
-    options = parse_options(body.get("options") or {})
+    options = options_in(body)
     return jsonify(_presets().save(text_of(body, "name", ""), options)), 201
 
 
@@ -142,9 +145,14 @@ def _presets() -> OwnPresets:
 
 def _checked_name(name: str) -> str:
     name = " ".join(name.split())
-    if not name or len(name) > LONGEST_NAME:
+    if not any(map(_is_seen, name)) or len(name) > LONGEST_NAME:
         raise BadRequestError(f"Give the preset a name of 1 to {LONGEST_NAME} characters.")
     return name
+
+
+def _is_seen(character: str) -> bool:
+    """Whether it leaves a mark, and is neither a space, a control, a format character nor blank."""
+    return unicodedata.category(character)[0] in "LNPS" and character not in BLANK
 
 
 def _of_name(presets: list[Preset], name: str) -> Preset | None:

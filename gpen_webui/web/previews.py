@@ -12,7 +12,7 @@ from gpen_webui.faces.turn import box_turned_back
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.encode import encode_photo
 from gpen_webui.stages.preview import PreviewRequest
-from gpen_webui.web.context import job_service, json_body, parse_options
+from gpen_webui.web.context import job_service, json_body, options_in
 from gpen_webui.web.errors import BadRequestError
 from gpen_webui.web.items import known_photo, options_of, picture_alone, turn_of
 
@@ -28,7 +28,7 @@ def preview(job_id: str, n: int) -> Response:
     """A part of the photo as it will look with other options, at once and nearly exact; 204 where
     only a restoration can tell."""
     body = json_body()
-    options = parse_options(body.get("options") or {})
+    options = options_in(body)
     box, width = _seen(body)
     item = job_service().store.item(job_id, n)
     former = RestoreOptions.parse(options_of(job_id, item))
