@@ -22,6 +22,7 @@ from tests.browser import (
 )
 from tests.server import PROJECT, Server
 from tests.tiny_gpen import make_tiny_model
+from tests.waiting import wait_for
 
 pytest_plugins = ["tests.browser_fixtures"]
 
@@ -170,7 +171,8 @@ def test_any_two_versions_are_compared_also_those_that_were_only_tried(
         page.locator("#opt-strength").fill(strength)
         wait_for_another(page, jobs[-1])
         jobs.append(shown_job(page))
-    assert web.get(f"/api/jobs/{jobs[1]}").status_code == 404  # one folder for what was tried
+    tried = f"/api/jobs/{jobs[1]}"
+    wait_for(lambda: web.get(tried).status_code == 404)  # one folder for what was tried
     left, right = page.locator("#version-left"), page.locator("#version-right")
     expect(right.locator("option")).to_have_count(4)
     assert versions_shown(page) == ["Before", "After"]
@@ -194,6 +196,15 @@ def test_any_two_versions_are_compared_also_those_that_were_only_tried(
     wait_until_shown(page)
     names = right.locator("option").all_inner_texts()
     assert len(names) == 3, names  # what only this page had kept is gone
+
+
+def test_a_versions_name_begins_with_what_differs(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    restore(page, "names.jpg", 34)
+    first = shown_job(page)
+    page.locator("label", has=page.locator("input[name=mode][value=strong]")).click()
+    wait_for_another(page, first)
+    expect(page.locator("#version-right option").last).to_have_text(re.compile("^2: Strong"))
 
 
 def test_the_first_sight_is_the_largest_face_where_it_is_small_and_changes_have_colours(
