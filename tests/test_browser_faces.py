@@ -22,6 +22,7 @@ from tests.browser import (
 )
 from tests.server import PROJECT, Server
 from tests.tiny_gpen import make_tiny_model
+from tests.waiting import wait_for
 
 pytest_plugins = ["tests.browser_fixtures"]
 
@@ -79,7 +80,9 @@ def test_a_missed_face_is_added_by_a_box_changed_and_taken_out_again(
     assert {options[name] for name in ("add_face", "face_mode", "face_boxes")} == {""}
 
 
-def test_a_box_is_drawn_by_keys_alone_and_given_up_by_escape(web: Server, open_page: OpenPage):
+def test_a_box_is_drawn_by_keys_survives_a_result_and_is_given_up_by_escape(
+    web: Server, open_page: OpenPage
+):
     page = open_page(web.url)
     restore(page, "keys.jpg", 31)
     first = shown_job(page)
@@ -96,11 +99,17 @@ def test_a_box_is_drawn_by_keys_alone_and_given_up_by_escape(web: Server, open_p
     expect(box).to_be_hidden()
     expect(add).to_be_focused()
     assert shown_job(page) == first
+    page.locator("#opt-strength").fill("40")
     add.press("Enter")
     for _ in range(30):
         page.keyboard.press("ArrowDown")
+    drawn = box.bounding_box()
+    wait_for_another(page, first)  # a result that arrives leaves the box in the making alone
+    second = shown_job(page)
+    assert box.bounding_box() == drawn
+    expect(box).to_be_focused()
     page.keyboard.press("Enter")
-    wait_for_another(page, first)
+    wait_for_another(page, first, second)
     report = report_of(web, page)
     assert len(report["faces"]) == 2
     assert report["faces"][1]["added"]
@@ -162,7 +171,8 @@ def test_any_two_versions_are_compared_also_those_that_were_only_tried(
         page.locator("#opt-strength").fill(strength)
         wait_for_another(page, jobs[-1])
         jobs.append(shown_job(page))
-    assert web.get(f"/api/jobs/{jobs[1]}").status_code == 404  # one folder for what was tried
+    tried = f"/api/jobs/{jobs[1]}"
+    wait_for(lambda: web.get(tried).status_code == 404)  # one folder for what was tried
     left, right = page.locator("#version-left"), page.locator("#version-right")
     expect(right.locator("option")).to_have_count(4)
     assert versions_shown(page) == ["Before", "After"]
@@ -186,6 +196,15 @@ def test_any_two_versions_are_compared_also_those_that_were_only_tried(
     wait_until_shown(page)
     names = right.locator("option").all_inner_texts()
     assert len(names) == 3, names  # what only this page had kept is gone
+
+
+def test_a_versions_name_begins_with_what_differs(web: Server, open_page: OpenPage):
+    page = open_page(web.url)
+    restore(page, "names.jpg", 34)
+    first = shown_job(page)
+    page.locator("label", has=page.locator("input[name=mode][value=strong]")).click()
+    wait_for_another(page, first)
+    expect(page.locator("#version-right option").last).to_have_text(re.compile("^2: Strong"))
 
 
 def test_the_first_sight_is_the_largest_face_where_it_is_small_and_changes_have_colours(

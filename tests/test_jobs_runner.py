@@ -6,6 +6,7 @@ from threading import Timer
 import pytest
 
 from gpen_webui.jobs.runner import foreman, saving
+from gpen_webui.jobs.runner.throughput import ThroughputEstimator
 from tests.jobs_kit import (
     REPORTS,
     Gate,
@@ -73,3 +74,12 @@ def test_a_result_that_was_never_recorded_is_removed_when_its_photo_is_left_out(
     job = wait_for_state(service, job, "done")
     assert states(service, job)["2.jpg"] == "failed"
     check_nothing_lost(service, job)
+
+
+def test_a_photo_that_cannot_be_opened_says_nothing_of_the_time_left():
+    throughput = ThroughputEstimator()
+    throughput.begin("album")
+    assert throughput.finish("album", is_work=False) is None
+    known = throughput.finish("album")
+    assert known is not None
+    assert throughput.finish("album", is_work=False) == known

@@ -84,3 +84,9 @@ def test_presets_outlive_a_restart_and_what_they_do_not_know(tmp_path):
     file.write_text("{")
     assert OwnPresets(tmp_path).all() == []
     assert [path.name for path in file.parent.iterdir()] == ["presets.damaged"]
+
+
+@pytest.mark.parametrize("name", ["\u200b\u200d", "\u3164", "\u2800 \u2060"])
+def test_a_presets_name_can_be_seen(tmp_path, name: str):
+    with pytest.raises(BadRequestError):
+        OwnPresets(tmp_path).save(name, RestoreOptions())

@@ -294,7 +294,9 @@ class Foreman:
         Raises StoreError when closing, and whatever else kept it from being recorded; then it
         must be released.
         """
-        claim, pace = task.claim, self._throughput.finish(task.claim.job_id)
+        claim = task.claim
+        is_work = not report.error or report.error["stage"] not in (None, Stage.OPEN)
+        pace = self._throughput.finish(claim.job_id, is_work)
         if task.machine:
             report.restored_by = {"machine": task.machine.name, "kind": task.machine.kind}
         is_ours = self._retry_until_stored(

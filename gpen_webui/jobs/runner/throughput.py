@@ -22,13 +22,19 @@ class ThroughputEstimator:
             now = time.monotonic()
             self._times.setdefault(job_id, deque([now], maxlen=self.LATEST))
 
-    def finish(self, job_id: str) -> float | None:
-        """An item was finished; the pace."""
+    def finish(self, job_id: str, is_work: bool = True) -> float | None:
+        """An item was finished; the pace, None while it is not known.
+
+        is_work: whether it tells how long others take; one that could not even be opened does not.
+        """
         with self._lock:
             times = self._times.get(job_id)
             if times is None:
                 return None
-            times.append(time.monotonic())
+            if is_work:
+                times.append(time.monotonic())
+            if len(times) == 1:
+                return None
             return (times[-1] - times[0]) / (len(times) - 1)
 
     def forget(self, job_id: str) -> None:

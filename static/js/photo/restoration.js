@@ -48,6 +48,8 @@ export class Restoration {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #anew;
   #isChangedEarly = false; // settings, before the job was known
+  /** The job that the photo as it was is loaded from, and how it lies there. */
+  #lying = { job: "", how: "" };
   /** The result that is shown beside the next one. @type {string | null} */
   #compareWith = null;
 
@@ -247,6 +249,7 @@ export class Restoration {
       (connected) => {
         if (!connected) this.stages.say(say("trouble.offline"));
       },
+      0,
     );
   }
 
@@ -287,8 +290,9 @@ export class Restoration {
     if (isNews || keepView) this.#announce(item);
     this.offer.show(item);
     await this.#compare(id, item, keepView && isSameFrame);
-    await this.suggestions.show(job, item);
-    if (!isNews) return;
+    const suggested = this.suggestions.show(job, item);
+    if (!isNews) return; // what is shown waits for no suggestion
+    await suggested;
     if (this.#viewer) this.firstSight.show(this.#viewer, item.report?.faces ?? []);
     title(item.state === ItemState.DONE ? `✓ ${item.name}` : noFaceTitle(item));
     tell(say("notify.title", { name: item.name }), this.outcome.words);
@@ -307,7 +311,7 @@ export class Restoration {
     const { Viewer } = await import("../widgets/viewer.js");
     this.#viewer ??= new Viewer(find(".viewer", this.root));
     const photo = {
-      before: picture(id, 0, "before"),
+      before: picture(this.#jobOfOriginal(id, item, keepView), 0, "before"),
       after: isNewPicture(item) ? picture(id, 0, "after") : null,
       name: item.name,
       faces: item.report?.faces ?? [],
@@ -318,15 +322,29 @@ export class Restoration {
   }
 
   /**
+   * From which job the photo as it was is loaded: while it lies as it did, it need not be anew.
+   * @param {string} id @param {Item} item @param {boolean} keepView
+   */
+  #jobOfOriginal(id, { report }, keepView) {
+    const how = report?.options.upright ? String(report.turn) : "0";
+    if (!keepView || this.#lying.how !== how) this.#lying = { job: id, how };
+    return this.#lying.job;
+  }
+
+  /**
    * Show another version of the photo in its place. Of those that were only tried, one is kept.
    * @param {string} id
    */
   async #replace(id) {
-    if (this.#tried && this.#tried === this.#id) await this.#drop(this.#tried);
+    const former = this.#tried && this.#tried === this.#id ? this.#tried : null;
     this.#tried = this.#id = id;
     history.replaceState(null, "", address(`/?job=${id}`));
     this.forAlbum.href = address(`/batch?like=${id}`);
-    await this.#show(id, { keepView: true });
+    try {
+      await this.#show(id, { keepView: true });
+    } finally {
+      if (former) this.#drop(former);
+    }
     if (this.#compareWith) await this.versions.compare(this.#compareWith, id);
     this.#compareWith = null;
   }
@@ -341,6 +359,7 @@ export class Restoration {
   /** Remove a result that was only tried; the page keeps its picture. @param {string} id */
   async #drop(id) {
     await this.versions.keep(id);
+    if (this.#lying.job === id) this.#lying.how = ""; // it cannot be loaded from there again
     remove(jobPath(id)).catch(() => {}); // it stays in the history then
   }
 

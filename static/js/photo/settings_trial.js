@@ -70,10 +70,12 @@ export class SettingsTrial {
 
   /** @param {string} id */
   #follow(id) {
-    const events = new JobEvents(id, 0, (news) => {
+    /** @param {JobEvent[]} news */
+    const take = (news) => {
       const end = news.findLast(({ item, state }) => item === 0 && ENDED_ITEMS.includes(state));
       if (end) this.#finish(end);
-    });
+    };
+    const events = new JobEvents(id, 0, take, undefined, 0);
     this.#running = { id, events };
   }
 

@@ -137,9 +137,18 @@ export class Versions {
       const isOption = field instanceof HTMLInputElement || field instanceof HTMLSelectElement;
       return isOption && (field.dataset.default ?? String(value)) !== String(value);
     });
-    const words = [inWords(this.form, { strength, mode, ...Object.fromEntries(others) })];
-    if (Object.keys(NONE).some((name) => options[name])) words.push(say("version.faces"));
-    return words.join(" · ");
+    const usual = Object.fromEntries(
+      Object.entries({ strength, mode }).filter(
+        ([name]) => !others.some(([each]) => each === name),
+      ),
+    );
+    const isShared = (/** @type {string} */ name) =>
+      this.#known.every((each) => String(each.options[name]) === String(options[name]));
+    const all = [...others, ...Object.entries(usual)];
+    all.sort(([a], [b]) => Number(isShared(a)) - Number(isShared(b))); // what differs comes first
+    const words = all.map(([name, value]) => inWords(this.form, { [name]: value })).join(", ");
+    const hasFaces = Object.keys(NONE).some((name) => options[name]);
+    return hasFaces ? `${say("version.faces")} · ${words}` : words;
   }
 
   async #compare() {

@@ -31,11 +31,13 @@ export class JobEvents {
    * @param {(events: JobEvent[]) => void} onEvents gets batches
    * @param {(connected: boolean) => void} [onConnection] is told whether the server can be
    *   reached, whenever that has been tried
+   * @param {number} [gather] milliseconds from an event to its batch
    */
-  constructor(job, after, onEvents, onConnection = () => {}) {
+  constructor(job, after, onEvents, onConnection = () => {}, gather = GATHER_MS) {
     this.job = job;
     this.onEvents = onEvents;
     this.onConnection = onConnection;
+    this.gather = gather;
     this.#seen = after;
     this.#socket = new Socket(() => `/ws/jobs/${encodeURIComponent(job)}?after=${this.#seen}`, {
       onMessage: (event) => {
@@ -68,7 +70,7 @@ export class JobEvents {
     this.#seen = event.seq;
     if (event.type === "job") this.#ended = ENDED_JOBS.includes(event.state);
     this.#gathered.push(event);
-    this.#handOver ??= setTimeout(() => this.#flush(), GATHER_MS);
+    this.#handOver ??= setTimeout(() => this.#flush(), this.gather);
   }
 
   #flush() {

@@ -1,7 +1,7 @@
 // A box that the user draws around a face: with the mouse or a finger, or by keys.
 
 /** @import { Face } from "../shared/types.d.ts" */
-/** @import { Point, Viewer } from "./viewer.js" */
+/** @import { Point, Size, Viewer } from "./viewer.js" */
 
 import { make } from "../shared/dom.js";
 import { ARROW_STEPS, limit } from "../shared/geometry.js";
@@ -14,6 +14,8 @@ const STEP = 6; // CSS pixels by which a key moves or changes the box
 export class BoxDrawing {
   /** In pixels of the photo as it is shown. @type {Face["box"]} */
   #box = [0, 0, 1, 1];
+  /** Of the photo, when drawing began: a result that arrives meanwhile loads it anew. @type {Size} */
+  #photo = { width: 1, height: 1 };
   /** Where the pointer went down. @type {Point | null} */
   #from = null;
   /** @type {((box: Face["box"] | null) => void) | null} */
@@ -45,6 +47,7 @@ export class BoxDrawing {
    */
   ask() {
     this.cancel();
+    this.#photo = { ...this.viewer.photoSize };
     this.#box = this.#first();
     this.viewer.root.append(this.layer, this.bar);
     this.viewer.root.classList.add("drawing-box");
@@ -119,7 +122,7 @@ export class BoxDrawing {
 
   /** @param {Face["box"]} box */
   #set([left, top, right, bottom]) {
-    const { width, height } = this.viewer.photoSize;
+    const { width, height } = this.#photo;
     this.#box = [
       limit(left, 0, width - 1),
       limit(top, 0, height - 1),
@@ -150,7 +153,7 @@ export class BoxDrawing {
 
   /** CSS pixels per pixel of the photo. */
   get #scale() {
-    return (this.viewer.place?.width ?? 1) / this.viewer.photoSize.width;
+    return (this.viewer.place?.width ?? 1) / this.#photo.width;
   }
 
   /** @param {PointerEvent} event */

@@ -8,6 +8,7 @@
 
 import { find, findAll } from "../shared/dom.js";
 import { boxTurnedBack, shownBox } from "../shared/faces.js";
+import { frameOf } from "../shared/results.js";
 import { isTouched, say } from "../shared/words.js";
 import { BoxDrawing } from "./box_drawing.js";
 import { showSlider } from "./options_form.js";
@@ -49,6 +50,7 @@ export class FaceStrip {
   /** Another photo comes: forget what was chosen. */
   reset() {
     this.#drawing?.cancel();
+    this.#options = null;
     this.element.hidden = true;
     this.form.set(NONE);
   }
@@ -61,10 +63,13 @@ export class FaceStrip {
   show(item, viewer) {
     this.#faces = item.report?.faces ?? [];
     const options = item.report?.options ?? null;
+    const turn = options?.upright ? (item.report?.turn ?? 0) : 0;
+    const isSameView = this.#options && frameOf(this.#options) === (options && frameOf(options));
+    const isDrawn = isSameView && this.#turn === turn && !options?.aligned;
+    if (!isDrawn) this.#drawing?.cancel(); // else a box in the making lies where it did
     this.#options = options;
-    this.#turn = options?.upright ? (item.report?.turn ?? 0) : 0;
+    this.#turn = turn;
     this.#viewer = viewer;
-    this.#drawing?.cancel();
     this.element.hidden = !options || Boolean(options.aligned);
     if (!options) return;
     this.#choices = new Map(this.#faces.map((face) => [face.number, choiceOf(face, options)]));

@@ -21,6 +21,7 @@ import { ViewPreview } from "./view_preview.js";
 import { ViewerPointers } from "./viewer_pointers.js";
 
 const PREVIEW = 1600; // pixels of the long side that are shown first
+const AT_ONCE = 5e6; // pixels of a further version that is shown with all of them right away
 const LARGEST_FIT = 2.5; // CSS pixels per photo pixel, for small photos
 const LARGEST_ZOOM = 8; // screen pixels per photo pixel
 const LARGEST_LOOK = 3.9; // the same, when a face is looked at; from 4 on pixels become squares
@@ -72,10 +73,13 @@ export class Viewer {
     this.#tellDivider();
     this.root.dataset.loading = "yes";
     try {
-      const size = await this.#load(limited(before), after && limited(after));
+      const isSmall = this.#size && this.#size.width * this.#size.height <= AT_ONCE;
+      const isAtOnce = keepView && Boolean(isSmall);
+      const photo = isAtOnce || isLoaded(this.before, before) ? before : limited(before);
+      const size = await this.#load(photo, after && (isAtOnce ? after : limited(after)));
       if (turn !== this.#turn) return;
       this.live.end();
-      this.#full = Math.max(size.width, size.height) < PREVIEW;
+      this.#full = isAtOnce || Math.max(size.width, size.height) < PREVIEW;
       if (this.#size && hasOtherShape(this.#size, size)) this.zoom("fit"); // it was turned
       if (!keepView || !this.#size || hasOtherShape(this.#size, size)) this.#size = size;
       this.root.dataset.loading = "no";
@@ -367,13 +371,20 @@ const hasOtherShape = (a, b) =>
 /** The address of the picture that is shown first. @param {string} url */
 const limited = (url) => `${url}${url.includes("?") ? "&" : "?"}max=${PREVIEW}`;
 
+/** Whether a picture is there with all its pixels. @param {HTMLImageElement} image @param {string} url */
+const isLoaded = (image, url) =>
+  image.src === new URL(url, location.href).href && image.complete && image.naturalWidth > 0;
+
 /**
- * Load a picture fully before it is shown.
+ * Load a picture fully before it is shown; one that is shown stays.
  * @param {HTMLImageElement} image
  * @param {string} url
  * @returns {Promise<Size>}
  */
 function load(image, url) {
+  if (isLoaded(image, url)) {
+    return Promise.resolve({ width: image.naturalWidth, height: image.naturalHeight });
+  }
   return new Promise((resolve, reject) => {
     const loader = new Image();
     loader.onload = () => {
