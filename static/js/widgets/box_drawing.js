@@ -16,6 +16,7 @@ export class BoxDrawing {
   #box = [0, 0, 1, 1];
   /** Of the photo, when drawing began: a result that arrives meanwhile loads it anew. @type {Size} */
   #photo = { width: 1, height: 1 };
+  #known = { x: 0, y: 0, width: 1 };
   /** Where the pointer went down. @type {Point | null} */
   #from = null;
   /** @type {((box: Face["box"] | null) => void) | null} */
@@ -114,7 +115,12 @@ export class BoxDrawing {
           Math.max(right + x, left + least),
           Math.max(bottom + y, top + least),
         ]);
-      } else this.#set([left + x, top + y, right + x, bottom + y]);
+      } else {
+        const { width, height } = this.#photo; // at its edges the box keeps its size
+        const byX = limit(x, -left, width - right);
+        const byY = limit(y, -top, height - bottom);
+        this.#set([left + byX, top + byY, right + byX, bottom + byY]);
+      }
     } else return;
     event.preventDefault();
     event.stopPropagation();
@@ -142,8 +148,8 @@ export class BoxDrawing {
   }
 
   #draw() {
-    const { place } = this.viewer;
-    if (!place || !this.#answer) return;
+    if (!this.#answer) return;
+    const place = this.#place;
     const [left, top, right, bottom] = this.#box.map((side) => side * this.#scale);
     this.box.style.left = `${place.x + left}px`;
     this.box.style.top = `${place.y + top}px`;
@@ -151,9 +157,14 @@ export class BoxDrawing {
     this.box.style.height = `${bottom - top}px`;
   }
 
+  /** Where the photo lies; while a result loads, where it lay. */
+  get #place() {
+    return (this.#known = this.viewer.place ?? this.#known);
+  }
+
   /** CSS pixels per pixel of the photo. */
   get #scale() {
-    return (this.viewer.place?.width ?? 1) / this.#photo.width;
+    return this.#place.width / this.#photo.width;
   }
 
   /** @param {PointerEvent} event */
@@ -165,7 +176,7 @@ export class BoxDrawing {
   /** @param {Point} point of the viewer @returns {Point} */
   #inPhoto(point) {
     const { x, y } = this.viewer.inPart(point);
-    const place = this.viewer.place ?? { x: 0, y: 0 };
+    const place = this.#place;
     return { x: (x - place.x) / this.#scale, y: (y - place.y) / this.#scale };
   }
 }
