@@ -176,3 +176,24 @@ def test_what_was_given_up_is_restored_after_all(web: Server, open_page: OpenPag
     page.get_by_role("button", name="Restore the rest").click()
     expect(page.locator("#progress-words")).to_have_text("4 of 4 restored", timeout=120_000)
     expect(page.locator("#restore-rest")).to_be_hidden()
+
+
+def test_an_album_names_its_repairs_and_opens_its_report(web: Server, open_page: OpenPage):
+    chosen = {"fade": "auto", "repair": "auto", "crop": "0,0,200,200"}
+    album = web.wait_for(web.new_album([("Oma/1 ü.jpg", portrait(7, 256))], **chosen))
+    page = open_page(f"{web.url}/jobs/{album['id']}")
+    expect(page.locator("#summary")).to_contain_text(
+        "cropped · damage filled in · fading evened out"
+    )
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Report").click()
+    report = opened.value
+    expect(report.locator("h3")).to_have_text("1 ü.jpg")
+    report.locator("label", has_text="简体中文").click()
+    with report.expect_download() as saved:
+        report.locator("h3 a").click()
+    assert (
+        Path(saved.value.path()).read_bytes() == Path(album["folder"], "Oma/1 ü.jpg").read_bytes()
+    )
+    for name in ("../report.json", "report.json", "%2e%2e/x"):
+        assert web.get(f"/api/jobs/{album['id']}/results/{name}").status_code == 404

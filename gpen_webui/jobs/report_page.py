@@ -51,7 +51,11 @@ WHY_WORDS = {  # as files/find_photos.py tells it
     "cannot be read": N_("cannot be read"),
 }
 SCRIPT = 'if(/^zh/.test(navigator.language))document.getElementById("in-zh").checked=true'
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline';"
+SCRIPT_DIGEST = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    f"script-src 'sha256-{SCRIPT_DIGEST}'"
+)
 STYLE = """
 :root{color-scheme:light dark;font:15px/1.5 system-ui,"Noto Sans","Noto Sans CJK SC",sans-serif;
 --line:light-dark(#dcdcda,#343433);--muted:light-dark(#5d5d5a,#a8a8a5);
@@ -120,10 +124,8 @@ def quoted(result: str) -> str:
 
 
 def _head(name: str) -> Iterator[str]:
-    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = f"{POLICY} script-src 'sha256-{digest}'"
     yield '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-    yield f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield f"<title>{escape(name)} · GPEN WebUI</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
     yield (

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify, request
+from pathlib import Path
+
+from flask import Blueprint, Response, jsonify, request, send_file
 
 from gpen_webui.files.atomic import REPORT
-from gpen_webui.jobs.html_report import html_report_in
+from gpen_webui.jobs.html_report import HTML_REPORT, html_report_in
 from gpen_webui.jobs.records import KINDS, Job
+from gpen_webui.jobs.report_page import POLICY
 from gpen_webui.web.album_zip import stream_zip
 from gpen_webui.web.context import (
     check_for_kind,
@@ -19,14 +22,21 @@ from gpen_webui.web.context import (
     text_of,
     whole_number,
 )
-from gpen_webui.web.errors import BadRequestError, ForbiddenError, NotStartedError
+from gpen_webui.web.errors import (
+    BadRequestError,
+    ForbiddenError,
+    MissingPictureError,
+    NotStartedError,
+)
 from gpen_webui.web.folder_opener import show_folder
 from gpen_webui.web.guard import is_this_machine
-from gpen_webui.web.items import item_json
+from gpen_webui.web.items import attachment, item_json
 from gpen_webui.web.uploads import disk_free
 
 JOBS_AT_ONCE = 50
 MOST_JOBS = 500
+# A report brings its styles and one script with it, and may do nothing else here.
+REPORT_POLICY = f"{POLICY}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/api/jobs")
 
@@ -146,3 +156,27 @@ def download(job_id: str) -> Response:
         raise NotStartedError(f"“{job.name}” has no results yet; start it first.")
     reports = [REPORT, html_report_in(job.folder)]
     return stream_zip(job.folder, [*store.saved_files(job_id), *filter(None, reports)])
+
+
+@blueprint.get("/<job_id>/results/<path:name>")
+def show_result(job_id: str, name: str) -> Response:
+    """The report for people, as a page; and the results beside it that its links name."""
+    store = job_service().store
+    job = store.job(job_id)
+    if job.folder is None:
+        raise NotStartedError(f"“{job.name}” has no results yet; start it first.")
+    if name == HTML_REPORT.name:
+        return _report_page(job, job.folder)
+    path = job.folder / name
+    if name not in store.saved_files(job_id) or not path.is_file():
+        raise MissingPictureError(f"“{job.name}” has no result {name}.")
+    return attachment(path)
+
+
+def _report_page(job: Job, folder: Path) -> Response:
+    written = html_report_in(folder)
+    if written is None:
+        raise MissingPictureError(f"“{job.name}” has no report; it is written when it has ended.")
+    response = send_file(folder / written, "text/html", max_age=0)
+    response.headers["Content-Security-Policy"] = REPORT_POLICY
+    return response

@@ -152,6 +152,9 @@ OPERATIONS: dict[str, Operation] = {
     "presets.delete_preset": Operation({200: json_of(object_of({"deleted": TEXT}))}),
     "share.receive": Operation({303: {}}, body=multipart({"photos": array_of(BINARY)})),
     "jobs.download": Operation({200: {"application/zip": BINARY}}),
+    "jobs.show_result": Operation(
+        {200: {"text/html": {"schema": TEXT}, **dict.fromkeys(FILES, BINARY)}}
+    ),
     "items.add_item": Operation(
         {201: json_of(ITEM)},
         body=multipart({"photo": BINARY}, {"name": TEXT, "key": TEXT, "xmp": array_of(BINARY)}),

@@ -33,7 +33,7 @@ export class AlbumHeader {
   }
 
   /** @param {Job} job @param {string} state */
-  #drawButtons({ counts }, state) {
+  #drawButtons({ counts, folder }, state) {
     const ended = ENDED_JOBS.includes(state);
     const shown = {
       pause: ACTIVE_JOBS.includes(state),
@@ -41,6 +41,7 @@ export class AlbumHeader {
       cancel: !ended,
       "run-again": ended,
       download: counts.done + counts.no_face > 0,
+      report: ended && folder !== null,
       "restore-rest": ended && counts.cancelled > 0,
       retry: state !== JobState.CANCELLED,
       notify: !ended && canAsk() && !allowed(),
