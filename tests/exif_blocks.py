@@ -23,7 +23,12 @@ def _directory(order: str, at: int, tags: dict, follow: int = 0) -> bytes:
     return struct.pack(order + "H", len(tags)) + entries + struct.pack(order + "I", follow) + values
 
 
-def exif_block(order: str = ">", orientation: int = 1, size: tuple[int, int] = (96, 64)) -> bytes:
+def exif_block(
+    order: str = ">",
+    orientation: int = 1,
+    size: tuple[int, int] = (96, 64),
+    subject: tuple[int, ...] = (),
+) -> bytes:
     """Captions in UTF-8, place, Interop, maker note, size and a thumbnail."""
 
     def text(words: str) -> tuple:
@@ -48,6 +53,11 @@ def exif_block(order: str = ">", orientation: int = 1, size: tuple[int, int] = (
         0xA002: long(size[0]),
         0xA003: short(size[1]),
         0xA005: long(0),
+        **(
+            {0x9214: ("short", len(subject), struct.pack(f"{order}{len(subject)}H", *subject))}
+            if subject
+            else {}
+        ),
     }
     gps = {
         0: ("byte", 4, b"\2\3\0\0"),

@@ -10,6 +10,7 @@ from PIL import ExifTags, Image
 
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.options import OptionError, RestoreOptions
+from gpen_webui.photo.encode import encode_photo
 from gpen_webui.photo.errors import PhotoError
 from gpen_webui.photo.framing import framed
 from gpen_webui.photo.photo import Photo, open_photo
@@ -81,6 +82,36 @@ def test_what_belongs_to_the_pixels_goes_with_them(pixels: np.ndarray):
     assert turned.dpi == (150, 300)
     both = framed(photo, "90", "100,100,100,200")
     assert places_in(both.xmp) == {"Ann": pytest.approx([0.5, 0.5, 0.6, 0.4])}
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_subject_that_exif_tells_moves_with_the_picture(tmp_path: Path, order: str):
+    def subject_of(photo: Photo, times: int = 1) -> tuple[int, ...]:
+        pixels = np.repeat(np.repeat(photo.pixels, times, axis=0), times, axis=1)
+        path = tmp_path / "result.jpg"
+        path.write_bytes(encode_photo(photo, pixels)[0])
+        found = Image.open(path).getexif().get_ifd(0x8769)
+        return found.get(0x9214)
+
+    def opened(orientation: int, subject: tuple[int, ...]) -> Photo:
+        block = exif_block(order, orientation, (40, 30), subject)
+        Image.new("RGB", (40, 30), "gray").save(tmp_path / "a.jpg", exif=b"Exif\0\0" + block)
+        return open_photo(tmp_path / "a.jpg")
+
+    photo = opened(1, (10, 20, 8, 4))
+    assert subject_of(photo) == (10, 20, 8, 4)
+    assert subject_of(photo, times=2) == (21, 41, 16, 8)
+    assert subject_of(framed(photo, "90", "")) == (9, 10, 4, 8)
+    assert subject_of(framed(photo, "180", "")) == (29, 9, 8, 4)
+    assert subject_of(framed(photo, "0", "5,5,20,20")) == (5, 15, 8, 4)
+    assert subject_of(opened(6, (10, 20, 8, 4))) == (9, 10, 4, 8)
+    assert subject_of(framed(opened(1, (10, 20)), "270", "")) == (20, 29)
+    away = framed(photo, "0", "20,0,20,20")
+    assert subject_of(away) is None
+    assert any("its place is left out" in words for words in away.losses)
+    assert (
+        Image.open(tmp_path / "result.jpg").getexif().get_ifd(0x8769)[0x9003]
+    )  # the rest is there
 
 
 def test_a_part_beyond_the_edge_is_refused_in_a_sentence_that_names_the_photo(pixels: np.ndarray):

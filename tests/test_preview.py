@@ -1,11 +1,13 @@
 """The part of a photo in view, shown ahead: what the whole restoration will make of it."""
 
 import weakref
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
+from gpen_webui.faces.select import FaceChoiceError
 from gpen_webui.jobs.runner.kept_intermediates import KeptIntermediates
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
@@ -102,6 +104,23 @@ def test_no_network_runs_for_a_part_but_for_what_is_enlarged_and_that_in_view(ph
     once.ahead(RestoreOptions(strength=100, background="clean", denoise=30), (0, 0, 20, 20), 20)
     assert tiles.tiles <= 4
     assert once.ours.face_network.engine.batches == [1]
+
+
+def test_faces_have_the_numbers_of_the_job_that_is_shown(photo: Photo):
+    """Another job restores the same photo with a face drawn in it, and is kept last."""
+    once = Once(photo, restorer(lambda crops: crops * 0.6))
+    ours = RestoreOptions(strength=100, contrast=20)
+    before = once.ahead(ours)
+    drawn = RestoreOptions(strength=100, add_face="20,200,120,120")
+    once.ours.restore(photo, drawn, reuse=once.kept)
+    assert np.array_equal(once.ahead(ours), before)
+    whole = (0, 0, 400, 380)
+    other = once.ahead(replace(drawn, contrast=20), whole, 400)
+    left_alone = once.ahead(replace(drawn, contrast=20, not_faces="2"), whole, 400)
+    assert np.array_equal(left_alone, once.ahead(ours, whole, 400))
+    assert not np.array_equal(other, left_alone)
+    with pytest.raises(FaceChoiceError):  # that job has one face only
+        once.ahead(replace(ours, not_faces="2"))
 
 
 def test_only_the_latest_photo_is_kept_open_and_that_not_for_long(photo: Photo):

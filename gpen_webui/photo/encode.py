@@ -14,7 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
-from gpen_webui.photo import exif, icc
+from gpen_webui.photo import exif, icc, subject
 from gpen_webui.photo.decode import on_white
 from gpen_webui.photo.errors import PhotoError
 from gpen_webui.photo.formats import suffix_for
@@ -75,6 +75,7 @@ def encode_photo(
     target, jpeg = _target(photo, format), None
     image = _to_image(photo, pixels, target)
     size = image.size
+    photo = _with_subject_at_scale(photo, size)
     too_large: dict[str, Any] = dict.fromkeys(_too_large(photo, target))
     photo = replace(photo, **too_large)
     options: dict[str, object] = {"icc_profile": _profile(photo, image), "dpi": photo.dpi}
@@ -180,6 +181,15 @@ def _to_image(photo: Photo, pixels: np.ndarray, target: str) -> Image.Image:
 def _needs_colour(photo: Photo, target: str) -> bool:
     """HEIC and AVIF hold grey, and transparency, but not both."""
     return photo.alpha is not None and target in ("heif", "avif")
+
+
+def _with_subject_at_scale(photo: Photo, size: tuple[int, int]) -> Photo:
+    """The subject's place counts on the result, which may be larger."""
+    if photo.exif is None:
+        return photo
+    height, width = photo.pixels.shape[:2]
+    scale = size[0] / width, size[1] / height
+    return replace(photo, exif=subject.moved(photo.exif, (width, height), scale=scale)[0])
 
 
 def _profile(photo: Photo, image: Image.Image) -> bytes | None:

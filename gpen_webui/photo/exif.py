@@ -128,7 +128,7 @@ def patched(block: bytes, width: int, height: int, *, keep_orientation: bool = T
         for interop in _directory_at(layout, data, inner, INTEROP):
             _set_size(layout, data, interop, (RELATED_WIDTH, RELATED_HEIGHT), (width, height))
     if not keep_orientation:
-        _take_out(layout, data, first, ORIENTATION)
+        take_out(layout, data, first, ORIENTATION)
     return bytes(data)
 
 
@@ -196,8 +196,8 @@ def _set_size(
         struct.pack_into(layout.order + form, data, entry.value, *numbers)
 
 
-def _take_out(layout: Layout, data: bytearray, at: int, tag: int) -> None:
-    """Remove a tag's entry: the following ones and the pointer after them close up."""
+def take_out(layout: Layout, data: bytearray, at: int, tag: int) -> None:
+    """Remove a tag from the directory at a place: what follows it there closes up."""
     entries, end = layout.directory(data, at)
     end = min(end + 4, len(data))
     for entry in reversed(entries):

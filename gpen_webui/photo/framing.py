@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from gpen_webui.option_kinds import read_crop
-from gpen_webui.photo import xmp
+from gpen_webui.photo import subject, xmp
 from gpen_webui.photo.errors import PhotoError
+from gpen_webui.photo.metadata import lost_subject
 from gpen_webui.photo.photo import Photo
 from gpen_webui.photo.turning import turned
 
@@ -56,7 +57,10 @@ def _cropped(photo: Photo, crop: tuple[int, int, int, int]) -> Photo:
             f"{height} lies beyond its edge; choose a part within it."
         )
     part = np.s_[top : top + height, left : left + width]
-    losses, block = list(photo.losses), photo.xmp
+    losses, block, tags = list(photo.losses), photo.xmp, photo.exif
+    if tags:
+        tags, lost = subject.moved(tags, (columns, rows), crop=crop)
+        losses += [lost_subject(photo.name)] if lost else []
     if block:
         block, lost_faces = xmp.describing(block, size=(columns, rows), crop=crop)
         if lost_faces:
@@ -65,6 +69,7 @@ def _cropped(photo: Photo, crop: tuple[int, int, int, int]) -> Photo:
         photo,
         pixels=np.ascontiguousarray(photo.pixels[part]),
         alpha=None if photo.alpha is None else np.ascontiguousarray(photo.alpha[part]),
+        exif=tags,
         xmp=block,
         losses=tuple(losses),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 
 from PIL import Image
 
-from gpen_webui.photo import exif, xmp
+from gpen_webui.photo import exif, subject, xmp
 from gpen_webui.photo.heif_file import HeifFile
 from gpen_webui.photo.jpeg_file import (
     APP0,
@@ -84,7 +84,7 @@ def read_metadata(
     losses: list[str] = []
     png = container.png
     blocks = {
-        "exif": _exif(image, container, name, losses),
+        "exif": _exif(image, container, name, orientation, losses),
         "xmp": _xmp(image, container, name, orientation, losses),
         "photoshop": _photoshop(container, name, losses),
         "comment": _comment(image, container),
@@ -108,6 +108,14 @@ def read_metadata(
     return Metadata(**blocks, dpi=_resolution(image)), losses
 
 
+def lost_subject(name: str) -> str:
+    """That the place of the subject is not in the result."""
+    return (
+        f"{name} names a subject in its EXIF data that is outside the picture; its place is left "
+        "out."
+    )
+
+
 def exif_of(image: Image.Image, container: Container) -> bytes | None:
     """The EXIF block as it lies in the file, whole or not."""
     if container.tiff:
@@ -120,10 +128,17 @@ def exif_of(image: Image.Image, container: Container) -> bytes | None:
     return image.info.get("exif")
 
 
-def _exif(image: Image.Image, container: Container, name: str, losses: list[str]) -> bytes | None:
+def _exif(
+    image: Image.Image, container: Container, name: str, orientation: int, losses: list[str]
+) -> bytes | None:
     try:
         block = exif_of(image, container)
-        return exif.checked(block) if block and block.removeprefix(exif.PREFIX) else None
+        if not block or not block.removeprefix(exif.PREFIX):
+            return None
+        block, lost = subject.moved(exif.checked(block), image.size, orientation=orientation)
+        if lost:
+            losses.append(lost_subject(name))
+        return block
     except ValueError as error:
         log.info("broken EXIF left out", exc_info=error)
         losses.append(f"{name} has damaged EXIF data, which is left out.")

@@ -15,10 +15,10 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from gpen_webui.face_numbers import Box
-from gpen_webui.faces.align import bounds, extract_crop, scale_of, warp
+from gpen_webui.face_numbers import Box, read_drawn_boxes
+from gpen_webui.faces.align import bounds, crop_matrix, extract_crop, scale_of, warp
 from gpen_webui.faces.blend import Patch, blend_band, plan_bands
-from gpen_webui.faces.select import FaceSelection
+from gpen_webui.faces.select import FaceSelection, add_drawn_faces
 from gpen_webui.faces.turn import common_turn
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
@@ -27,7 +27,14 @@ from gpen_webui.repairing.fill import fill, without_wide
 from gpen_webui.repairing.mask import read_mask
 from gpen_webui.repairing.scratches import WORKING_PIXELS, ScratchDetector
 from gpen_webui.stages.adjust import detail_radius, finish
-from gpen_webui.stages.base import Intermediates, NetworkResult, WorkingPhoto, key_for, last
+from gpen_webui.stages.base import (
+    FoundFaces,
+    Intermediates,
+    NetworkResult,
+    WorkingPhoto,
+    key_for,
+    last,
+)
 from gpen_webui.stages.denoise import Noise, blended, noise_of, without_noise
 from gpen_webui.stages.enlarge import SCALES, Enlarge, largest_scale, wanted_scale
 from gpen_webui.stages.face_masks import FaceMasks
@@ -148,9 +155,13 @@ class PartPreview:
         """
         known, options = request.known, request.options
         of_options = reuse.get(key_for(Stage.NETWORK, options))
-        network = of_options or reuse.get(key_for(Stage.NETWORK, request.former))
+        made = of_options or reuse.get(key_for(Stage.NETWORK, request.former))
+        made_with = options if of_options else request.former
         is_coloured = known.photo.grey and self._faces.purpose.colours
-        if network is None or options.aligned or is_coloured:
+        if made is None or options.aligned or is_coloured:
+            return None
+        network = _numbered_as_asked(made, made_with, options, self._faces.engine.size, reuse)
+        if network is None:
             return None
         scale = _scale_of_result(known.photo, network, options)
         selection = FaceSelection(network.found.faces, options)
@@ -163,7 +174,6 @@ class PartPreview:
             return None  # a large network takes many seconds for a part, too
         masks = {}
         if options.face_mask == "parse":
-            made_with = options if of_options else request.former
             masks = self._masks.kept(reuse, made_with, network, faces)
             if len(masks) < len(faces):
                 return None
@@ -218,6 +228,39 @@ def _scale_of_result(photo: Photo, network: NetworkResult, options: RestoreOptio
     whole = WorkingPhoto.of(photo, options, None, keep_faces=False)
     whole.found = network.found
     return largest_scale(whole, options, wanted_scale(whole, options))
+
+
+def _numbered_as_asked(
+    made: NetworkResult,
+    made_with: RestoreOptions,
+    options: RestoreOptions,
+    size: int,
+    reuse: Intermediates,
+) -> NetworkResult | None:
+    """The faces with the numbers that these options give them: what was kept last may be of
+    another job with the same photo, and other faces drawn in it. None where the network has not
+    made one that is wanted.
+
+    made_with: the options of `made`. size: of the network's crops.
+    """
+    detected = reuse.get(key_for(Stage.DETECT, made_with))
+    boxes = read_drawn_boxes(options.add_face)
+    drawn = {box: reuse.get(key_for(Stage.DETECT, made_with, box)) for box in boxes}
+    if detected is None or None in drawn.values():
+        return None
+    faces, _ = add_drawn_faces(detected, drawn.__getitem__, boxes)
+    selection, known = FaceSelection(faces, options), made.by_crop()
+    kept, matrices = [], []
+    for i in kept_faces(faces, selection, options):
+        matrix = crop_matrix(faces[i].landmarks, size)
+        if matrix.tobytes() in known:
+            kept.append(i)
+            matrices.append(matrix)
+        elif selection.is_wanted(i + 1):
+            return None
+    pairs = [known[matrix.tobytes()] for matrix in matrices]
+    found = FoundFaces(faces, kept, matrices)
+    return NetworkResult(found, [crop for crop, _ in pairs], [face for _, face in pairs])
 
 
 def _wanted_faces(

@@ -56,6 +56,7 @@ export class PhotoTile {
   onShow = () => {};
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  #place = "";
 
   /**
    * @param {string} job
@@ -84,6 +85,16 @@ export class PhotoTile {
     this.onShow(photo);
     this.update();
     this.#timer = setTimeout(() => this.#load(), MOMENT_MS);
+  }
+
+  /** Where in its grid, in CSS pixels. @param {number} left @param {number} top @param {number} size */
+  lie(left, top, size) {
+    const place = `${left} ${top} ${size}`;
+    if (place === this.#place) return;
+    this.#place = place;
+    const { style } = this.element;
+    style.width = style.height = `${size}px`;
+    style.transform = `translate(${left}px, ${top}px)`;
   }
 
   /** The photo has another state. */

@@ -32,6 +32,8 @@ export class WindowedGrid {
   /** The photo that the Tab key reaches. @type {number | null} */
   #current = null;
   #isAsked = false;
+  #isStale = true; // other photos, or laid otherwise: what is drawn is not what belongs there
+  #drawn = { from: 0, to: 0 }; // rows
 
   /**
    * @param {HTMLElement} element
@@ -128,10 +130,16 @@ export class WindowedGrid {
     this.element.style.height = `${Math.max(0, top - gap)}px`;
     for (const heading of this.#headings.values()) heading.remove();
     this.#headings.clear();
+    this.#isStale = true;
   }
 
+  /** Most frames of a scroll move no row in or out, and cost nothing here. */
   #draw() {
-    const rows = this.#rowsInView();
+    const { from, to } = this.#rowsInView();
+    if (!this.#isStale && from === this.#drawn.from && to === this.#drawn.to) return;
+    this.#isStale = false;
+    this.#drawn = { from, to };
+    const rows = this.#rows.slice(from, to);
     const wanted = this.#wanted(rows);
     for (const [n, tile] of this.#tiles) {
       if (!wanted.has(n)) this.#spareTile(n, tile);
@@ -164,7 +172,7 @@ export class WindowedGrid {
     }
     let end = low;
     while (end < this.#rows.length && this.#rows[end].top < bottom) end += 1;
-    return this.#rows.slice(low, end);
+    return { from: low, to: end };
   }
 
   /** The numbers of the photos in these rows, and of the one that has the focus. @param {Row[]} rows */
@@ -195,9 +203,7 @@ export class WindowedGrid {
       this.#tiles.set(photo.n, tile);
     }
     const { size, gap } = this.#layout;
-    const { style } = tile.element;
-    style.width = style.height = `${size}px`;
-    style.transform = `translate(${column * (size + gap)}px, ${row.top}px)`;
+    tile.lie(column * (size + gap), row.top, size);
     return tile.element;
   }
 
@@ -228,7 +234,10 @@ export class WindowedGrid {
     const current = tiles.find(({ photo }) => photo?.n === this.#current) ?? tiles[0];
     for (const tile of tiles) {
       const { element } = tile;
-      if (element instanceof HTMLAnchorElement) element.tabIndex = tile === current ? 0 : -1;
+      const index = tile === current ? 0 : -1;
+      if (element instanceof HTMLAnchorElement && element.tabIndex !== index) {
+        element.tabIndex = index;
+      }
     }
   }
 
