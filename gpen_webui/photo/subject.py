@@ -36,7 +36,9 @@ def moved(
     layout, first = exif.layout_of(data)
     for pointer in layout.directory(data, first)[0]:
         at = layout.number(data, pointer) if pointer.tag == exif.EXIF else None
-        for tag in KINDS if at else ():
+        if not at:
+            continue
+        for tag in KINDS:
             place = _place_in(layout, data, at, tag)
             if place is None:
                 continue

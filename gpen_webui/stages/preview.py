@@ -15,9 +15,10 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from gpen_webui.face_numbers import Box, read_drawn_boxes
+from gpen_webui.face_numbers import Box, DrawnBox, read_drawn_boxes
 from gpen_webui.faces.align import bounds, crop_matrix, extract_crop, scale_of, warp
 from gpen_webui.faces.blend import Patch, blend_band, plan_bands
+from gpen_webui.faces.face import Face
 from gpen_webui.faces.select import FaceSelection, add_drawn_faces
 from gpen_webui.faces.turn import common_turn
 from gpen_webui.options import RestoreOptions
@@ -245,8 +246,11 @@ def _numbered_as_asked(
     """
     detected = reuse.get(key_for(Stage.DETECT, made_with))
     boxes = read_drawn_boxes(options.add_face)
-    drawn = {box: reuse.get(key_for(Stage.DETECT, made_with, box)) for box in boxes}
-    if detected is None or None in drawn.values():
+    drawn: dict[DrawnBox, Face] = {}
+    for box in boxes:
+        if face := reuse.get(key_for(Stage.DETECT, made_with, box)):
+            drawn[box] = face
+    if detected is None or len(drawn) < len(set(boxes)):
         return None
     faces, _ = add_drawn_faces(detected, drawn.__getitem__, boxes)
     selection, known = FaceSelection(faces, options), made.by_crop()
