@@ -65,7 +65,7 @@ CATALOG = (
         16,
         (),
         OWN_LICENCE,
-        sha256="8db3bcb4956155d20513ddc4f3365e52e4e039e8acc82a0dbcccf83e5d7f701b",
+        sha256="6354391f0263aa4c9215f5321abc9ee274a72cf557ef5623fbebcd8ef117828b",
     ),
     PublishedModel(
         "gpen-bfr-256",
