@@ -247,9 +247,11 @@ def _measuring(model: InstalledModel, settings: Settings, workers: int) -> Photo
     from gpen_webui.engines.cores import cpu_cores
     from gpen_webui.engines.photos_at_once import PhotosAtOnce, are_enough
 
+    if settings.workers:
+        return None
     kept = _kept_turns(model, settings)
     turns = kept.read()
-    if settings.workers or workers != max(turns) or len(turns) == 1 or are_enough(turns):
+    if workers != max(turns) or len(turns) == 1 or are_enough(turns):
         return None
     return PhotosAtOnce(
         turns, kept.add, changed=lambda number: cv2.setNumThreads(max(1, cpu_cores() // number))

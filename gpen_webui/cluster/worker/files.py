@@ -6,7 +6,6 @@ What broke off in the middle is gone on with, not begun anew.
 from __future__ import annotations
 
 import os
-import shutil
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from gpen_webui.cluster.protocol import ModelFile, OriginalFile
 from gpen_webui.cluster.worker.client import CoordinatorClient
 from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import flush_file, replace_durably
+from gpen_webui.files.linking import link_or_copy
 from gpen_webui.files.names import safe_name
 from gpen_webui.models.folder import SUFFIXES, ModelError
 from gpen_webui.models.installed import installed_file
@@ -166,14 +166,6 @@ class Models:
 def _place_of(model: ModelFile) -> str:
     """Where a models folder has room for one only."""
     return model.task if model.task == "parse" else model.name.lower()
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """Give a file a second name; another file system gets a copy. Raises OSError."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def fetch(

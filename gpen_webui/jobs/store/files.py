@@ -32,6 +32,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from gpen_webui.files.atomic import flush_folder
+from gpen_webui.files.linking import link_or_copy
 from gpen_webui.files.originals import Original
 from gpen_webui.files.sidecars import Sidecar
 from gpen_webui.jobs.store.thumbnails import Thumbnails
@@ -150,12 +151,7 @@ class StoreFiles:
         """The same with another job's copy, which stays; nothing is copied where possible."""
         pending = self._pending(source)
         pending.parent.mkdir(exist_ok=True)
-        try:
-            os.link(original, pending)
-        except FileNotFoundError:
-            raise
-        except OSError:  # a file system without hard links
-            shutil.copyfile(original, pending)
+        link_or_copy(original, pending)
         if self._sidecars_of(original).is_dir():
             shutil.copytree(
                 self._sidecars_of(original), self._sidecars_of(pending), dirs_exist_ok=True

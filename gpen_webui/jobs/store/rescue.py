@@ -19,6 +19,7 @@ from itertools import count
 from pathlib import Path
 
 from gpen_webui.files.atomic import flush_folder
+from gpen_webui.files.linking import link_or_copy
 from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.store import schema
 from gpen_webui.jobs.store.backups import back_up, backup_paths, flush_file
@@ -130,19 +131,12 @@ def _replace_store(files: StoreFiles) -> Path | None:
         kept = _new_name(files.database)
         for suffix in ("", "-wal"):
             if _beside(files.database, suffix).exists():
-                _keep(_beside(files.database, suffix), _beside(kept, suffix))
+                link_or_copy(_beside(files.database, suffix), _beside(kept, suffix))
     for suffix in ("-wal", "-shm"):  # the new store must never meet the old one's WAL
         _beside(files.database, suffix).unlink(missing_ok=True)
     os.replace(_complete_path(files), files.database)
     flush_folder(files.root)
     return kept
-
-
-def _keep(path: Path, target: Path) -> None:
-    try:
-        os.link(path, target)
-    except OSError:  # a file system without hard links
-        shutil.copyfile(path, target)
 
 
 def _new_name(database: Path) -> Path:
