@@ -1,6 +1,6 @@
 """How many photos a second the job store takes, in albums of several sizes.
 
-`python -m gpen_webui.bench.store` takes some minutes. It measures the store alone: of each photo
+`python -m gpen_webui.bench.store` takes a minute or two. It measures the store alone: of each photo
 all that is recorded from its claim to its result, with its events, but no picture. Then it removes
 the largest album while photos of another go on, and tells how long they were held up.
 """
