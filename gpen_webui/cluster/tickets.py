@@ -19,8 +19,7 @@ from urllib.parse import urlsplit
 from gpen_webui.errors import UserError
 
 if TYPE_CHECKING:
-    from celery import Celery
-    from kombu import Connection
+    from gpen_webui.cluster.messaging import Celery, Connection
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +36,7 @@ class MissingCeleryError(UserError):
 def celery_app(broker: str) -> Celery:
     """What tickets are sent with. Raises MissingCeleryError."""
     try:
-        import redis  # noqa: F401 - the broker's transport needs it
-        from celery import Celery
+        from gpen_webui.cluster.messaging import Celery
     except ImportError as error:
         raise MissingCeleryError(
             "Tickets need the libraries of the extra “cluster”; install that, or start with "

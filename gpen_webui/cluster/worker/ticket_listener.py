@@ -23,7 +23,7 @@ from gpen_webui.cluster.worker.status import WorkerStatus
 from gpen_webui.cluster.worker.wakeups import Wakeups
 
 if TYPE_CHECKING:
-    from kombu import Connection
+    from gpen_webui.cluster.messaging import Connection
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class TicketListener:
         self._status.no_tickets = why
 
     def _listen(self, connection: Connection) -> None:
-        from kombu import Consumer
+        from gpen_webui.cluster.messaging import Consumer
 
         with connection.channel() as channel:
             consumer = Consumer(
@@ -112,7 +112,7 @@ class TicketListener:
                     connection.drain_events(timeout=LISTEN_SECONDS)
 
     def _declare(self, connection: Connection):
-        from kombu import Queue
+        from gpen_webui.cluster.messaging import Queue
 
         queue = Queue(self._queue)
         queue(connection.default_channel).declare()
@@ -120,7 +120,7 @@ class TicketListener:
 
 
 def _connection(broker: str) -> Connection:
-    from kombu import Connection
+    from gpen_webui.cluster.messaging import Connection
 
     return Connection(
         broker,

@@ -1,0 +1,13 @@
+"""Celery and Kombu, imported whole and in one place.
+
+Both import most of themselves at first use, with circles. Two threads that each begin somewhere
+else can then meet, and Python hands one of them a module that is only half there. Whoever imports
+this module waits for it to be whole.
+"""
+
+import celery.app.amqp  # noqa: F401 - what Celery would import later
+import kombu.transport.redis  # noqa: F401 - chosen by name when a connection is opened
+from celery import Celery
+from kombu import Connection, Consumer, Queue
+
+__all__ = ["Celery", "Connection", "Consumer", "Queue"]
