@@ -11,7 +11,15 @@ from safetensors.torch import save_file
 
 from gpen_webui.engines.base import TileEngine
 from gpen_webui.engines.open import open_tile_engine
-from gpen_webui.engines.openvino.graph_variants import ENLARGING_BFLOAT16, VariantOpener
+from gpen_webui.engines.openvino import tile_engine
+from gpen_webui.engines.openvino.fast import MISSED, NO_USE
+from gpen_webui.engines.openvino.graph_variants import (
+    ENLARGING,
+    ENLARGING_BFLOAT16,
+    ENLARGING_EIGHT_BITS,
+    GraphVariant,
+    VariantOpener,
+)
 from gpen_webui.engines.openvino.tile_engine import OpenVinoTileEngine, closeness_of
 from gpen_webui.engines.quality import HALF_PRECISION_PSNR
 from gpen_webui.engines.torch_tile_engine import TorchTileEngine
@@ -133,12 +141,25 @@ def test_openvino_and_pytorch_give_the_same(astronaut: Photo, clean_model, tmp_p
             engine.run(tiles)
 
 
-def test_the_fast_mode_is_close_to_the_exact_one(clean_model):
-    from gpen_webui.engines.openvino.graph_variants import ENLARGING
-
+@pytest.mark.parametrize("variant", [ENLARGING_EIGHT_BITS, ENLARGING_BFLOAT16])
+def test_the_fast_mode_is_close_to_the_exact_one(clean_model, variant: GraphVariant):
     opener = VariantOpener(clean_model, None, lambda variant: {})
-    close = closeness_of(opener.open(ENLARGING_BFLOAT16), opener.open(ENLARGING), SIDE)
+    close = closeness_of(opener.open(variant), opener.open(ENLARGING), SIDE)
     assert close >= HALF_PRECISION_PSNR
+
+
+def test_the_fast_mode_takes_the_first_that_is_good_enough(clean_model, tmp_path, monkeypatch):
+    def description() -> str:
+        engine = OpenVinoTileEngine(clean_model, precision="fast", workers=1, cache=tmp_path)
+        engine.close()
+        return engine.description
+
+    monkeypatch.setattr(tile_engine, "has_flags", lambda flags: "avx512_vnni" in flags)
+    assert "in int8. It is 4" in description()
+    monkeypatch.setattr(tile_engine, "HALF_PRECISION_PSNR", 60)
+    assert description().endswith(f"in float32.{MISSED}")
+    monkeypatch.setattr(tile_engine, "has_flags", lambda flags: False)
+    assert description().endswith(f"in float32.{NO_USE}")
 
 
 def test_a_damaged_or_foreign_file_is_refused_by_name(tmp_path: Path):

@@ -7,7 +7,7 @@ two such roundings in whole numbers. What is not named, and every upsampling, st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import openvino as ov
@@ -15,7 +15,13 @@ import openvino.opset13 as ops
 
 STEPS, WEIGHT_STEPS = 256, 255  # of a range; weights are symmetric
 BITS_OF_PIXELS = (0.0, 255.0)
+EIGHT_BIT_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}  # processors that gain by it have one
 Range = tuple[float, float]
+Limits = Callable[[np.ndarray], np.ndarray]
+
+
+def _largest(weights: np.ndarray) -> np.ndarray:
+    return np.abs(weights).max(axis=tuple(range(1, weights.ndim)), keepdims=True)
 
 
 def places_to_round(model: ov.Model) -> list[ov.Node]:
@@ -44,7 +50,7 @@ def to_eight_bits(model: ov.Model, ranges: Mapping[str, Range]) -> None:
     _round(model.input(0), *BITS_OF_PIXELS)
     for node in model.get_ordered_ops():
         if node.get_type_name() in ("Convolution", "GroupConvolution"):
-            _round_weights(node)
+            round_weights(node)
     model.validate_nodes_and_infer_types()
 
 
@@ -62,14 +68,15 @@ def _round(values: ov.Output, lowest: float, highest: float) -> None:
         target.replace_source_output(rounded.output(0))
 
 
-def _round_weights(convolution: ov.Node) -> None:
+def round_weights(convolution: ov.Node, limits: Limits = _largest) -> None:
+    """Change the weights of a convolution, constants, to those of 8 bits. limits: the largest that
+    stay as they are, of weights (O,...) -> (O,1,...), above zero."""
     shape = convolution.input(1).get_shape()
     node = convolution.input(1).get_source_output().get_node()
     while node.get_type_name() != "Constant":  # of a convolution in groups it is reshaped
         node = node.input(0).get_source_output().get_node()
     weights = node.data.astype(np.float32).reshape(shape)
-    most = np.abs(weights).max(axis=tuple(range(1, weights.ndim)), keepdims=True)
-    high = ops.constant(np.maximum(most, np.finfo(np.float32).tiny))
-    low = ops.constant(-np.maximum(most, np.finfo(np.float32).tiny))
+    most = np.maximum(limits(weights), np.finfo(np.float32).tiny)
+    low, high = ops.constant(-most), ops.constant(most)
     rounded = ops.fake_quantize(ops.constant(weights), low, high, low, high, WEIGHT_STEPS)
     convolution.input(1).replace_source_output(rounded.output(0))

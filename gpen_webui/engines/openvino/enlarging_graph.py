@@ -68,13 +68,13 @@ def build_enlarging_model(network: UpConv, side: int, *, direct: bool) -> ov.Mod
     tile = ops.parameter([1, network.inputs, side, side], np.float32, name="tile")
     layer = _layer_of(tile)
     tensors = network.state_dict()
-    shares = _shares(tensors["enlarge.weight"])
+    shares = shares_of(tensors["enlarge.weight"])
     last = len(network.convolutions) - 1
     for number in range(last + 1):
         weight, bias = (tensors[f"convolutions.{number}.{kind}"] for kind in ("weight", "bias"))
         finish = _finish(bias, shares if number == last else None)
         layer = _convolved(layer, weight, finish, direct=direct)
-    made = _meeting(layer.pictures, tensors["enlarge.bias"])
+    made = meeting(layer.pictures, tensors["enlarge.bias"])
     return ov.Model([made], [tile], "enlarging")
 
 
@@ -118,13 +118,13 @@ def _finish(bias: Tensor, product: Tensor | None) -> Finish:
     return finish
 
 
-def _shares(weight: Tensor) -> Tensor:
+def shares_of(weight: Tensor) -> Tensor:
     """The transposed convolution as a product: each pixel's share in the 4x4 pixels that it
     reaches. weight (C,3,4,4) -> (C,48), by row, column and colour."""
     return weight.permute(0, 2, 3, 1).reshape(len(weight), -1)
 
 
-def _meeting(shares: ov.Node, bias: Tensor) -> ov.Node:
+def meeting(shares: ov.Node, bias: Tensor) -> ov.Node:
     """The shares (1,48,h,w) that meet in a pixel, added up: (1,3,2(h-2),2(w-2)).
 
     A convolution of ones and zeros, which gives the four pixels that each becomes as channels.

@@ -104,6 +104,13 @@ def _build_enlarging(model: InstalledModel, *, direct: bool = False) -> ov.Model
     return build_planes_model(network)
 
 
+def _build_enlarging_in_eight_bits(model: InstalledModel) -> ov.Model:
+    from gpen_webui.engines.openvino.enlarging_in_eight_bits import build_enlarging_in_eight_bits
+    from gpen_webui.enlarging.upconv import load_upconv
+
+    return build_enlarging_in_eight_bits(load_upconv(model.path), model.size)
+
+
 FLOAT32 = GraphVariant("float32", "f32", 6, _build)
 BFLOAT16 = GraphVariant("bfloat16", "bf16", 6, _build_bfloat16)
 # With tile instructions products are so cheap that Winograd's transforms cost more than they save.
@@ -114,4 +121,13 @@ ENLARGING = GraphVariant("float32", "f32", 4, _build_enlarging, "-enlarging")
 ENLARGING_BFLOAT16 = GraphVariant(
     "bfloat16", "bf16", 4, partial(_build_enlarging, direct=True), "-enlarging"
 )
-VARIANTS = (FLOAT32, BFLOAT16, BFLOAT16_IN_TILES, AS_IT_IS, ENLARGING, ENLARGING_BFLOAT16)
+ENLARGING_EIGHT_BITS = GraphVariant("int8", "f32", 1, _build_enlarging_in_eight_bits, "-enlarging")
+VARIANTS = (
+    FLOAT32,
+    BFLOAT16,
+    BFLOAT16_IN_TILES,
+    AS_IT_IS,
+    ENLARGING,
+    ENLARGING_BFLOAT16,
+    ENLARGING_EIGHT_BITS,
+)

@@ -18,14 +18,13 @@ from openvino.preprocess import PrePostProcessor
 from gpen_webui.engines.cores import cpu_cores
 from gpen_webui.engines.openvino.cache import Compiled, ModelCache
 from gpen_webui.engines.openvino.core import CORE
-from gpen_webui.engines.openvino.eight_bits import to_eight_bits
+from gpen_webui.engines.openvino.eight_bits import EIGHT_BIT_FLAGS, to_eight_bits
 from gpen_webui.engines.openvino.engine import settings_for
 from gpen_webui.engines.openvino.fast import has_flags
 from gpen_webui.models.records import known_hash
 
 # Raise the numbers whenever another graph is made of the file.
 FLOAT32, EIGHT_BITS = "pictures-float32-1", "pictures-int8-1"
-EIGHT_BIT_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 # For each size of picture OpenVINO keeps 1 to 3 MB, and makes them anew in some 15 ms.
 KEPT_SIZES = 16
 

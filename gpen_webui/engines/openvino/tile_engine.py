@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache as remember
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ import openvino as ov
 from gpen_webui.engines.base import TileEngine
 from gpen_webui.engines.cores import cpu_cores
 from gpen_webui.engines.openvino.cache import Compiled
+from gpen_webui.engines.openvino.eight_bits import EIGHT_BIT_FLAGS
 from gpen_webui.engines.openvino.engine import settings_for
 from gpen_webui.engines.openvino.fast import (
     BFLOAT16_FLAGS,
@@ -26,11 +29,14 @@ from gpen_webui.engines.openvino.fast import (
 from gpen_webui.engines.openvino.graph_variants import (
     ENLARGING,
     ENLARGING_BFLOAT16,
+    ENLARGING_EIGHT_BITS,
+    GraphVariant,
     VariantOpener,
 )
 from gpen_webui.engines.openvino.request_pool import RequestPool
 from gpen_webui.engines.quality import HALF_PRECISION_PSNR, MeasurementCache, worst_tile_psnr
 from gpen_webui.enlarging.read import read_config
+from gpen_webui.enlarging.recognise import Config, UpConvConfig
 from gpen_webui.enlarging.tiles import RunTiles
 
 if TYPE_CHECKING:
@@ -45,11 +51,12 @@ class OpenVinoTileEngine(TileEngine):
     """Every tile is a request of its own, see RequestPool."""
 
     def __init__(self, model: InstalledModel, *, precision: str, workers: int, cache: Path | None):
-        self.shape = replace(read_config(model.path).tile, side=model.size)
+        config = read_config(model.path)
+        self.shape = replace(config.tile, side=model.size)
         threads = cpu_cores()
         self.streams = max(1, min(workers, threads // CORES_PER_STREAM))
         opener = VariantOpener(model, cache, lambda variant: settings_for(self.streams, threads))
-        choice = _choose(opener, precision, self.shape.least_side)
+        choice = _choose(opener, precision, config, self.shape.least_side)
         self.description = (
             f"{model.name} runs on the CPU with OpenVINO in {choice.variant.numbers}."
             f"{choice.remark}"
@@ -67,23 +74,33 @@ class OpenVinoTileEngine(TileEngine):
         self._requests.close()
 
 
-def _choose(opener: VariantOpener, precision: str, side: int) -> Choice:
-    """precision: exact; fast or auto: bfloat16, if this processor multiplies it fast and what it
-    makes of a check photo of that side is as good."""
+def _choose(opener: VariantOpener, precision: str, config: Config, side: int) -> Choice:
+    """precision: exact; fast or auto: the quickest of what this processor computes quicker than
+    float32, if what it makes of a check photo of that side is as good."""
     exact = remember(lambda: opener.open(ENLARGING))
-    if precision == "exact":
-        return Choice(exact(), ENLARGING)
-    if not has_flags(BFLOAT16_FLAGS):
-        return Choice(exact(), ENLARGING, NO_USE)
-    fast = remember(lambda: opener.open(ENLARGING_BFLOAT16))
-    closeness = MeasurementCache(opener.cache, opener.model.sha256).recall(
-        f"cpu-{ENLARGING_BFLOAT16.name}-{ENLARGING.name}-openvino-{ov.__version__}-psnr",
-        lambda: closeness_of(fast(), exact(), side),
-    )
-    if closeness < HALF_PRECISION_PSNR:
-        log.info("%s: %.1f dB from float32", ENLARGING_BFLOAT16.numbers, closeness)
-        return Choice(exact(), ENLARGING, MISSED)
-    return good_choice(fast(), ENLARGING_BFLOAT16, closeness)
+    quicker = [] if precision == "exact" else _quicker_variants(config)
+    for variant in quicker:
+        fast = remember(partial(opener.open, variant))
+        measure = partial(_closeness_of, fast, exact, side)
+        closeness = MeasurementCache(opener.cache, opener.model.sha256).recall(
+            f"cpu-{variant.name}-{ENLARGING.name}-openvino-{ov.__version__}-psnr", measure
+        )
+        if closeness >= HALF_PRECISION_PSNR:
+            return good_choice(fast(), variant, closeness)
+        log.info("%s: %.1f dB from float32", variant.numbers, closeness)
+    remark = "" if precision == "exact" else MISSED if quicker else NO_USE
+    return Choice(exact(), ENLARGING, remark)
+
+
+def _quicker_variants(config: Config) -> list[GraphVariant]:
+    """The quickest first."""
+    eight_bits = isinstance(config, UpConvConfig) and has_flags(EIGHT_BIT_FLAGS)
+    half = has_flags(BFLOAT16_FLAGS)
+    return [ENLARGING_EIGHT_BITS] * eight_bits + [ENLARGING_BFLOAT16] * half
+
+
+def _closeness_of(fast: Callable[[], Compiled], exact: Callable[[], Compiled], side: int) -> float:
+    return closeness_of(fast(), exact(), side)
 
 
 def closeness_of(fast: Compiled, exact: Compiled, side: int) -> float:
