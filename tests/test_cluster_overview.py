@@ -105,7 +105,7 @@ def test_the_page_shows_the_machines_and_the_album_says_by_how_many_it_was_resto
         assert attic.ask().status_code == 401
         server.wait_for(album)
         page.goto(f"{server.url}/jobs/{album}#{held[0]['item']}")
-        expect(page.locator("#photo-facts")).to_contain_text("restored by attic")
+        expect(page.locator("#photo-facts")).to_contain_text("on attic")
         expect(page.locator("#summary")).to_contain_text("by 3 machines of 3 kinds")
         assert KEY not in server.get("/api/models").text
         assert server.errors() == []

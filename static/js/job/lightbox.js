@@ -4,7 +4,8 @@
 
 import { attempt, get, jobPath, picture } from "../shared/api.js";
 import { find } from "../shared/dom.js";
-import { hasFaces, isNewPicture } from "../shared/results.js";
+import { noFaceTitle, noFaceWords } from "../shared/no_face.js";
+import { isNewPicture } from "../shared/results.js";
 import { count, duration, say } from "../shared/words.js";
 import { ItemState, UNFINISHED_ITEMS } from "../states.js";
 import { Viewer } from "../widgets/viewer.js";
@@ -117,8 +118,8 @@ export class Lightbox {
   #tell(item) {
     find("#photo-name", this.dialog).textContent = item.name;
     const restored = (item.report?.faces ?? []).filter((face) => face.restored).length;
-    const isLeftAlone = item.state === ItemState.NO_FACE && hasFaces(item);
-    const facts = [say(isLeftAlone ? "faces.none" : `item.${item.state}`)];
+    const hasNone = item.state === ItemState.NO_FACE;
+    const facts = [hasNone ? noFaceTitle(item) : say(`item.${item.state}`)];
     if (item.state === ItemState.DONE) {
       facts.push(restored ? count("faces", restored) : say("faces.none"));
     }
@@ -126,7 +127,7 @@ export class Lightbox {
     const name = item.report?.restored_by?.machine;
     if (name) facts.push(say("machine.by", { name }));
     find("#photo-facts", this.dialog).textContent = facts.join(" · ");
-    const notes = [item.error?.message, ...item.warnings];
+    const notes = [item.error?.message, ...(hasNone ? noFaceWords(item) : []), ...item.warnings];
     this.note.textContent = notes.filter(Boolean).join(" ");
     const download = find("#photo-download", this.dialog, HTMLAnchorElement);
     download.hidden = !item.result;

@@ -51,6 +51,7 @@ export class PhotoSettings {
     const isOther = item.n !== this.#item?.n;
     this.#item = item;
     this.button.hidden = !this.job()?.folder;
+    if (isOther) this.faces.reset(); // until its own can be shown
     if (isOther || !this.#isChanged) {
       this.#isChanged = false;
       this.form.set({ ...this.#albumOptions(), ...this.#options(item) });

@@ -4,16 +4,9 @@
 
 import { picture } from "../shared/api.js";
 import { find, make } from "../shared/dom.js";
-import { hasFaces, isNewPicture } from "../shared/results.js";
+import { noFaceTitle, noFaceWords } from "../shared/no_face.js";
 import { count, duration, say } from "../shared/words.js";
 import { ItemState } from "../states.js";
-
-/** Options that change faces alone, with their defaults. @type {[string, unknown][]} */
-const FOR_FACES = [
-  ["strength", 70],
-  ["mode", "natural"],
-  ["protect_skin", true],
-];
 
 export class Outcome {
   /** @param {HTMLElement} element */
@@ -42,24 +35,6 @@ export class Outcome {
 
 /** @param {string[]} texts */
 const linesOf = (texts) => texts.map((text) => make("li", {}, text));
-
-/** @param {Item} item */
-export const noFaceTitle = (item) => say(hasFaces(item) ? "faces.none" : "no_face.title");
-
-/** What became of a photo without a restored face, and of settings for faces. @param {Item} item */
-function noFaceWords(item) {
-  const isForFaces = FOR_FACES.some(([name, usual]) => item.report?.options[name] !== usual);
-  return [whyNoFace(item), ...(isForFaces ? [say("no_face.settings")] : [])];
-}
-
-/** @param {Item} item */
-function whyNoFace(item) {
-  if (isNewPicture(item)) return say("no_face.worked_on");
-  const options = item.report?.options;
-  const isChosen = options?.faces || options?.not_faces || options?.face_strength;
-  if (hasFaces(item) && isChosen) return say("no_face.off");
-  return hasFaces(item) ? say("no_face.left", { n: options?.min_face }) : say("no_face.words");
-}
 
 /** @param {Item} item */
 function facesAndTime(item) {

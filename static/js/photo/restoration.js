@@ -9,6 +9,7 @@
 import { address, attempt, get, jobPath, picture, post, remove, upload } from "../shared/api.js";
 import { find, findAll, newKey, toastError } from "../shared/dom.js";
 import { JobEvents } from "../shared/job_events.js";
+import { noFaceTitle } from "../shared/no_face.js";
 import { tell, title } from "../shared/notify.js";
 import { frameOf, isNewPicture } from "../shared/results.js";
 import { say } from "../shared/words.js";
@@ -16,7 +17,7 @@ import { ENDED_ITEMS, ItemState, RESTORED_ITEMS } from "../states.js";
 import { FirstSight } from "./first_sight.js";
 import { FaceStrip } from "../widgets/face_strip.js";
 import { ModelOffer } from "./model_offer.js";
-import { noFaceTitle, Outcome } from "./outcome.js";
+import { Outcome } from "./outcome.js";
 import { PhotoTools } from "./photo_tools.js";
 import { SettingsHistory } from "./settings_history.js";
 import { SETTLE_MS, SettingsTrial } from "./settings_trial.js";
@@ -80,7 +81,11 @@ export class Restoration {
     find("#download", root).addEventListener("click", () => (this.#tried = null));
     this.suggestions = new Suggestions(find("#suggestions", root), options);
     this.tools = new PhotoTools(root, options, this.suggestions, (more) => this.tryOptions(more));
-    this.trial = new SettingsTrial(find("#rerun", root), (id) => this.#replace(id));
+    this.trial = new SettingsTrial(
+      find("#rerun", root),
+      (id) => this.#replace(id),
+      () => this.#keepShown(),
+    );
     find("#again", root).addEventListener("click", () => this.#retry());
     for (const button of findAll("[data-new]", root)) {
       button.addEventListener("click", () => this.#reset());
@@ -147,6 +152,18 @@ export class Restoration {
   #goTo(options) {
     this.options.set(options);
     this.tryOptions(besideForm(options));
+  }
+
+  /** A trial was stopped: the settings are those of what is shown. */
+  #keepShown() {
+    const options = this.history.goBack();
+    if (!options) return;
+    this.options.set(options);
+    this.#beside = besideForm(options);
+    this.#compareWith = null;
+    this.#viewer?.ahead.end();
+    this.#viewer?.live.end();
+    this.#viewer?.slider.focus(); // the button that had it is gone
   }
 
   /** All options as they are chosen by now. @param {Job} job @returns {Options} */
@@ -338,6 +355,7 @@ export class Restoration {
   async #replace(id) {
     const former = this.#tried && this.#tried === this.#id ? this.#tried : null;
     this.#tried = this.#id = id;
+    this.history.arrive();
     history.replaceState(null, "", address(`/?job=${id}`));
     this.forAlbum.href = address(`/batch?like=${id}`);
     try {
