@@ -272,9 +272,13 @@ def test_back_closes_the_viewer_of_an_album_and_a_failed_photo_has_no_empty_one(
     page.go_back()
     expect(page.locator("#lightbox")).to_be_hidden()
     assert f"/jobs/{album}" in page.url
-    page.locator("#grid .cell >> nth=1").click()
+    page.locator("#grid .cell >> nth=0").click()
+    page.get_by_role("button", name="Settings").click()
+    expect(page.locator(".face-card")).to_have_count(1)
+    page.get_by_role("button", name="Next photo").click()
     expect(page.locator("#photo-note")).to_contain_text("torn.jpg")
     expect(page.locator("#lightbox .viewer")).to_be_hidden()
+    expect(page.locator("#face-strip")).to_be_hidden()  # those were the other photo's
 
 
 def test_a_dropped_photo_does_not_replace_a_page_that_takes_none(web: Server, open_page: OpenPage):

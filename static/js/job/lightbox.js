@@ -3,7 +3,7 @@
 /** @import { Item, Job } from "../shared/types.d.ts" */
 
 import { attempt, get, jobPath, picture } from "../shared/api.js";
-import { find } from "../shared/dom.js";
+import { find, make } from "../shared/dom.js";
 import { noFaceTitle, noFaceWords } from "../shared/no_face.js";
 import { isNewPicture } from "../shared/results.js";
 import { count, duration, say } from "../shared/words.js";
@@ -116,7 +116,11 @@ export class Lightbox {
 
   /** @param {Item} item */
   #tell(item) {
-    find("#photo-name", this.dialog).textContent = item.name;
+    const [, folder, base] = /** @type {RegExpMatchArray} */ (item.name.match(/^(.*\/)?(.*)$/s));
+    find("#photo-name", this.dialog).replaceChildren(
+      make("span", { className: "in-folder" }, folder ?? ""),
+      base,
+    );
     const restored = (item.report?.faces ?? []).filter((face) => face.restored).length;
     const hasNone = item.state === ItemState.NO_FACE;
     const facts = [hasNone ? noFaceTitle(item) : say(`item.${item.state}`)];
