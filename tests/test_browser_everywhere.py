@@ -169,13 +169,20 @@ def test_a_phone_restores_a_photo(web: Server, open_page: OpenPage):
             }"""
         ), f"{selector} has the focus, but lies beneath something"
 
-
     assert small_targets(page) == []
     page.set_viewport_size(SIDEWAYS)
     page.locator("#opt-strength").scroll_into_view_if_needed()
     for selector in (".viewer", "#opt-strength"):  # beside each other
         expect(page.locator(selector)).to_be_in_viewport(ratio=1)
     assert page.locator(".viewer").bounding_box()["height"] > 300
+    url = page.url
+    page.get_by_role("button", name="In the whole window").click()
+    assert page.locator(".viewer").bounding_box() == {"x": 0, "y": 0} | SIDEWAYS
+    assert all_findings(page) == []
+    page.go_back()  # ends that alone
+    expect(page.locator("#download")).to_be_visible()
+    assert page.url == url
+    assert page.locator(".viewer").bounding_box()["width"] < 600
 
 
 def small_targets(page: Page) -> list[str]:

@@ -220,6 +220,11 @@ def test_the_result_is_announced_copied_and_shown_in_its_folder(web: Server, ope
         }"""
     )
     assert size == [320, 320]
+    with page.expect_download() as download:
+        page.click("#both-pictures")
+    assert download.value.suggested_filename == "Aunt Mary-before-after.jpg"
+    height, width = cv2.imread(str(download.value.path())).shape[:2]
+    assert (height, width) == (320, 2 * 320 + 3)
     job = shown_job(page)
     page.keyboard.press("Control+v")  # and what is copied can be restored
     page.wait_for_url(lambda url: job not in url and "job=" in url)
@@ -229,6 +234,22 @@ def test_the_result_is_announced_copied_and_shown_in_its_folder(web: Server, ope
     shown = web.desktop / "shown"
     wait_for(lambda: shown.exists() and shown.read_text())
     assert shown.read_text().strip() == str(folder)
+
+
+def test_the_result_is_given_to_another_app_under_its_name(web: Server, open_page: OpenPage):
+    page = open_page("about:blank")
+    page.add_init_script(
+        """navigator.canShare = () => true;
+        navigator.share = async ({ files: [{ name, size, type }] }) => {
+            window.shared = [name, size, type];
+        };"""
+    )
+    page.goto(web.url)
+    restore(page, "Tante Käthe.jpg", 6)
+    page.get_by_role("button", name="Share").click()
+    page.wait_for_function("() => window.shared")
+    file = web.get(f"/api/jobs/{shown_job(page)}/items/0/after?download=1").content
+    assert page.evaluate("shared") == ["Tante Käthe-restored.jpg", len(file), "image/jpeg"]
 
 
 def test_an_impossible_number_is_refused_where_it_stands(web: Server, open_page: OpenPage):

@@ -81,6 +81,7 @@ article.failed{border-color:var(--bad)}
 .pair img{width:100%;height:128px;object-fit:contain;background:light-dark(#f1f1f0,#0e0e0e)}
 ul{padding-left:1.2em;font-size:.9rem}
 .bad{color:var(--bad)}.warn{color:var(--warn)}
+@media (pointer:coarse){h3 a,.languages label{display:inline-block;padding:12px 0}}
 @media print{:root{color-scheme:light;font-size:11px}.languages{display:none}body{padding:0}
 article{content-visibility:visible}.photos{grid-template-columns:repeat(2,1fr)}
 .pair img{height:36mm}a{color:inherit;text-decoration:none}}

@@ -24,6 +24,7 @@ import { SETTLE_MS, SettingsTrial } from "./settings_trial.js";
 import { StageList } from "./stage_list.js";
 import { Suggestions } from "./suggestions.js";
 import { Versions } from "./versions.js";
+import { WholeWindow } from "./whole_window.js";
 
 export class Restoration {
   /** As chosen, until another one is. @type {File | null} */
@@ -81,6 +82,7 @@ export class Restoration {
     find("#download", root).addEventListener("click", () => (this.#tried = null));
     this.suggestions = new Suggestions(find("#suggestions", root), options);
     this.tools = new PhotoTools(root, options, this.suggestions, (more) => this.tryOptions(more));
+    this.whole = new WholeWindow(root, () => address(this.#id ? `/?job=${this.#id}` : "/"));
     this.trial = new SettingsTrial(
       find("#rerun", root),
       (id) => this.#replace(id),
@@ -213,6 +215,7 @@ export class Restoration {
     this.#events?.stop();
     clearTimeout(this.#anew);
     this.trial.cancel();
+    this.whole.leave();
     this.#id = this.#base = this.#job = this.#file = this.#tried = this.#compareWith = null;
     this.history.begin(null);
     this.suggestions.forget();
