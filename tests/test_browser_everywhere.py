@@ -175,14 +175,19 @@ def test_a_phone_restores_a_photo(web: Server, open_page: OpenPage):
     for selector in (".viewer", "#opt-strength"):  # beside each other
         expect(page.locator(selector)).to_be_in_viewport(ratio=1)
     assert page.locator(".viewer").bounding_box()["height"] > 300
-    url = page.url
-    page.get_by_role("button", name="In the whole window").click()
-    assert page.locator(".viewer").bounding_box() == {"x": 0, "y": 0} | SIDEWAYS
-    assert all_findings(page) == []
-    page.go_back()  # ends that alone
-    expect(page.locator("#download")).to_be_visible()
-    assert page.url == url
-    assert page.locator(".viewer").bounding_box()["width"] < 600
+    url, whole = page.url, page.get_by_role("button", name="In the whole window")
+    for window in (SIDEWAYS, PHONE):
+        page.set_viewport_size(window)
+        whole.click()
+        assert page.locator(".viewer").bounding_box() == {"x": 0, "y": 0} | window
+        expect(whole).to_have_attribute("aria-pressed", "true")
+        assert all_findings(page) == []
+        if window == PHONE:
+            whole.click()  # also where other pages' links were
+        else:
+            page.go_back()  # ends that alone
+        expect(whole).to_have_attribute("aria-pressed", "false")
+        assert page.url == url
 
 
 def small_targets(page: Page) -> list[str]:
