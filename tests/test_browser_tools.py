@@ -300,6 +300,10 @@ def test_back_closes_the_viewer_of_an_album_and_a_failed_photo_has_no_empty_one(
     expect(page.locator("#photo-note")).to_contain_text("torn.jpg")
     expect(page.locator("#lightbox .viewer")).to_be_hidden()
     expect(page.locator("#face-strip")).to_be_hidden()  # those were the other photo's
+    for key in ("Escape", "Enter", "PageUp"):  # without a mouse too
+        page.keyboard.press(key)
+        expect(page.locator("#lightbox")).to_be_visible(visible=key != "Escape")
+    expect(page.locator("#photo-name")).to_have_text("a.jpg")
 
 
 def test_a_dropped_photo_does_not_replace_a_page_that_takes_none(web: Server, open_page: OpenPage):

@@ -111,7 +111,14 @@ export class Lightbox {
       if (item.n === this.n) this.settings.showFaces();
     } catch {
       // A file that is no photo has no picture; the words tell what is wrong.
+      if (document.activeElement === this.viewer.slider) this.#focusButton();
     }
+  }
+
+  /** Where there is no picture to have the focus, keys still lead on. */
+  #focusButton() {
+    const steps = [this.next, this.previous].filter(({ disabled }) => !disabled);
+    (steps[0] ?? find("#close", this.dialog)).focus();
   }
 
   /** @param {Item} item */

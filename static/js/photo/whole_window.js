@@ -10,7 +10,7 @@ export class WholeWindow {
   constructor(root, address) {
     this.result = find("#result", root);
     this.button = find("[data-whole]", root);
-    this.others = [...findAll(".top, .banner"), find(".panel", root)];
+    this.others = [...findAll(".skip, .top, .banner"), find(".panel", root)];
     this.button.addEventListener("click", () => {
       if (this.isOn) history.back();
       else this.#enter();
