@@ -5,7 +5,7 @@
 import { picture } from "../shared/api.js";
 import { find, make } from "../shared/dom.js";
 import { noFaceTitle, noFaceWords } from "../shared/no_face.js";
-import { count, duration, say } from "../shared/words.js";
+import { bytes, count, duration, say } from "../shared/words.js";
 import { ItemState } from "../states.js";
 
 export class Outcome {
@@ -13,6 +13,8 @@ export class Outcome {
   constructor(element) {
     this.element = element;
     this.facts = find("#facts", element);
+    this.file = find("#file-facts", element);
+    this.download = find("#download", element, HTMLAnchorElement);
   }
 
   /** The main fact, as it is shown. */
@@ -28,8 +30,23 @@ export class Outcome {
     const warnings = [...(hasNoFace ? noFaceWords(item) : []), ...item.warnings];
     find("#warnings", this.element).replaceChildren(...linesOf(warnings));
     find("#notes", this.element).replaceChildren(...linesOf(item.report?.notes ?? []));
-    const download = find("#download", this.element, HTMLAnchorElement);
-    download.href = picture(job, 0, "after", "?download=1");
+    this.download.href = picture(job, 0, "after", "?download=1");
+    this.file.textContent = "";
+  }
+
+  /**
+   * Tell what the download is, as soon as that is known.
+   * @param {Item} item @param {HTMLImageElement} image with all its pixels
+   */
+  async showFile({ result }, { naturalWidth: width, naturalHeight: height }) {
+    const { href } = this.download;
+    const answer = await fetch(href, { method: "HEAD" }).catch(() => null); // it is only told then
+    if (!answer?.ok || href !== this.download.href) return;
+    this.file.textContent = say("file.facts", {
+      kind: (result?.split(".").pop() ?? "").toUpperCase().replace("JPG", "JPEG"),
+      size: say("frame.size", { width, height }),
+      bytes: bytes(Number(answer.headers.get("Content-Length"))),
+    });
   }
 }
 

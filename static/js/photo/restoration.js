@@ -338,6 +338,7 @@ export class Restoration {
     };
     await this.#viewer.show(photo, keepView);
     this.faces.show(item, this.#viewer);
+    this.outcome.showFile(item, isNewPicture(item) ? this.#viewer.after : this.#viewer.before);
     await this.versions.show(id, item, this.#viewer);
   }
 
