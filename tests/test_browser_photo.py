@@ -30,7 +30,7 @@ def test_a_photo_is_restored_compared_and_downloaded(web: Server, open_page: Ope
     expect(page.locator("#filename")).to_have_text("Aunt Mary.jpg")
     expect(page.locator("#facts")).to_contain_text("1 face restored")
     expect(page).to_have_title(re.compile("✓ Aunt Mary.jpg"))
-    expect(page.locator("#file-facts")).to_have_text(re.compile(r"JPEG, 320 × 320 pixels, \d+ kB"))
+    expect(page.locator("#file-facts")).to_have_text(re.compile(r"JPEG, 320 . 320 pixels, \d+ kB"))
     with page.expect_download() as download:
         page.click("#download")
     assert download.value.suggested_filename == "Aunt Mary-restored.jpg"
