@@ -132,6 +132,7 @@ def test_one_photo_of_an_album_is_restored_again_with_its_own_faces_and_settings
     report = open_page((folder / "report.html").as_uri(), locale="zh-CN")
     expect(report.locator("h1")).to_have_text("Album")
     expect(report.get_by_text("已修复 3 / 4")).to_be_visible()
+    assert all_findings(report) == []
     report.get_by_label("English").check()
     expect(report.locator("article")).to_have_count(4)
     assert report.locator("img").evaluate_all("all => all.every((each) => each.naturalWidth > 0)")

@@ -124,6 +124,9 @@ def test_faces_are_outlined_where_they_are_when_that_is_asked_for(web: Server, o
     assert abs(outline["x"] - (photo["x"] + left * scale)) < 3
     assert abs(outline["y"] - (photo["y"] + top * scale)) < 3
     assert abs(outline["width"] - (right - left) * scale) < 3
+    page.click(".face-number")  # leads to what can be set for that face
+    expect(page.locator(".face-card input[type=checkbox]")).to_be_focused()
+    expect(page.locator(".face-card")).to_be_in_viewport()
 
 
 def test_photos_are_taken_from_the_clipboard_and_from_drops(web: Server, open_page: OpenPage):
