@@ -10,6 +10,7 @@ import { count, duration, say } from "../shared/words.js";
 import { ItemState, UNFINISHED_ITEMS } from "../states.js";
 import { Viewer } from "../widgets/viewer.js";
 import { PhotoSettings } from "./photo_settings.js";
+import { Swipes } from "./swipes.js";
 
 export class Lightbox {
   /** The number of the photo that is shown. @type {number | null} */
@@ -78,6 +79,7 @@ export class Lightbox {
     find("#close", this.dialog).addEventListener("click", () => this.dialog.close());
     this.previous.addEventListener("click", () => this.#step("previous"));
     this.next.addEventListener("click", () => this.#step("next"));
+    new Swipes(this.dialog, this.viewer, (which) => this.#step(which));
     this.dialog.addEventListener("keydown", (event) => {
       if (find("#photo-settings", this.dialog).contains(/** @type {Node} */ (event.target))) return;
       if (event.key === "PageUp") this.#step("previous");
