@@ -18,7 +18,9 @@ from babel.messages.mofile import read_mo
 
 TRANSLATIONS = Path(__file__).resolve().parent / "web" / "translations"
 # Where an answer of the API holds sentences.
-FIELDS = frozenset(("message", "reason", "problem", "remark", "warnings", "notes", "licence"))
+FIELDS = frozenset(
+    ("message", "reason", "problem", "remark", "engine", "warnings", "notes", "licence")
+)
 BLANK = re.compile(r"\{(\w+)\}")
 BETWEEN = re.compile(r"(?<=[.!?]) +")  # two sentences
 LONGEST = 2000  # characters; what is longer is no sentence of ours

@@ -15,6 +15,7 @@ from tests.server import ASTRONAUT, Server
 AXE = Path(__file__).resolve().parent / "vendor" / "axe-core" / "axe.min.js"
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
+SIDEWAYS = {"width": 844, "height": 390}
 
 OpenPage = Callable[..., Page]
 

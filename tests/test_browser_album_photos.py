@@ -99,6 +99,32 @@ def test_who_holds_a_photo_on_a_phone_sees_it_as_it_was_and_does_not_open_it(
     expect(page.locator("#lightbox")).to_be_visible()
 
 
+def test_a_finger_swipes_from_photo_to_photo_and_moves_the_divider_by_its_handle(
+    web: Server, open_page: OpenPage, done: dict
+):
+    page = open_page(
+        f"{web.url}/jobs/{done['id']}#0", viewport=PHONE, has_touch=True, is_mobile=True
+    )
+    touch = page.context.new_cdp_session(page)
+    name, divider = page.locator("#photo-name"), page.locator("img-comparison-slider")
+
+    def drag(x: float, y: float, by: float) -> None:
+        expect(page.locator("#lightbox .viewer")).to_have_attribute("data-loading", "no")
+        for kind, to in (("Start", x), ("Move", x + by / 2), ("Move", x + by), ("End", None)):
+            points = [] if to is None else [{"x": to, "y": y}]
+            touch.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+
+    expect(name).to_contain_text("Garden/2.jpg")
+    drag(300, 400, -120)
+    expect(name).to_contain_text("Garden/10.jpg")
+    expect(divider).to_have_attribute("aria-valuenow", "50")
+    handle = page.locator("[slot=handle]").bounding_box()
+    drag(handle["x"] + 22, handle["y"] + 22, -90)
+    expect(divider).not_to_have_attribute("aria-valuenow", "50")
+    drag(60, 600, 150)
+    expect(name).to_contain_text("Garden/2.jpg")
+
+
 def test_one_photo_of_an_album_is_restored_again_with_its_own_faces_and_settings(
     web: Server, open_page: OpenPage, done: dict
 ):
@@ -132,6 +158,7 @@ def test_one_photo_of_an_album_is_restored_again_with_its_own_faces_and_settings
     report = open_page((folder / "report.html").as_uri(), locale="zh-CN")
     expect(report.locator("h1")).to_have_text("Album")
     expect(report.get_by_text("已修复 3 / 4")).to_be_visible()
+    assert all_findings(report) == []
     report.get_by_label("English").check()
     expect(report.locator("article")).to_have_count(4)
     assert report.locator("img").evaluate_all("all => all.every((each) => each.naturalWidth > 0)")

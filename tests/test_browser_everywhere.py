@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import DESKTOP, PHONE, OpenPage, all_findings, landscape, portrait, upload
+from tests.browser import (
+    DESKTOP,
+    PHONE,
+    SIDEWAYS,
+    OpenPage,
+    all_findings,
+    landscape,
+    portrait,
+    upload,
+)
 from tests.server import Server
 
 pytest_plugins = ["tests.browser_fixtures"]
@@ -159,6 +168,37 @@ def test_a_phone_restores_a_photo(web: Server, open_page: OpenPage):
                 return document.activeElement.contains(seen);
             }"""
         ), f"{selector} has the focus, but lies beneath something"
+
+    assert small_targets(page) == []
+    page.set_viewport_size(SIDEWAYS)
+    page.locator("#opt-strength").scroll_into_view_if_needed()
+    for selector in (".viewer", "#opt-strength"):  # beside each other
+        expect(page.locator(selector)).to_be_in_viewport(ratio=1)
+    assert page.locator(".viewer").bounding_box()["height"] > 300
+    url, whole = page.url, page.get_by_role("button", name="In the whole window")
+    for window in (SIDEWAYS, PHONE):
+        page.set_viewport_size(window)
+        whole.click()
+        assert page.locator(".viewer").bounding_box() == {"x": 0, "y": 0} | window
+        expect(whole).to_have_attribute("aria-pressed", "true")
+        assert all_findings(page) == []
+        if window == PHONE:
+            whole.click()  # also where other pages' links were
+        else:
+            page.go_back()  # ends that alone
+        expect(whole).to_have_attribute("aria-pressed", "false")
+        assert page.url == url
+
+
+def small_targets(page: Page) -> list[str]:
+    """What is too small for a finger, of all that can be used."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll("a, button, select, input, summary")]
+            .filter((e) => e.checkVisibility() && !e.matches(".skip, .hidden-file"))
+            .map((e) => [e, (e.closest("label") ?? e).getBoundingClientRect()])
+            .filter(([, { width, height }]) => width > 1 && (width < 44 || height < 44))
+            .map(([e, { width, height }]) => `${e.outerHTML.slice(0, 80)}: ${width} x ${height}`)"""
+    )
 
 
 def press_tab_to(page: Page, selector: str, most: int = 60) -> None:

@@ -30,6 +30,7 @@ def test_a_photo_is_restored_compared_and_downloaded(web: Server, open_page: Ope
     expect(page.locator("#filename")).to_have_text("Aunt Mary.jpg")
     expect(page.locator("#facts")).to_contain_text("1 face restored")
     expect(page).to_have_title(re.compile("✓ Aunt Mary.jpg"))
+    expect(page.locator("#file-facts")).to_have_text(re.compile(r"JPEG, 320 . 320 pixels, \d+ kB"))
     with page.expect_download() as download:
         page.click("#download")
     assert download.value.suggested_filename == "Aunt Mary-restored.jpg"
@@ -123,6 +124,9 @@ def test_faces_are_outlined_where_they_are_when_that_is_asked_for(web: Server, o
     assert abs(outline["x"] - (photo["x"] + left * scale)) < 3
     assert abs(outline["y"] - (photo["y"] + top * scale)) < 3
     assert abs(outline["width"] - (right - left) * scale) < 3
+    page.click(".face-number")  # leads to what can be set for that face
+    expect(page.locator(".face-card input[type=checkbox]")).to_be_focused()
+    expect(page.locator(".face-card")).to_be_in_viewport()
 
 
 def test_photos_are_taken_from_the_clipboard_and_from_drops(web: Server, open_page: OpenPage):

@@ -119,6 +119,27 @@ def test_settings_can_be_undone_and_only_the_last_trial_is_kept(web: Server, ope
     assert there == {first, last}
 
 
+def test_other_settings_that_take_long_say_how_far_they_are_and_can_be_stopped(
+    web: Server, open_page: OpenPage
+):
+    page = open_page(web.url)
+    restore(page, number=9, side=900)
+    job, note = shown_job(page), page.locator("#rerun")
+    page.locator("#opt-background").evaluate("field => (field.value = 'restore')")
+    with page.expect_response("**/run-again") as answer:
+        page.locator("#opt-enlarge").select_option("4")
+    trial = answer.value.json()["id"]
+    expect(note.locator(".stage-now")).to_have_text(re.compile(r"Enlarging .* \d+\s?%"))
+    with page.expect_response(lambda answer: answer.request.method == "DELETE"):
+        note.get_by_role("button", name="Stop").click()
+    expect(note).to_be_hidden()
+    expect(page.locator("#opt-enlarge")).to_have_value("1")
+    expect(page.locator("#opt-background")).to_have_value("off")
+    assert shown_job(page) == job
+    assert web.get(f"/api/jobs/{trial}").status_code == 404
+    expect(page.locator("#redo")).to_be_enabled()
+
+
 def test_another_strength_needs_no_network_and_keeps_the_view(web: Server, open_page: OpenPage):
     page = open_page(web.url)
     restore(page, number=6)

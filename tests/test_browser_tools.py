@@ -220,6 +220,11 @@ def test_the_result_is_announced_copied_and_shown_in_its_folder(web: Server, ope
         }"""
     )
     assert size == [320, 320]
+    with page.expect_download() as download:
+        page.click("#both-pictures")
+    assert download.value.suggested_filename == "Aunt Mary-before-after.jpg"
+    height, width = cv2.imread(str(download.value.path())).shape[:2]
+    assert (height, width) == (320, 2 * 320 + 3)
     job = shown_job(page)
     page.keyboard.press("Control+v")  # and what is copied can be restored
     page.wait_for_url(lambda url: job not in url and "job=" in url)
@@ -229,6 +234,22 @@ def test_the_result_is_announced_copied_and_shown_in_its_folder(web: Server, ope
     shown = web.desktop / "shown"
     wait_for(lambda: shown.exists() and shown.read_text())
     assert shown.read_text().strip() == str(folder)
+
+
+def test_the_result_is_given_to_another_app_under_its_name(web: Server, open_page: OpenPage):
+    page = open_page("about:blank")
+    page.add_init_script(
+        """navigator.canShare = () => true;
+        navigator.share = async ({ files: [{ name, size, type }] }) => {
+            window.shared = [name, size, type];
+        };"""
+    )
+    page.goto(web.url)
+    restore(page, "Tante Käthe.jpg", 6)
+    page.get_by_role("button", name="Share").click()
+    page.wait_for_function("() => window.shared")
+    file = web.get(f"/api/jobs/{shown_job(page)}/items/0/after?download=1").content
+    assert page.evaluate("shared") == ["Tante Käthe-restored.jpg", len(file), "image/jpeg"]
 
 
 def test_an_impossible_number_is_refused_where_it_stands(web: Server, open_page: OpenPage):
@@ -272,9 +293,17 @@ def test_back_closes_the_viewer_of_an_album_and_a_failed_photo_has_no_empty_one(
     page.go_back()
     expect(page.locator("#lightbox")).to_be_hidden()
     assert f"/jobs/{album}" in page.url
-    page.locator("#grid .cell >> nth=1").click()
+    page.locator("#grid .cell >> nth=0").click()
+    page.get_by_role("button", name="Settings").click()
+    expect(page.locator(".face-card")).to_have_count(1)
+    page.get_by_role("button", name="Next photo").click()
     expect(page.locator("#photo-note")).to_contain_text("torn.jpg")
     expect(page.locator("#lightbox .viewer")).to_be_hidden()
+    expect(page.locator("#face-strip")).to_be_hidden()  # those were the other photo's
+    for key in ("Escape", "Enter", "PageUp"):  # without a mouse too
+        page.keyboard.press(key)
+        expect(page.locator("#lightbox")).to_be_visible(visible=key != "Escape")
+    expect(page.locator("#photo-name")).to_have_text("a.jpg")
 
 
 def test_a_dropped_photo_does_not_replace_a_page_that_takes_none(web: Server, open_page: OpenPage):

@@ -90,6 +90,9 @@ def test_the_page_shows_the_machines_and_the_album_says_by_how_many_it_was_resto
         card = page.locator(".machine", has_text="attic")
         expect(card.locator(".in-progress li")).to_have_count(2)
         expect(page.locator(".machine").first).to_contain_text("this machine")
+        expect(page.get_by_text("No other machine can reach this server")).to_be_visible()
+        chinese = open_page(f"{server.url}/workers", locale="zh-CN")
+        expect(chinese.locator(".machine", has_text="本机")).to_contain_text("上以 float32 运行")
         card.get_by_role("button", name="Drain: attic").click()
         expect(card.locator(".chip")).to_have_text("finishing")
         for worker, claim in zip((attic, attic, cellar), held, strict=True):
@@ -105,7 +108,7 @@ def test_the_page_shows_the_machines_and_the_album_says_by_how_many_it_was_resto
         assert attic.ask().status_code == 401
         server.wait_for(album)
         page.goto(f"{server.url}/jobs/{album}#{held[0]['item']}")
-        expect(page.locator("#photo-facts")).to_contain_text("restored by attic")
+        expect(page.locator("#photo-facts")).to_contain_text("on attic")
         expect(page.locator("#summary")).to_contain_text("by 3 machines of 3 kinds")
         assert KEY not in server.get("/api/models").text
         assert server.errors() == []

@@ -81,6 +81,7 @@ article.failed{border-color:var(--bad)}
 .pair img{width:100%;height:128px;object-fit:contain;background:light-dark(#f1f1f0,#0e0e0e)}
 ul{padding-left:1.2em;font-size:.9rem}
 .bad{color:var(--bad)}.warn{color:var(--warn)}
+@media (pointer:coarse){h3 a,.languages label{display:inline-block;padding:12px 0}}
 @media print{:root{color-scheme:light;font-size:11px}.languages{display:none}body{padding:0}
 article{content-visibility:visible}.photos{grid-template-columns:repeat(2,1fr)}
 .pair img{height:36mm}a{color:inherit;text-decoration:none}}
@@ -104,7 +105,7 @@ def report_page(report: dict, pictures_of: Callable[[str], str]) -> Iterator[str
     yield from _failures(photos)
     yield from _left_out(report.get("left_out") or [])
     yield from _photos(photos, report["options"], pictures_of)
-    yield "</body>\n</html>\n"
+    yield "</main>\n</body>\n</html>\n"
 
 
 def pair(result: str, before: bytes, after: bytes) -> str:
@@ -127,7 +128,8 @@ def _head(name: str) -> Iterator[str]:
     yield '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
     yield f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-    yield f"<title>{escape(name)} · GPEN WebUI</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+    yield f"<title>{escape(name)} · GPEN WebUI</title>\n<style>{STYLE}</style>\n</head>\n"
+    yield "<body>\n<main>\n"
     yield (
         '<p class="languages"><label><input type="radio" name="language" id="in-en" checked>'
         '<span lang="en">English</span></label> <label>'

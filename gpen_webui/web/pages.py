@@ -31,7 +31,7 @@ from gpen_webui.stages.suggestions import CHOSEN_BY_PHOTO
 from gpen_webui.states import JobState
 from gpen_webui.web.context import settings
 from gpen_webui.web.folder_opener import opener
-from gpen_webui.web.guard import SHARED, is_this_machine
+from gpen_webui.web.guard import SHARED, is_loopback, is_this_machine
 from gpen_webui.web.language import LANGUAGES, choose_language
 
 THEMES = ("light", "dark")
@@ -115,7 +115,8 @@ def models() -> str:
 @blueprint.get("/workers")
 def workers() -> str:
     """The machines that restore."""
-    return render_template("workers.html")
+    is_reached = bool(settings().public_url) or not is_loopback(settings().host)
+    return render_template("workers.html", is_reached=is_reached)
 
 
 @blueprint.get("/manifest.webmanifest")

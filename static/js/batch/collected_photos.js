@@ -1,11 +1,11 @@
-// The photos that are in an album before it starts, by folder, as they came; each can be taken out
+// The photos that are in an album before it starts, by folder and name; each can be taken out
 // again.
 
 /** @import { Item } from "../shared/types.d.ts" */
 
 import { icon, make } from "../shared/dom.js";
 import { say } from "../shared/words.js";
-import { GridPhoto, inFolders, PhotoTile } from "../widgets/photo_tile.js";
+import { byFolderAndName, GridPhoto, inFolders, PhotoTile } from "../widgets/photo_tile.js";
 import { WindowedGrid } from "../widgets/windowed_grid.js";
 
 export class CollectedPhotos {
@@ -69,6 +69,7 @@ export class CollectedPhotos {
 
   #show() {
     this.#isStale = false;
-    this.grid.show(inFolders([...this.#photos.values()].map(({ photo }) => photo)));
+    const photos = [...this.#photos.values()].map(({ photo }) => photo);
+    this.grid.show(inFolders(photos.sort(byFolderAndName))); // they come nearly so
   }
 }

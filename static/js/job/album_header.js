@@ -4,7 +4,8 @@
 
 import { find } from "../shared/dom.js";
 import { allowed, canAsk } from "../shared/notify.js";
-import { bytes, count, say, settings } from "../shared/words.js";
+import { settings } from "../shared/settings_words.js";
+import { bytes, count, say } from "../shared/words.js";
 import { ACTIVE_JOBS, ENDED_JOBS, JobState } from "../states.js";
 
 export class AlbumHeader {

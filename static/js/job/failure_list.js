@@ -7,13 +7,14 @@ import { find, make } from "../shared/dom.js";
 import { count } from "../shared/words.js";
 
 const SHOWN = 200;
+const FEW = 3; // are shown without being asked for
 
 export class FailureList {
   /** Sentences by the photo's number. @type {Map<number, string>} */
   #messages = new Map();
   #drawn = "";
 
-  /** @param {HTMLElement} element */
+  /** @param {HTMLDetailsElement} element */
   constructor(element) {
     this.element = element;
   }
@@ -30,6 +31,7 @@ export class FailureList {
     const now = JSON.stringify(failures);
     if (now === this.#drawn) return;
     this.#drawn = now;
+    if (this.element.hidden) this.element.open = failures.length <= FEW;
     this.element.hidden = failures.length === 0;
     find("#failures-title", this.element).textContent = count("failures", failures.length);
     const lines = failures.slice(0, SHOWN).map(([n, message]) => {

@@ -3,12 +3,14 @@
 /** @import { Item, Job } from "../shared/types.d.ts" */
 
 import { attempt, get, jobPath, picture } from "../shared/api.js";
-import { find } from "../shared/dom.js";
-import { hasFaces, isNewPicture } from "../shared/results.js";
+import { find, make } from "../shared/dom.js";
+import { noFaceTitle, noFaceWords } from "../shared/no_face.js";
+import { isNewPicture } from "../shared/results.js";
 import { count, duration, say } from "../shared/words.js";
 import { ItemState, UNFINISHED_ITEMS } from "../states.js";
 import { Viewer } from "../widgets/viewer.js";
 import { PhotoSettings } from "./photo_settings.js";
+import { Swipes } from "./swipes.js";
 
 export class Lightbox {
   /** The number of the photo that is shown. @type {number | null} */
@@ -77,6 +79,7 @@ export class Lightbox {
     find("#close", this.dialog).addEventListener("click", () => this.dialog.close());
     this.previous.addEventListener("click", () => this.#step("previous"));
     this.next.addEventListener("click", () => this.#step("next"));
+    new Swipes(this.dialog, this.viewer, (which) => this.#step(which));
     this.dialog.addEventListener("keydown", (event) => {
       if (find("#photo-settings", this.dialog).contains(/** @type {Node} */ (event.target))) return;
       if (event.key === "PageUp") this.#step("previous");
@@ -110,15 +113,26 @@ export class Lightbox {
       if (item.n === this.n) this.settings.showFaces();
     } catch {
       // A file that is no photo has no picture; the words tell what is wrong.
+      if (document.activeElement === this.viewer.slider) this.#focusButton();
     }
+  }
+
+  /** Where there is no picture to have the focus, keys still lead on. */
+  #focusButton() {
+    const steps = [this.next, this.previous].filter(({ disabled }) => !disabled);
+    (steps[0] ?? find("#close", this.dialog)).focus();
   }
 
   /** @param {Item} item */
   #tell(item) {
-    find("#photo-name", this.dialog).textContent = item.name;
+    const [, folder, base] = /** @type {RegExpMatchArray} */ (item.name.match(/^(.*\/)?(.*)$/s));
+    find("#photo-name", this.dialog).replaceChildren(
+      make("span", { className: "in-folder" }, folder ?? ""),
+      base,
+    );
     const restored = (item.report?.faces ?? []).filter((face) => face.restored).length;
-    const isLeftAlone = item.state === ItemState.NO_FACE && hasFaces(item);
-    const facts = [say(isLeftAlone ? "faces.none" : `item.${item.state}`)];
+    const hasNone = item.state === ItemState.NO_FACE;
+    const facts = [hasNone ? noFaceTitle(item) : say(`item.${item.state}`)];
     if (item.state === ItemState.DONE) {
       facts.push(restored ? count("faces", restored) : say("faces.none"));
     }
@@ -126,7 +140,7 @@ export class Lightbox {
     const name = item.report?.restored_by?.machine;
     if (name) facts.push(say("machine.by", { name }));
     find("#photo-facts", this.dialog).textContent = facts.join(" · ");
-    const notes = [item.error?.message, ...item.warnings];
+    const notes = [item.error?.message, ...(hasNone ? noFaceWords(item) : []), ...item.warnings];
     this.note.textContent = notes.filter(Boolean).join(" ");
     const download = find("#photo-download", this.dialog, HTMLAnchorElement);
     download.hidden = !item.result;

@@ -29,7 +29,7 @@ class AlbumPage {
     this.offline = find("#offline", root);
     this.header = new AlbumHeader(root);
     this.progress = new AlbumProgress(root);
-    this.failures = new FailureList(find("#failures", root));
+    this.failures = new FailureList(find("#failures", root, HTMLDetailsElement));
     this.grid = new PhotoGrid(root, id);
     this.lightbox = new Lightbox(find("#lightbox", document, HTMLDialogElement), id, {
       job: () => this.#job,

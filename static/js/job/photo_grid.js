@@ -4,12 +4,11 @@
 
 import { find, findAll, make } from "../shared/dom.js";
 import { ItemState } from "../states.js";
-import { GridPhoto, inFolders, PhotoTile } from "../widgets/photo_tile.js";
+import { byFolderAndName, GridPhoto, inFolders, PhotoTile } from "../widgets/photo_tile.js";
 import { TileComparison } from "../widgets/tile_comparison.js";
 import { WindowedGrid } from "../widgets/windowed_grid.js";
 
 const ALL = "all";
-const byName = new Intl.Collator(document.documentElement.lang, { numeric: true });
 
 export class PhotoGrid {
   /** By number. @type {Map<number, GridPhoto>} */
@@ -34,11 +33,7 @@ export class PhotoGrid {
   fill(items) {
     const photos = items.map((item) => new GridPhoto(item));
     this.#photos = new Map(photos.map((photo) => [photo.n, photo]));
-    this.#ordered = photos.sort(
-      (a, b) =>
-        (a.folder === b.folder ? 0 : byName.compare(a.folder, b.folder)) ||
-        byName.compare(a.base, b.base),
-    );
+    this.#ordered = photos.sort(byFolderAndName);
     this.#show();
     this.element.setAttribute("aria-busy", "false");
   }

@@ -51,6 +51,7 @@ export class PhotoSettings {
     const isOther = item.n !== this.#item?.n;
     this.#item = item;
     this.button.hidden = !this.job()?.folder;
+    if (isOther) this.faces.reset(); // until its own can be shown
     if (isOther || !this.#isChanged) {
       this.#isChanged = false;
       this.form.set({ ...this.#albumOptions(), ...this.#options(item) });
@@ -60,7 +61,8 @@ export class PhotoSettings {
 
   /** Show its faces, once the viewer has its pictures. */
   showFaces() {
-    if (this.#item && !this.panel.hidden) this.faces.show(this.#item, this.viewer);
+    const isThere = !this.panel.hidden && this.viewer.place !== null; // a damaged file has none
+    if (this.#item && isThere) this.faces.show(this.#item, this.viewer);
   }
 
   /** With what a photo was restored, or will be. @param {Item} item */

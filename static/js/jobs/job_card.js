@@ -4,7 +4,8 @@
 
 import { address, picture } from "../shared/api.js";
 import { icon, make } from "../shared/dom.js";
-import { bytes, count, date, say, settings } from "../shared/words.js";
+import { settings } from "../shared/settings_words.js";
+import { bytes, count, date, say } from "../shared/words.js";
 import { ACTIVE_JOBS, ItemState, JobState } from "../states.js";
 
 export class JobCard {

@@ -4,22 +4,17 @@
 
 import { picture } from "../shared/api.js";
 import { find, make } from "../shared/dom.js";
-import { hasFaces, isNewPicture } from "../shared/results.js";
-import { count, duration, say } from "../shared/words.js";
+import { noFaceTitle, noFaceWords } from "../shared/no_face.js";
+import { bytes, count, duration, say } from "../shared/words.js";
 import { ItemState } from "../states.js";
-
-/** Options that change faces alone, with their defaults. @type {[string, unknown][]} */
-const FOR_FACES = [
-  ["strength", 70],
-  ["mode", "natural"],
-  ["protect_skin", true],
-];
 
 export class Outcome {
   /** @param {HTMLElement} element */
   constructor(element) {
     this.element = element;
     this.facts = find("#facts", element);
+    this.file = find("#file-facts", element);
+    this.download = find("#download", element, HTMLAnchorElement);
   }
 
   /** The main fact, as it is shown. */
@@ -35,31 +30,28 @@ export class Outcome {
     const warnings = [...(hasNoFace ? noFaceWords(item) : []), ...item.warnings];
     find("#warnings", this.element).replaceChildren(...linesOf(warnings));
     find("#notes", this.element).replaceChildren(...linesOf(item.report?.notes ?? []));
-    const download = find("#download", this.element, HTMLAnchorElement);
-    download.href = picture(job, 0, "after", "?download=1");
+    this.download.href = picture(job, 0, "after", "?download=1");
+    this.file.textContent = "";
+  }
+
+  /**
+   * Tell what the download is, as soon as that is known.
+   * @param {Item} item @param {HTMLImageElement} image with all its pixels
+   */
+  async showFile({ result }, { naturalWidth: width, naturalHeight: height }) {
+    const { href } = this.download;
+    const answer = await fetch(href, { method: "HEAD" }).catch(() => null); // it is only told then
+    if (!answer?.ok || href !== this.download.href) return;
+    this.file.textContent = say("file.facts", {
+      kind: (result?.split(".").pop() ?? "").toUpperCase().replace("JPG", "JPEG"),
+      size: say("frame.size", { width, height }),
+      bytes: bytes(Number(answer.headers.get("Content-Length"))),
+    });
   }
 }
 
 /** @param {string[]} texts */
 const linesOf = (texts) => texts.map((text) => make("li", {}, text));
-
-/** @param {Item} item */
-export const noFaceTitle = (item) => say(hasFaces(item) ? "faces.none" : "no_face.title");
-
-/** What became of a photo without a restored face, and of settings for faces. @param {Item} item */
-function noFaceWords(item) {
-  const isForFaces = FOR_FACES.some(([name, usual]) => item.report?.options[name] !== usual);
-  return [whyNoFace(item), ...(isForFaces ? [say("no_face.settings")] : [])];
-}
-
-/** @param {Item} item */
-function whyNoFace(item) {
-  if (isNewPicture(item)) return say("no_face.worked_on");
-  const options = item.report?.options;
-  const isChosen = options?.faces || options?.not_faces || options?.face_strength;
-  if (hasFaces(item) && isChosen) return say("no_face.off");
-  return hasFaces(item) ? say("no_face.left", { n: options?.min_face }) : say("no_face.words");
-}
 
 /** @param {Item} item */
 function facesAndTime(item) {

@@ -1,5 +1,5 @@
-// What can be done with one photo beside its settings: turn and crop it, mark its damage, copy
-// the result, open its folder. Each tool is loaded when it is first used.
+// What can be done with one photo beside its settings: turn and crop it, mark its damage, take the
+// result elsewhere, open its folder. The dialogs are loaded when they are first used.
 
 /** @import { Job } from "../shared/types.d.ts" */
 /** @import { OptionsForm } from "../widgets/options_form.js" */
@@ -7,10 +7,10 @@
 /** @import { FrameDialog } from "./frame_dialog.js" */
 /** @import { Suggestions } from "./suggestions.js" */
 
-import { attempt, jobPath, picture, post } from "../shared/api.js";
-import { find, toast, toastError } from "../shared/dom.js";
-import { say } from "../shared/words.js";
+import { attempt, jobPath, post } from "../shared/api.js";
+import { find, toastError } from "../shared/dom.js";
 import { NONE } from "../widgets/face_choices.js";
+import { PictureExport } from "./picture_export.js";
 
 export class PhotoTools {
   /** @type {Job | null} */
@@ -33,9 +33,7 @@ export class PhotoTools {
     this.mark = find("#mark-damage", root);
     this.mark.addEventListener("click", () => this.#markDamage());
     find("#frame-photo", root).addEventListener("click", () => this.#chooseFrame());
-    const copy = find("#copy-picture", root);
-    copy.hidden = !(window.isSecureContext && "ClipboardItem" in window);
-    copy.addEventListener("click", () => this.#copy());
+    new PictureExport(root, () => this.#job);
     root.querySelector("#open-folder")?.addEventListener("click", () => this.#openFolder());
   }
 
@@ -80,33 +78,8 @@ export class PhotoTools {
     this.onChange({ ...frame, mask: "" });
   }
 
-  async #copy() {
-    const job = this.#job;
-    if (!job) return;
-    try {
-      const png = asPng(picture(job.id, 0, "after"));
-      await navigator.clipboard.write([new ClipboardItem({ "image/png": png })]);
-      toast(say("copy.done"), "good");
-    } catch {
-      toast(say("copy.failed"), "bad");
-    }
-  }
-
   async #openFolder() {
     const job = this.#job;
     if (job) await attempt(() => post(`${jobPath(job.id)}/open-folder`), toastError);
   }
-}
-
-/** A picture as PNG, the one kind that every clipboard takes. @param {string} url */
-async function asPng(url) {
-  const answer = await fetch(url);
-  const bitmap = await createImageBitmap(await answer.blob());
-  const canvas = document.createElement("canvas");
-  canvas.width = bitmap.width;
-  canvas.height = bitmap.height;
-  canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
-  return await new Promise((resolve, reject) =>
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error(url))), "image/png"),
-  );
 }

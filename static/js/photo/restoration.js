@@ -9,6 +9,7 @@
 import { address, attempt, get, jobPath, picture, post, remove, upload } from "../shared/api.js";
 import { find, findAll, newKey, toastError } from "../shared/dom.js";
 import { JobEvents } from "../shared/job_events.js";
+import { noFaceTitle } from "../shared/no_face.js";
 import { tell, title } from "../shared/notify.js";
 import { frameOf, isNewPicture } from "../shared/results.js";
 import { say } from "../shared/words.js";
@@ -16,13 +17,14 @@ import { ENDED_ITEMS, ItemState, RESTORED_ITEMS } from "../states.js";
 import { FirstSight } from "./first_sight.js";
 import { FaceStrip } from "../widgets/face_strip.js";
 import { ModelOffer } from "./model_offer.js";
-import { noFaceTitle, Outcome } from "./outcome.js";
+import { Outcome } from "./outcome.js";
 import { PhotoTools } from "./photo_tools.js";
 import { SettingsHistory } from "./settings_history.js";
 import { SETTLE_MS, SettingsTrial } from "./settings_trial.js";
 import { StageList } from "./stage_list.js";
 import { Suggestions } from "./suggestions.js";
 import { Versions } from "./versions.js";
+import { WholeWindow } from "./whole_window.js";
 
 export class Restoration {
   /** As chosen, until another one is. @type {File | null} */
@@ -80,7 +82,12 @@ export class Restoration {
     find("#download", root).addEventListener("click", () => (this.#tried = null));
     this.suggestions = new Suggestions(find("#suggestions", root), options);
     this.tools = new PhotoTools(root, options, this.suggestions, (more) => this.tryOptions(more));
-    this.trial = new SettingsTrial(find("#rerun", root), (id) => this.#replace(id));
+    this.whole = new WholeWindow(root, () => address(this.#id ? `/?job=${this.#id}` : "/"));
+    this.trial = new SettingsTrial(
+      find("#rerun", root),
+      (id) => this.#replace(id),
+      () => this.#keepShown(),
+    );
     find("#again", root).addEventListener("click", () => this.#retry());
     for (const button of findAll("[data-new]", root)) {
       button.addEventListener("click", () => this.#reset());
@@ -149,6 +156,18 @@ export class Restoration {
     this.tryOptions(besideForm(options));
   }
 
+  /** A trial was stopped: the settings are those of what is shown. */
+  #keepShown() {
+    const options = this.history.goBack();
+    if (!options) return;
+    this.options.set(options);
+    this.#beside = besideForm(options);
+    this.#compareWith = null;
+    this.#viewer?.ahead.end();
+    this.#viewer?.live.end();
+    this.#viewer?.slider.focus(); // the button that had it is gone
+  }
+
   /** All options as they are chosen by now. @param {Job} job @returns {Options} */
   #chosen(job) {
     return { ...job.options, ...this.options.read(), ...this.#beside };
@@ -196,6 +215,7 @@ export class Restoration {
     this.#events?.stop();
     clearTimeout(this.#anew);
     this.trial.cancel();
+    this.whole.leave();
     this.#id = this.#base = this.#job = this.#file = this.#tried = this.#compareWith = null;
     this.history.begin(null);
     this.suggestions.forget();
@@ -318,6 +338,7 @@ export class Restoration {
     };
     await this.#viewer.show(photo, keepView);
     this.faces.show(item, this.#viewer);
+    this.outcome.showFile(item, isNewPicture(item) ? this.#viewer.after : this.#viewer.before);
     await this.versions.show(id, item, this.#viewer);
   }
 
@@ -338,6 +359,7 @@ export class Restoration {
   async #replace(id) {
     const former = this.#tried && this.#tried === this.#id ? this.#tried : null;
     this.#tried = this.#id = id;
+    this.history.arrive();
     history.replaceState(null, "", address(`/?job=${id}`));
     this.forAlbum.href = address(`/batch?like=${id}`);
     try {

@@ -5,7 +5,9 @@
 export class SettingsHistory {
   /** @type {Options[]} */
   #tried = [];
-  #at = -1; // which of them is shown
+  #at = -1; // which of them is chosen
+  /** What the picture shows. @type {Options | null} */
+  #shown = null;
 
   /**
    * @param {HTMLButtonElement} undo
@@ -25,7 +27,22 @@ export class SettingsHistory {
   begin(options) {
     this.#tried = options ? [options] : [];
     this.#at = this.#tried.length - 1;
+    this.#shown = options;
     this.#draw();
+  }
+
+  /** What is chosen is shown by now. */
+  arrive() {
+    this.#shown = this.#tried[this.#at];
+  }
+
+  /** Choose again what is shown; what was chosen instead can be redone. @returns {Options | null} */
+  goBack() {
+    if (this.#shown === null) return null;
+    if (!this.#tried.includes(this.#shown)) this.#tried.splice(this.#at, 0, this.#shown);
+    this.#at = this.#tried.lastIndexOf(this.#shown);
+    this.#draw();
+    return this.#shown;
   }
 
   /** Settings are tried; what was undone before is forgotten. @param {Options} options */

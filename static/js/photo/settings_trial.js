@@ -4,27 +4,39 @@
 /** @import { JobEvent, Options } from "../shared/types.d.ts" */
 
 import { attempt, jobPath, post, remove } from "../shared/api.js";
-import { newKey, toast } from "../shared/dom.js";
+import { find, newKey, toast } from "../shared/dom.js";
 import { JobEvents } from "../shared/job_events.js";
 import { say } from "../shared/words.js";
 import { ENDED_ITEMS, RESTORED_ITEMS } from "../states.js";
+import { stageWords, WAITING } from "./stage_list.js";
 
 export const SETTLE_MS = 150; // how long a setting must rest before it is tried
+const LONG_MS = 1000; // from when on it is told how far a trial is, and it can be stopped
 
 export class SettingsTrial {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   /** The job with the latest settings, while it runs. @type {{id: string, events: JobEvents} | null} */
   #running = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #patience;
+  #latest = ""; // what is being done
   #turn = 0; // counts trials, so that what a former one brings is dropped
 
   /**
    * @param {HTMLElement} note is shown while a trial runs
    * @param {(job: string) => Promise<void>} onRestored
+   * @param {() => void} onStopped the user does not want to wait for it
    */
-  constructor(note, onRestored) {
+  constructor(note, onRestored, onStopped) {
     this.note = note;
+    this.stage = find(".stage-now", note);
+    this.stop = find("button", note);
     this.onRestored = onRestored;
+    this.stop.addEventListener("click", () => {
+      this.cancel();
+      onStopped();
+    });
   }
 
   /**
@@ -37,12 +49,28 @@ export class SettingsTrial {
     this.#timer = setTimeout(() => this.#begin(job, options()), SETTLE_MS);
   }
 
-  /** Another photo comes: forget the trial. */
+  /** The trial is not wanted any more, as another photo comes. */
   cancel() {
     clearTimeout(this.#timer);
     this.#turn += 1;
-    this.#forget();
-    this.note.hidden = true;
+    takeBack(this.#forget());
+    this.#show(false);
+  }
+
+  /** @param {boolean} isRunning */
+  #show(isRunning) {
+    clearTimeout(this.#patience);
+    this.note.hidden = !isRunning;
+    this.stop.hidden = true;
+    this.stage.textContent = "";
+    this.#latest = stageWords(WAITING);
+    if (isRunning) this.#patience = setTimeout(() => this.#tellMore(), LONG_MS);
+  }
+
+  /** It takes long: tell what is being done, and let the user stop it. */
+  #tellMore() {
+    this.stop.hidden = false;
+    this.stage.textContent = this.#latest;
   }
 
   /** Stop following the trial that runs; its job. */
@@ -57,7 +85,7 @@ export class SettingsTrial {
   async #begin(job, options) {
     const turn = ++this.#turn;
     takeBack(this.#forget());
-    this.note.hidden = false;
+    this.#show(true);
     await attempt(
       async () => {
         const { id } = await post(`${jobPath(job)}/run-again`, { options, key: newKey() });
@@ -72,8 +100,11 @@ export class SettingsTrial {
   #follow(id) {
     /** @param {JobEvent[]} news */
     const take = (news) => {
-      const end = news.findLast(({ item, state }) => item === 0 && ENDED_ITEMS.includes(state));
+      const ofPhoto = news.filter(({ item }) => item === 0);
+      const end = ofPhoto.findLast(({ state }) => ENDED_ITEMS.includes(state));
+      const step = ofPhoto.findLast(({ stage }) => stage);
       if (end) this.#finish(end);
+      else if (step?.stage) this.#tell(stageWords(step.stage, step.percent));
     };
     const events = new JobEvents(id, 0, take, undefined, 0);
     this.#running = { id, events };
@@ -93,12 +124,18 @@ export class SettingsTrial {
       () => this.onRestored(id),
       ({ message }) => this.#fail(message),
     );
-    if (turn === this.#turn) this.note.hidden = true;
+    if (turn === this.#turn) this.#show(false);
+  }
+
+  /** @param {string} words for what is being done */
+  #tell(words) {
+    this.#latest = words;
+    if (!this.stop.hidden) this.stage.textContent = words;
   }
 
   /** @param {string} message */
   #fail(message) {
-    this.note.hidden = true;
+    this.#show(false);
     toast(say("rerun.failed", { message }), "bad");
   }
 }

@@ -4,7 +4,7 @@ import { findAll } from "../shared/dom.js";
 import { has, say } from "../shared/words.js";
 import { Stage } from "../states.js";
 
-const WAITING = "waiting"; // sent, and not begun
+export const WAITING = "waiting"; // sent, and not begun
 
 /** Stages that have no step of their own, and the one that shows them. @type {Record<string, string>} */
 const STEP_OF = {
@@ -38,14 +38,22 @@ export class StageList {
     this.steps.forEach(({ dataset }, i) => {
       dataset.is = i < at ? "past" : i === at ? "now" : "next";
     });
-    const loading = document.documentElement.dataset.engine === "loading";
-    const words = stage === WAITING && loading ? "stage.model" : `stage.${stage}`;
-    const far = percent === null ? "" : ` ${say("percent", { n: percent })}`;
-    this.say(has(words) ? say(words) + far : "");
+    this.say(stageWords(stage, percent));
   }
 
   /** @param {string} words */
   say(words) {
     this.words.textContent = words;
   }
+}
+
+/**
+ * What is being done to a photo; empty for what has no words.
+ * @param {string} stage @param {number | null} [percent]
+ */
+export function stageWords(stage, percent = null) {
+  const loading = document.documentElement.dataset.engine === "loading";
+  const words = stage === WAITING && loading ? "stage.model" : `stage.${stage}`;
+  const far = percent === null ? "" : ` ${say("percent", { n: percent })}`;
+  return has(words) ? say(words) + far : "";
 }

@@ -91,9 +91,9 @@ export class PhotoIntake {
   #choose(input) {
     const files = [...(input.files ?? [])];
     input.value = ""; // so that the same file can be chosen again
-    this.take(
-      withSidecars(files.map((file) => ({ file, name: file.webkitRelativePath || file.name }))),
-    );
+    const found = files.map((file) => ({ file, name: file.webkitRelativePath || file.name }));
+    if (input.webkitdirectory) found.sort((a, b) => byName(a.name, b.name));
+    this.take(withSidecars(found));
   }
 
   /** @param {DragEvent} event */
@@ -112,6 +112,9 @@ export class PhotoIntake {
     this.take(files.map((file) => ({ file, name: file.name })));
   }
 }
+
+/** In the order of names, 2 before 10. @param {string} a @param {string} b */
+const byName = (a, b) => a.localeCompare(b, undefined, { numeric: true });
 
 /** Whether something dragged over the page has files in it. @param {DragEvent} event */
 const carriesFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
@@ -165,5 +168,5 @@ async function entriesOf(folder) {
     if (!some.length) break;
     inside.push(...some);
   }
-  return inside.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+  return inside.sort((a, b) => byName(a.name, b.name));
 }

@@ -11,6 +11,7 @@ const BLOCK = 4; // pixels of the screen, over which changes are averaged: a map
 const LEAST = 4; // levels: less is the rounding of another compression
 const MOST = 20; // levels from which on the colour is strongest
 const STRONGEST = 220; // of 255
+const SEEN = 0.1; // of the strongest: less is not seen
 
 export class ChangeMap {
   #frame = 0;
@@ -33,6 +34,7 @@ export class ChangeMap {
   #toggle(isOn) {
     this.button.ariaPressed = String(isOn);
     this.canvas.hidden = this.note.hidden = !isOn;
+    this.note.textContent = "";
     if (isOn) this.#drawSoon();
   }
 
@@ -51,7 +53,8 @@ export class ChangeMap {
     }
     const { was, result } = live.inView(resultPlace);
     if (!was || !result) return;
-    const map = mapOf(was, result);
+    const { map, differs } = mapOf(was, result);
+    this.note.textContent = this.note.dataset[differs ? "some" : "none"] ?? "";
     this.canvas.width = map.width;
     this.canvas.height = map.height;
     this.canvas.style.width = `${(map.width * BLOCK) / devicePixelRatio}px`;
@@ -61,7 +64,7 @@ export class ChangeMap {
 }
 
 /**
- * One pixel for each block: how far two pictures are apart there, on average.
+ * One pixel for each block: how far two pictures are apart there, on average; and whether they are.
  * @param {Drawn} was @param {Drawn} is
  */
 function mapOf(was, is) {
@@ -79,12 +82,14 @@ function mapOf(was, is) {
     }
   }
   const map = new ImageData(wide, apart.length / wide);
+  let differs = false;
   apart.forEach((sum, i) => {
     const share = (sum / BLOCK ** 2 - LEAST) / (MOST - LEAST);
+    differs ||= share > SEEN;
     map.data[4 * i] = COLOUR[0];
     map.data[4 * i + 1] = COLOUR[1];
     map.data[4 * i + 2] = COLOUR[2];
     map.data[4 * i + 3] = STRONGEST * limit(share, 0, 1);
   });
-  return map;
+  return { map, differs };
 }

@@ -3,7 +3,7 @@
 /** @import { Face } from "../shared/types.d.ts" */
 /** @import { Size } from "./viewer.js" */
 
-import { find, make } from "../shared/dom.js";
+import { find, findAll, make } from "../shared/dom.js";
 import { shownBox } from "../shared/faces.js";
 import { say } from "../shared/words.js";
 import { isOver } from "./viewer_pointers.js";
@@ -14,6 +14,8 @@ const NONE = [];
 export class FaceOutlines {
   /** @type {Face[]} */
   faces = [];
+  /** Is told which face's number was clicked; null: nobody wants to know. @type {((n: number) => void) | null} */
+  #onChoose = null;
   /** Of what the outlines are that are drawn. @type {{faces: Face[], size: Size} | null} */
   #drawn = null;
 
@@ -27,6 +29,13 @@ export class FaceOutlines {
       this.button.setAttribute("aria-pressed", String(shown));
     });
     root.addEventListener("pointermove", (event) => this.#hover(event));
+    layer.addEventListener("click", (event) => this.#choose(event));
+  }
+
+  /** Let the faces' numbers be clicked. @param {(n: number) => void} onChoose */
+  letChoose(onChoose) {
+    this.#onChoose = onChoose;
+    this.root.classList.add("faces-lead");
   }
 
   /** @param {Size} size the photo's @param {boolean} isFull whether that is known exactly */
@@ -38,6 +47,16 @@ export class FaceOutlines {
     if (was?.faces === faces && isSameSize) return;
     this.#drawn = { faces, size };
     this.layer.replaceChildren(...faces.map((face) => outlineOf(face, size)));
+  }
+
+  /** Numbers that lie close take each other's clicks: the nearest is meant. @param {MouseEvent} event */
+  #choose({ clientX, clientY }) {
+    const away = (/** @type {HTMLElement} */ number) => {
+      const { left, top, width, height } = number.getBoundingClientRect();
+      return Math.hypot(left + width / 2 - clientX, top + height / 2 - clientY);
+    };
+    const [nearest] = findAll(".face-number", this.layer).sort((a, b) => away(a) - away(b));
+    if (nearest) this.#onChoose?.(Number(nearest.textContent));
   }
 
   /** @param {PointerEvent} event */

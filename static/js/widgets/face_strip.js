@@ -78,6 +78,18 @@ export class FaceStrip {
     const cards = this.#faces.map((face) => this.#card(face, options, viewer));
     this.list.replaceChildren(...cards);
     this.list.scrollTop = top;
+    viewer.outlines.letChoose((n) => this.#reveal(n));
+  }
+
+  /** Lead to the card of a face. @param {number} n */
+  #reveal(n) {
+    const at = this.#faces.findIndex(({ number }) => number === n);
+    const card = this.list.children[at];
+    if (!card) return;
+    for (const other of this.list.children) other.classList.toggle("led-to", other === card);
+    this.element.scrollIntoView({ block: "nearest" });
+    card.scrollIntoView({ block: "nearest" });
+    find("input[type=checkbox]", card).focus({ preventScroll: true });
   }
 
   /**

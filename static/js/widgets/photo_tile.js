@@ -37,6 +37,13 @@ export class GridPhoto {
   }
 }
 
+const byName = new Intl.Collator(document.documentElement.lang, { numeric: true });
+
+/** The order in which an album is shown. @param {GridPhoto} a @param {GridPhoto} b */
+export const byFolderAndName = (a, b) =>
+  (a.folder === b.folder ? 0 : byName.compare(a.folder, b.folder)) ||
+  byName.compare(a.base, b.base);
+
 /** Photos under their folders, in the order of the first of each. @param {Iterable<GridPhoto>} photos */
 export function inFolders(photos) {
   /** @type {Map<string, GridPhoto[]>} */
