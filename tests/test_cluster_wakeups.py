@@ -6,7 +6,11 @@ by itself here, so what it restores it was woken for.
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +27,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are ended by 
 
 NEVER = 10_000.0  # seconds
 QUEUE = "restore"
+UNPACKED = 100_000_000  # bytes
 
 
 @pytest.fixture
@@ -94,6 +99,27 @@ def test_redis_may_be_emptied_fed_with_nonsense_killed_and_missing(
     wait_for(lambda: len(coordinator.beats) > beats + 20)
     broker.start()
     wake_until_restored(coordinator, broker, "after a restart.jpg")
+
+
+def test_a_ticket_that_would_unpack_to_all_of_the_memory_only_wakes_the_worker(
+    coordinator: PlayedCoordinator, worker: RunningWorker, broker: RedisServer
+):
+    send_tickets(broker)
+    wait_for(lambda: coordinator.asked["claim"] > 1)
+    celery_app(broker.url).send_task(TICKET, queue="aside")
+    ticket = json.loads(broker.client.lpop("aside"))
+    ticket["headers"]["compression"] = "application/x-gzip"
+    ticket["body"] = base64.b64encode(zlib.compress(bytes(UNPACKED), 1)).decode()
+    photos = coordinator.add("a.jpg")
+    tracemalloc.start()
+    try:
+        broker.client.lpush(QUEUE, json.dumps(ticket))
+        coordinator.wait_until_ended(photos)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    check_restored(photos)
+    assert most < UNPACKED / 2
 
 
 def wake_until_restored(coordinator: PlayedCoordinator, broker: RedisServer, name: str) -> None:

@@ -9,5 +9,17 @@ import celery.app.amqp  # noqa: F401 - what Celery would import later
 import kombu.transport.redis  # noqa: F401 - chosen by name when a connection is opened
 from celery import Celery
 from kombu import Connection, Consumer, Queue
+from kombu.transport.virtual import Message
 
-__all__ = ["Celery", "Connection", "Consumer", "Queue"]
+__all__ = ["Celery", "Connection", "Consumer", "Queue", "UnreadMessage"]
+
+
+class UnreadMessage(Message):
+    """A message whose contents are dropped as it comes.
+
+    Kombu unpacks what a message calls compressed before anybody asks for it, however large that
+    gets; whoever can write to the broker could take all of a machine's memory so.
+    """
+
+    def __init__(self, payload: dict, channel: object = None, **more: object):
+        super().__init__({"properties": payload["properties"]}, channel, **more)

@@ -91,9 +91,10 @@ class TicketListener:
         self._status.no_tickets = why
 
     def _listen(self, connection: Connection) -> None:
-        from gpen_webui.cluster.messaging import Consumer
+        from gpen_webui.cluster.messaging import Consumer, UnreadMessage
 
         with connection.channel() as channel:
+            channel.Message = UnreadMessage
             consumer = Consumer(
                 channel,
                 [self._declare(connection)],
