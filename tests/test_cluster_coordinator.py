@@ -2,7 +2,9 @@
 
 import hashlib
 import http.client
+import json
 from dataclasses import replace
+from math import inf, nan
 from pathlib import Path
 
 import pytest
@@ -159,8 +161,20 @@ def test_a_report_that_makes_no_sense_is_refused_and_the_claim_stays(here: Coord
     data = worker.restore(claim)
     assert worker.send(claim, data).status_code == 200
     report = worker.report(claim)
-    for wrong in (report | {"state": "failed"}, report | {"faces": "two"}, {}, None):
-        assert worker.finish(claim, data, report=wrong).status_code in (400, 422)
+    for wrong in (
+        report | {"state": "failed"}, report | {"faces": "two"}, {}, None,
+        report | {"seconds": {"network": "long"}}, report | {"seconds": {'x"} 1': 1.0}},
+        report | {"notes": [1]},
+    ):  # fmt: skip
+        assert worker.finish(claim, data, report=wrong).status_code in (400, 422), wrong
+    for wrong in (report | {"seconds": {"network": inf}}, report | {"faces": [{"score": [nan]}]}):
+        message = {"report": wrong, "sha256": None, "suffix": ".jpg"}
+        address = f"{worker.url}/claims/{claim['claim']}/finish"
+        headers = {"Content-Type": "application/json"}
+        answer = worker.session.post(address, json.dumps(message), headers=headers, timeout=30)
+        assert answer.status_code in (400, 422), wrong
+    for wrong in ("", "../../jobs.sqlite", "part", "A" * 64, "0" * 65):
+        assert worker.finish(claim, data, sha256=wrong).status_code == 422, wrong
     assert worker.finish(claim, data, suffix=".html").status_code == 422
     assert worker.finish(claim, data, suffix="/../../x.jpg").status_code == 422
     assert worker.finish(claim, None).status_code == 422

@@ -24,6 +24,7 @@ from gpen_webui.cluster.models import CurrentModels, model_file
 from gpen_webui.cluster.probe import NAME, OPTIONS, Probe, check_probe, probe_file
 from gpen_webui.cluster.protocol import (
     PROTOCOL,
+    SHA256,
     Beat,
     BeatAnswer,
     ClaimedPhoto,
@@ -57,6 +58,7 @@ BEATS_PER_LEASE = 10
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 QUEUE = "restore"  # of machines without a GPU; the others have their own
 LONGEST_MESSAGE = 1000  # characters
+MOST_SLOTS = 256  # of one machine
 LARGEST_SMALL = 200_000  # of two small pictures, as base64
 
 
@@ -112,10 +114,10 @@ class Coordinator:
             raise JoinRefusedError(_other_version(request.version))
         about: dict[str, Any] = {
             "version": request.version[:40],
-            "slots": max(1, min(request.slots, 256)),
+            "slots": max(1, min(request.slots, MOST_SLOTS)),
             "device": request.device[:40],
             "engine": request.engine[:200],
-            "precision": request.precision,
+            "precision": request.precision[:40],
             "queue": queue_for(request.device),
         }
         member, token = self.machines.join(
@@ -139,7 +141,7 @@ class Coordinator:
 
     def beat(self, member: Member, beat: Beat) -> BeatAnswer:
         """A worker lives."""
-        member.slots = max(0, beat.slots)
+        member.slots = max(0, min(beat.slots, MOST_SLOTS))
         member.engine, member.trouble = beat.engine[:200], beat.trouble[:LONGEST_MESSAGE]
         drop = self.machines.claims.renew(
             member.row.id,
@@ -222,8 +224,8 @@ class Coordinator:
             raise SetAsideError(f"This machine was set aside: {row.reason}")
         if row.state != WorkerState.READY:
             raise ProbeFirstError("Restore the probe photo first.")
-        if request.kind != row.kind:  # it has another model now
-            self.machines.set_kind(request.kind, member)
+        if request.kind[:80] != row.kind:  # it has another model now
+            self.machines.set_kind(request.kind[:80], member)
 
     def _machine(self, member: Member) -> Machine:
         """The worker as one that claims: photos for which somebody waits are restored here, unless
@@ -251,6 +253,8 @@ class Coordinator:
         if claims.has_ended(claim_id, member.row.id):
             return FinishAnswer()
         claim = self.find(member, claim_id)
+        if finish.sha256 is not None and not SHA256.fullmatch(finish.sha256):
+            raise DamagedUploadError(f"“{finish.sha256[:80]}” is no SHA-256.")
         report = from_json(ItemReport, finish.report)
         if isinstance(claim, Probe):
             return self._finish_probe(member, claim, report, finish.sha256)
@@ -362,6 +366,8 @@ def _complete(report: ItemReport, claim: RemoteClaim, finish: Finish) -> None:
         raise DamagedUploadError("The report is not that of a photo that was restored.")
     if finish.suffix.lower() not in MEDIA_TYPE_OF:
         raise DamagedUploadError(f"“{finish.suffix}” is no suffix of a photo.")
+    if not report.seconds.keys() <= STAGE_WORDS.keys():
+        raise DamagedUploadError("The report has seconds of something that is no stage.")
     try:
         options = chosen_elsewhere(held.options, report.suggestions)
     except (UserError, KeyError, TypeError, AttributeError) as error:

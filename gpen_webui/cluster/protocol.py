@@ -23,12 +23,14 @@ machines' clocks are ever compared.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 PROTOCOL = 1
 PREFIX = "/cluster/v1"
 HASH_HEADER = "X-Content-SHA256"  # of the body, hexadecimal
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 ASK_SECONDS = 15.0  # a worker that hears nothing asks by itself, a little earlier or later
 
