@@ -150,6 +150,9 @@ def test_the_documented_user_of_redis_may_do_all_that_workers_need_and_no_more(
     photos = coordinator.add("a.jpg")
     celery_app(coordinator.broker).send_task(TICKET, queue=QUEUE)
     coordinator.wait_until_ended(photos)
+    beats = len(coordinator.beats)
+    wait_for(lambda: len(coordinator.beats) > beats + 30)  # it has listened in vain meanwhile
+    assert broker.client.acl_log() == []
     denied = broker.client.execute_command("ACL", "DRYRUN", "gpen", "FLUSHALL")
     assert b"no permissions" in denied
     denied = broker.client.execute_command("ACL", "DRYRUN", "gpen", "LPUSH", "another", "x")

@@ -6,12 +6,23 @@ this module waits for it to be whole.
 """
 
 import celery.app.amqp  # noqa: F401 - what Celery would import later
-import kombu.transport.redis  # noqa: F401 - chosen by name when a connection is opened
 from celery import Celery
 from kombu import Connection, Consumer, Queue
+from kombu.transport.redis import QoS  # a connection would import it later, by its name
 from kombu.transport.virtual import Message
 
-__all__ = ["Celery", "Connection", "Consumer", "Queue", "UnreadMessage"]
+__all__ = ["Celery", "Connection", "Consumer", "NothingToRestore", "Queue", "UnreadMessage"]
+
+
+class NothingToRestore(QoS):
+    """For messages that are taken for good.
+
+    Kombu would look for others that nobody has acknowledged, now and then, with a script that a
+    careful administrator of Redis lets nobody run.
+    """
+
+    def restore_visible(self, *how: object, **more: object) -> None:
+        """There is nothing to put back."""
 
 
 class UnreadMessage(Message):

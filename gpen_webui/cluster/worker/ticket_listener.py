@@ -91,10 +91,10 @@ class TicketListener:
         self._status.no_tickets = why
 
     def _listen(self, connection: Connection) -> None:
-        from gpen_webui.cluster.messaging import Consumer, UnreadMessage
+        from gpen_webui.cluster.messaging import Consumer, NothingToRestore, UnreadMessage
 
         with connection.channel() as channel:
-            channel.Message = UnreadMessage
+            channel.Message, channel.QoS = UnreadMessage, NothingToRestore
             consumer = Consumer(
                 channel,
                 [self._declare(connection)],
