@@ -39,6 +39,7 @@ UPLOAD_SECONDS = 120.0  # the disk that it goes to may be slow
 CHUNK = 1 << 16
 MOST_SENTENCE = 500  # characters of an error that are shown
 UNAUTHORIZED = 401
+NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")  # OpenSSL's words
 TRY_LATER = (408, 425, 429, 500, 502, 503, 504, 507)
 
 
@@ -165,7 +166,7 @@ class CoordinatorClient:
                 method, address, auth=_Token(self.token), allow_redirects=False, **more
             )
         except requests.exceptions.SSLError as error:
-            raise RefusedError(_words_for_tls(self.address, error)) from error
+            raise RefusedError(_words_for_tls(self.address, _cause(error))) from error
         except requests.RequestException as error:
             raise self._away(error) from error
         if answer.status_code < 300:
@@ -227,10 +228,15 @@ def _whole_address(address: str) -> str:
     return whole
 
 
-def _words_for_tls(address: str, error: Exception) -> str:
+def _words_for_tls(address: str, cause: str) -> str:
+    if cause in NO_TLS:
+        return (
+            f"{address} does not encrypt; give it as http:// with --join, or the address of the "
+            "proxy that encrypts."
+        )
     return (
-        f"The certificate of {address} cannot be trusted ({_cause(error)}); name your own "
-        "authority's file in REQUESTS_CA_BUNDLE, or check the address."
+        f"The certificate of {address} cannot be trusted ({cause}); name your own authority's "
+        "file in REQUESTS_CA_BUNDLE, or check the address."
     )
 
 
@@ -240,7 +246,7 @@ def _cause(error: BaseException) -> str:
         return "no answer in time"
     inner: Any = error
     while (reason := getattr(inner, "reason", None)) or (inner.args and _is_error(inner.args[0])):
-        inner = reason if isinstance(reason, BaseException) else inner.args[0]
+        inner = reason or inner.args[0]
         if not isinstance(inner, BaseException):
             return str(inner)[:100]
     cause = inner.__cause__ or inner.__context__ or inner

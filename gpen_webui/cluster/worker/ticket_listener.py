@@ -135,7 +135,8 @@ def _connection(broker: str) -> Connection:
 
 def _in_words(broker: str, error: Exception) -> str:
     host = urlsplit(broker).hostname or broker
+    cause = str(error).partition(". ")[0][:200]
     return (
-        f"No tickets come from Redis at {host} ({type(error).__name__}: {str(error)[:200]}); "
-        "photos come all the same, only a few seconds later."
+        f"No tickets come from Redis at {host} ({type(error).__name__}: {cause}); let this machine "
+        "reach it, as docs/cluster.md says. Photos come all the same, only a few seconds later."
     )
