@@ -108,16 +108,17 @@ class Coordinator:
     def join(self, request: JoinRequest, asked_host: str) -> JoinAnswer:
         """Let a machine in. asked_host: by which name it knows this one.
 
-        Raises JoinRefusedError, WrongKeyError, StoreError.
+        Raises JoinRefusedError, ClaimRefusedError, WrongKeyError, StoreError.
         """
         if request.protocol != PROTOCOL:
             raise JoinRefusedError(_other_version(request.version))
+        self._check_alike(request.version, request.precision)
         about: dict[str, Any] = {
-            "version": request.version[:40],
+            "version": request.version,
             "slots": max(1, min(request.slots, MOST_SLOTS)),
             "device": request.device[:40],
             "engine": request.engine[:200],
-            "precision": request.precision[:40],
+            "precision": request.precision,
             "queue": queue_for(request.device),
         }
         member, token = self.machines.join(
@@ -209,15 +210,19 @@ class Coordinator:
             further_models=further,
         )
 
-    def _check(self, member: Member, request: ClaimRequest) -> None:
-        row = member.row
-        if request.version != program_version():
-            raise OtherVersionError(_other_version(request.version))
-        if request.precision != self._settings.precision:
+    def _check_alike(self, version: str, precision: str) -> None:
+        """Raises OtherVersionError, OtherPrecisionError."""
+        if version != program_version():
+            raise OtherVersionError(_other_version(version))
+        if precision != self._settings.precision:
             raise OtherPrecisionError(
                 f"This coordinator computes with --precision {self._settings.precision}, this "
-                f"worker with {request.precision}; start it with the same."
+                f"worker with {precision[:40]}; start it with the same."
             )
+
+    def _check(self, member: Member, request: ClaimRequest) -> None:
+        row = member.row
+        self._check_alike(request.version, request.precision)  # it may have joined an earlier one
         if row.drained:
             raise DrainedError("This machine is drained: it gets no photos until it is resumed.")
         if row.state == WorkerState.SET_ASIDE:
@@ -393,6 +398,6 @@ def _stage(stage: str) -> str:
 
 def _other_version(version: str) -> str:
     return (
-        f"This worker runs another version of the program ({version}) than the coordinator "
+        f"This worker runs another version of the program ({version[:40]}) than the coordinator "
         f"({program_version()}); update both to the same."
     )

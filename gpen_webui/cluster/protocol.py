@@ -9,7 +9,7 @@ tried again later. Whoever gets no answer may send the same again: nothing is do
 Times are durations in seconds, measured by the monotonic clock of whoever tells them: no two
 machines' clocks are ever compared.
 
-    POST join                   JoinRequest   -> 201 JoinAnswer, 403
+    POST join                   JoinRequest   -> 201 JoinAnswer, 403, 409 another version
     POST claim                  ClaimRequest  -> 200 ClaimedPhoto | 204 nothing to do | 409
     POST probe                  {}            -> 200 ClaimedPhoto of the probe photo
     GET  claims/ID/original                   -> the file; ETag is its SHA-256; Range
