@@ -303,11 +303,13 @@ def test_an_album_says_that_its_kind_of_machine_has_gone_until_one_is_back(make_
     store = here.service.store
     told = wait_for(lambda: store.job(job.id).reason)
     assert "(--same-bytes)" in told
-    assert "(old)" in told
+    assert "kind, avx2, is at work (old began it)" in told
+    assert store.job(job.id).eta_seconds is None
     assert here.service.events.replay(job.id)[-1]["error"]["message"] == told
     assert new.ask().status_code == 204
     twin = PlayedWorker(here.url, "twin")
     wait_for(lambda: store.job(job.id).reason is None)
+    assert store.job(job.id).eta_seconds is not None
     twin.carry_out(twin.claim())
     twin.post("leave")
     wait_for(lambda: store.job(job.id).reason)
