@@ -130,13 +130,15 @@ def wake_until_restored(coordinator: PlayedCoordinator, broker: RedisServer, nam
     check_restored(photos)
 
 
+@pytest.mark.parametrize("broker", ["redis://127.0.0.1:1", "memory://host"])
 def test_without_redis_beats_wake_the_worker(
-    coordinator: PlayedCoordinator, start: Callable[..., RunningWorker]
+    coordinator: PlayedCoordinator, start: Callable[..., RunningWorker], broker: str
 ):
-    coordinator.broker = "redis://127.0.0.1:1"
+    coordinator.broker = broker
     worker = start(slots=1, ask_seconds=NEVER)
     worker.wait_until_ready()
     photos = coordinator.add("a.jpg", "b.jpg")
+    wait_for(lambda: worker.said("No tickets come"))
     coordinator.wake = 1
     coordinator.wait_until_ended(photos)
     check_restored(photos)

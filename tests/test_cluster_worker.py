@@ -330,6 +330,36 @@ def test_a_model_that_would_run_code_is_refused(
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("odd", ["claim", "original"])
+def test_a_coordinator_can_name_no_file_outside_of_the_workers_folder(
+    coordinator: PlayedCoordinator,
+    start: Callable[..., RunningWorker],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    odd: str,
+):
+    own = tmp_path / "own.jpg"
+    own.write_bytes(b"nobody else's")
+    claimed, outside = coordinator.claimed, f"../../{own.name}"
+
+    def with_path(claim: str) -> dict:
+        told = claimed(claim)
+        return (
+            told
+            | {
+                "claim": {"claim": outside},
+                "original": {"original": told["original"] | {"sha256": outside}},
+            }[odd]
+        )
+
+    monkeypatch.setattr(coordinator, "claimed", with_path)
+    worker = start()
+    worker.join()
+    assert "names a photo as no coordinator does" in str(worker.error)
+    assert own.read_bytes() == b"nobody else's"
+    assert coordinator.uploads == {}
+
+
 def test_two_workers_of_one_name_do_not_share_a_folder(
     coordinator: PlayedCoordinator, start: Callable[..., RunningWorker], tmp_path: Path
 ):

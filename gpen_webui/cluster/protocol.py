@@ -31,6 +31,7 @@ PROTOCOL = 1
 PREFIX = "/cluster/v1"
 HASH_HEADER = "X-Content-SHA256"  # of the body, hexadecimal
 SHA256 = re.compile(r"[0-9a-f]{64}")
+CLAIM = re.compile(r"[0-9a-z]{16,64}")  # a claim's name, also of a file
 
 ASK_SECONDS = 15.0  # a worker that hears nothing asks by itself, a little earlier or later
 

@@ -15,10 +15,12 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
-from gpen_webui.cluster.messages import from_json, to_json
+from gpen_webui.cluster.messages import MessageError, from_json, to_json
 from gpen_webui.cluster.protocol import (
+    CLAIM,
     HASH_HEADER,
     PREFIX,
+    SHA256,
     Beat,
     BeatAnswer,
     ClaimedPhoto,
@@ -72,7 +74,8 @@ class CoordinatorClient:
     """Thread-safe: every thread has connections of its own.
 
     address: as a user types it, `studio:7860` or `https://example.org/gpen`. Every method raises
-    AwayError where the same may be tried again, and RefusedError where that is of no use.
+    AwayError where the same may be tried again, RefusedError where that is of no use, and
+    MessageError where the answer makes no sense.
     """
 
     def __init__(self, address: str):
@@ -89,11 +92,11 @@ class CoordinatorClient:
     def claim(self, request: ClaimRequest) -> ClaimedPhoto | None:
         """The next photo to restore; None where there is none."""
         answer = self._post("claim", to_json(request))
-        return None if answer.status_code == 204 else self._read(answer, ClaimedPhoto)
+        return None if answer.status_code == 204 else self._read_claim(answer)
 
     def probe(self) -> ClaimedPhoto:
         """The photo by which a worker shows that it can work."""
-        return self._read(self._post("probe", {}), ClaimedPhoto)
+        return self._read_claim(self._post("probe", {}))
 
     def beat(self, beat: Beat) -> BeatAnswer:
         """This worker lives."""
@@ -151,6 +154,14 @@ class CoordinatorClient:
 
     def _read(self, answer: requests.Response, kind: type[Message]) -> Message:
         return from_json(kind, self._json(answer))
+
+    def _read_claim(self, answer: requests.Response) -> ClaimedPhoto:
+        """A claim whose words may be names of files here: none leads out of the worker's folder."""
+        claimed = self._read(answer, ClaimedPhoto)
+        sha256 = claimed.original.sha256
+        if not CLAIM.fullmatch(claimed.claim) or (sha256 and not SHA256.fullmatch(sha256)):
+            raise MessageError(f"{self.address} names a photo as no coordinator does.")
+        return claimed
 
     def _json(self, answer: requests.Response) -> Any:
         try:

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from gpen_webui.cluster.worker.pauses import growing_pauses
 from gpen_webui.cluster.worker.status import WorkerStatus
 from gpen_webui.cluster.worker.wakeups import Wakeups
+from gpen_webui.settings import is_redis
 
 if TYPE_CHECKING:
     from gpen_webui.cluster.messaging import Connection
@@ -123,6 +124,8 @@ class TicketListener:
 def _connection(broker: str) -> Connection:
     from gpen_webui.cluster.messaging import Connection
 
+    if not is_redis(broker):  # Kombu knows others too, of which some write files
+        raise ValueError("it is no Redis")
     return Connection(
         broker,
         connect_timeout=CONNECT_SECONDS,
