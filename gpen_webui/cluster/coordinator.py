@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from gpen_webui.cluster.checks import checked_stage, complete_report, one_line, small_pictures
 from gpen_webui.cluster.errors import (
     DamagedUploadError,
     DrainedError,
@@ -46,20 +46,17 @@ from gpen_webui.jobs.runner.remote_claims import ClaimGoneError, RemoteClaim
 from gpen_webui.jobs.service import JobService
 from gpen_webui.jobs.store.machines import Machine
 from gpen_webui.jobs.store.workers import WorkerState
-from gpen_webui.photo.formats import MEDIA_TYPE_OF
-from gpen_webui.pipeline import STAGE_WORDS, ItemReport
+from gpen_webui.pipeline import ItemReport
 from gpen_webui.settings import NO_BROKER, Settings
-from gpen_webui.stages.suggestions import chosen_elsewhere
-from gpen_webui.states import RESTORED_ITEMS, Stage
+from gpen_webui.states import Stage
 
 log = logging.getLogger(__name__)
 
 BEATS_PER_LEASE = 10
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 QUEUE = "restore"  # of machines without a GPU; the others have their own
-LONGEST_MESSAGE = 1000  # characters
+LONGEST_MESSAGE, LONGEST_ENGINE, LONGEST_KIND = 1000, 200, 80  # characters
 MOST_SLOTS = 256  # of one machine
-LARGEST_SMALL = 200_000  # of two small pictures, as base64
 
 
 class Coordinator:
@@ -116,13 +113,17 @@ class Coordinator:
         about: dict[str, Any] = {
             "version": request.version,
             "slots": max(1, min(request.slots, MOST_SLOTS)),
-            "device": request.device[:40],
-            "engine": request.engine[:200],
+            "device": one_line(request.device, 40),
+            "engine": one_line(request.engine, LONGEST_ENGINE),
             "precision": request.precision,
             "queue": queue_for(request.device),
         }
         member, token = self.machines.join(
-            request.key, request.machine[:80], request.name, request.kind[:80], about
+            request.key,
+            request.machine[:80],
+            request.name,
+            one_line(request.kind, LONGEST_KIND),
+            about,
         )
         member.engine = about["engine"]
         lease = float(self._settings.lease_seconds)
@@ -143,11 +144,12 @@ class Coordinator:
     def beat(self, member: Member, beat: Beat) -> BeatAnswer:
         """A worker lives."""
         member.slots = max(0, min(beat.slots, MOST_SLOTS))
-        member.engine, member.trouble = beat.engine[:200], beat.trouble[:LONGEST_MESSAGE]
+        member.engine = one_line(beat.engine, LONGEST_ENGINE)
+        member.trouble = one_line(beat.trouble, LONGEST_MESSAGE)
         drop = self.machines.claims.renew(
             member.row.id,
             [
-                (each.claim, _stage(each.stage), each.percent)
+                (each.claim, checked_stage(each.stage), each.percent)
                 for each in beat.claims
                 if not self._is_probe(member, each.claim)
             ],
@@ -229,8 +231,8 @@ class Coordinator:
             raise SetAsideError(f"This machine was set aside: {row.reason}")
         if row.state != WorkerState.READY:
             raise ProbeFirstError("Restore the probe photo first.")
-        if request.kind[:80] != row.kind:  # it has another model now
-            self.machines.set_kind(request.kind[:80], member)
+        if (kind := one_line(request.kind, LONGEST_KIND)) != row.kind:  # it has another model now
+            self.machines.set_kind(kind, member)
 
     def _machine(self, member: Member) -> Machine:
         """The worker as one that claims: photos for which somebody waits are restored here, unless
@@ -263,9 +265,9 @@ class Coordinator:
         report = from_json(ItemReport, finish.report)
         if isinstance(claim, Probe):
             return self._finish_probe(member, claim, report, finish.sha256)
-        _complete(report, claim, finish)
+        complete_report(report, claim, finish)
         is_recorded = claims.finish(
-            claim, report, finish.sha256, finish.suffix, _small_pictures(finish)
+            claim, report, finish.sha256, finish.suffix, small_pictures(finish)
         )
         if is_recorded:
             self.machines.restored(member)
@@ -277,13 +279,13 @@ class Coordinator:
         if claims.has_ended(claim_id, member.row.id):
             return
         claim = self.find(member, claim_id)
-        message = failure.message[:LONGEST_MESSAGE]
+        message = one_line(failure.message, LONGEST_MESSAGE)
         if isinstance(claim, Probe):
             member.trouble = message
             self._end_probe(member)
             return
         if failure.reason == Reason.PHOTO:
-            stage = _stage(failure.stage) if failure.stage else None
+            stage = checked_stage(failure.stage) if failure.stage else None
             claims.fail_photo(claim, self.models().model, stage, message)
             self.machines.restored(member)
         elif failure.reason == Reason.CRASHED:
@@ -361,39 +363,6 @@ def broker_for_workers(address: str | None, asked_host: str) -> str | None:
     host = f"[{asked_host}]" if ":" in asked_host else asked_host
     port = f":{parts.port}" if parts.port else ""
     return urlunsplit(parts._replace(netloc=f"{before}{at}{host}{port}"))
-
-
-def _complete(report: ItemReport, claim: RemoteClaim, finish: Finish) -> None:
-    """Check what a worker reports, and put in what is not for it to say."""
-    held = claim.task.claim
-    is_passed_on = finish.sha256 is None
-    if report.state not in RESTORED_ITEMS or (is_passed_on and not report.unchanged):
-        raise DamagedUploadError("The report is not that of a photo that was restored.")
-    if finish.suffix.lower() not in MEDIA_TYPE_OF:
-        raise DamagedUploadError(f"“{finish.suffix}” is no suffix of a photo.")
-    if not report.seconds.keys() <= STAGE_WORDS.keys():
-        raise DamagedUploadError("The report has seconds of something that is no stage.")
-    try:
-        options = chosen_elsewhere(held.options, report.suggestions)
-    except (UserError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedUploadError("The report has settings that nobody could choose.") from error
-    report.name, report.options = held.name, options.without_mask()
-    report.result, report.sidecars, report.superseded, report.error = None, [], [], None
-
-
-def _small_pictures(finish: Finish) -> tuple[bytes, bytes] | None:
-    if not finish.before or not finish.after or len(finish.before + finish.after) > LARGEST_SMALL:
-        return None
-    try:
-        return b64decode(finish.before, validate=True), b64decode(finish.after, validate=True)
-    except ValueError:
-        return None  # the report does without
-
-
-def _stage(stage: str) -> str:
-    if stage not in STAGE_WORDS:
-        raise MessageError(f"“{stage}” is no stage of a photo.")
-    return stage
 
 
 def _other_version(version: str) -> str:
