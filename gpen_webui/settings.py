@@ -154,13 +154,17 @@ def _check_public_url(address: str) -> None:
         )
 
 
-def _check_cluster(address: str) -> None:
+def is_redis(address: str) -> bool:
+    """Whether this is the address of a Redis server."""
     try:
         parts = urlsplit(address)
-        is_whole = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0
+        return parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        is_whole = False
-    if address != NO_BROKER and not is_whole:
+        return False
+
+
+def _check_cluster(address: str) -> None:
+    if address != NO_BROKER and not is_redis(address):
         raise SettingsError(
             f"cluster is “{address}”, but must be the address of a Redis server, like "
             f"redis://localhost, or {NO_BROKER}."

@@ -2,7 +2,9 @@
 
 import hashlib
 import http.client
+import json
 from dataclasses import replace
+from math import inf, nan
 from pathlib import Path
 
 import pytest
@@ -159,8 +161,20 @@ def test_a_report_that_makes_no_sense_is_refused_and_the_claim_stays(here: Coord
     data = worker.restore(claim)
     assert worker.send(claim, data).status_code == 200
     report = worker.report(claim)
-    for wrong in (report | {"state": "failed"}, report | {"faces": "two"}, {}, None):
-        assert worker.finish(claim, data, report=wrong).status_code in (400, 422)
+    for wrong in (
+        report | {"state": "failed"}, report | {"faces": "two"}, {}, None,
+        report | {"seconds": {"network": "long"}}, report | {"seconds": {'x"} 1': 1.0}},
+        report | {"notes": [1]},
+    ):  # fmt: skip
+        assert worker.finish(claim, data, report=wrong).status_code in (400, 422), wrong
+    for wrong in (report | {"seconds": {"network": inf}}, report | {"faces": [{"score": [nan]}]}):
+        message = {"report": wrong, "sha256": None, "suffix": ".jpg"}
+        address = f"{worker.url}/claims/{claim['claim']}/finish"
+        headers = {"Content-Type": "application/json"}
+        answer = worker.session.post(address, json.dumps(message), headers=headers, timeout=30)
+        assert answer.status_code in (400, 422), wrong
+    for wrong in ("", "../../jobs.sqlite", "part", "A" * 64, "0" * 65):
+        assert worker.finish(claim, data, sha256=wrong).status_code == 422, wrong
     assert worker.finish(claim, data, suffix=".html").status_code == 422
     assert worker.finish(claim, data, suffix="/../../x.jpg").status_code == 422
     assert worker.finish(claim, None).status_code == 422
@@ -220,8 +234,9 @@ def test_a_worker_that_would_restore_otherwise_gets_no_photo(here: Coordinator, 
     worker = PlayedWorker(here.url)
     worker.about |= about
     start(here.service, NAMES)
-    answer = worker.ask()
-    assert (answer.status_code, answer.json()["error"]["code"]) == (409, code)
+    other = PlayedWorker(here.url, "cellar", join=False, **about)
+    for answer in (worker.ask(), other.join()):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, code)
 
 
 def test_a_worker_gets_photos_only_after_it_has_restored_the_probe_photo(here: Coordinator):
@@ -288,11 +303,13 @@ def test_an_album_says_that_its_kind_of_machine_has_gone_until_one_is_back(make_
     store = here.service.store
     told = wait_for(lambda: store.job(job.id).reason)
     assert "(--same-bytes)" in told
-    assert "(old)" in told
+    assert "kind, avx2, is at work (old began it)" in told
+    assert store.job(job.id).eta_seconds is None
     assert here.service.events.replay(job.id)[-1]["error"]["message"] == told
     assert new.ask().status_code == 204
     twin = PlayedWorker(here.url, "twin")
     wait_for(lambda: store.job(job.id).reason is None)
+    assert store.job(job.id).eta_seconds is not None
     twin.carry_out(twin.claim())
     twin.post("leave")
     wait_for(lambda: store.job(job.id).reason)

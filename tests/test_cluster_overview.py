@@ -54,6 +54,22 @@ def test_overview_and_metrics_tell_what_every_machine_has_done_and_does(here: Co
     ]
 
 
+def test_words_of_a_machine_are_shown_in_one_line_that_moves_no_cursor(here: Coordinator):
+    odd = "fast\x1b[2J\nroot: done" + 2000 * "."
+    worker = PlayedWorker(here.url, odd, kind=odd, device=odd, engine=odd)
+    worker.ask()
+    worker.post("beat", slots=10**9, claims=[], engine=odd, trouble=odd)
+    [_, found] = machines(here).values()
+    for word in ("name", "kind", "device", "engine", "problem"):
+        assert found[word].isprintable(), word
+        assert len(found[word]) <= 1000, word
+    assert found["slots"] <= 256
+    job = start(here.service, ["torn.jpg"])
+    worker.fail(worker.claim(), "photo", odd)
+    wait_for_state(here.service, job, "done")
+    assert here.service.store.item(job.id, 0).error["message"].isprintable()
+
+
 def test_machines_can_be_drained_tried_again_and_forgotten_by_name(here: Coordinator):
     worker = PlayedWorker(here.url, "the attic/PC")
     name = "the attic-PC"

@@ -78,6 +78,9 @@ def test_two_machines_give_the_bytes_of_one_and_the_command_line_shows_and_forge
     assert "ready" in row
     assert "OpenVINO" in row
     assert workers_command(server.outputs, "drain", "attic").returncode == 0
+    assert server.get("/api/workers").json()["machines"][1]["state"] == "drained"
+    assert workers_command(server.outputs, "resume", "attic").returncode == 0
+    assert server.get("/api/workers").json()["machines"][1]["state"] == "ready"
     assert workers_command(server.outputs, "forget", "attic").returncode == 0
     attic.wait_until_ended()
     assert attic.said("does not know this worker")

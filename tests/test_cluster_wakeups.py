@@ -6,7 +6,11 @@ by itself here, so what it restores it was woken for.
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +27,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are ended by 
 
 NEVER = 10_000.0  # seconds
 QUEUE = "restore"
+UNPACKED = 100_000_000  # bytes
 
 
 @pytest.fixture
@@ -96,6 +101,27 @@ def test_redis_may_be_emptied_fed_with_nonsense_killed_and_missing(
     wake_until_restored(coordinator, broker, "after a restart.jpg")
 
 
+def test_a_ticket_that_would_unpack_to_all_of_the_memory_only_wakes_the_worker(
+    coordinator: PlayedCoordinator, worker: RunningWorker, broker: RedisServer
+):
+    send_tickets(broker)
+    wait_for(lambda: coordinator.asked["claim"] > 1)
+    celery_app(broker.url).send_task(TICKET, queue="aside")
+    ticket = json.loads(broker.client.lpop("aside"))
+    ticket["headers"]["compression"] = "application/x-gzip"
+    ticket["body"] = base64.b64encode(zlib.compress(bytes(UNPACKED), 1)).decode()
+    photos = coordinator.add("a.jpg")
+    tracemalloc.start()
+    try:
+        broker.client.lpush(QUEUE, json.dumps(ticket))
+        coordinator.wait_until_ended(photos)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    check_restored(photos)
+    assert most < UNPACKED / 2
+
+
 def wake_until_restored(coordinator: PlayedCoordinator, broker: RedisServer, name: str) -> None:
     """The worker connects again by itself, a moment later."""
     photos = coordinator.add(name)
@@ -104,13 +130,15 @@ def wake_until_restored(coordinator: PlayedCoordinator, broker: RedisServer, nam
     check_restored(photos)
 
 
+@pytest.mark.parametrize("broker", ["redis://127.0.0.1:1", "memory://host"])
 def test_without_redis_beats_wake_the_worker(
-    coordinator: PlayedCoordinator, start: Callable[..., RunningWorker]
+    coordinator: PlayedCoordinator, start: Callable[..., RunningWorker], broker: str
 ):
-    coordinator.broker = "redis://127.0.0.1:1"
+    coordinator.broker = broker
     worker = start(slots=1, ask_seconds=NEVER)
     worker.wait_until_ready()
     photos = coordinator.add("a.jpg", "b.jpg")
+    wait_for(lambda: worker.said("No tickets come"))
     coordinator.wake = 1
     coordinator.wait_until_ended(photos)
     check_restored(photos)
@@ -124,6 +152,9 @@ def test_the_documented_user_of_redis_may_do_all_that_workers_need_and_no_more(
     photos = coordinator.add("a.jpg")
     celery_app(coordinator.broker).send_task(TICKET, queue=QUEUE)
     coordinator.wait_until_ended(photos)
+    beats = len(coordinator.beats)
+    wait_for(lambda: len(coordinator.beats) > beats + 30)  # it has listened in vain meanwhile
+    assert broker.client.acl_log() == []
     denied = broker.client.execute_command("ACL", "DRYRUN", "gpen", "FLUSHALL")
     assert b"no permissions" in denied
     denied = broker.client.execute_command("ACL", "DRYRUN", "gpen", "LPUSH", "another", "x")

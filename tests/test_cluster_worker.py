@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gpen_webui.cluster.worker.client import AwayError, CoordinatorClient, RefusedError
 from gpen_webui.cluster.worker.machine import environments, resolved_device
 from gpen_webui.cluster.worker.work_folder import WorkFolder
 from gpen_webui.cluster.worker.worker import Worker, WorkerOptions
@@ -19,6 +20,7 @@ from gpen_webui.errors import UserError
 from gpen_webui.settings import Settings
 from tests.checkpoint_bombs import RunsCode
 from tests.played_coordinator import KEY, Photo, PlayedCoordinator
+from tests.ports import free_port
 from tests.waiting import wait_for
 from tests.worker_kit import COMMAND, EMBEDDED, PROJECT, RunningWorker, check_restored
 
@@ -242,6 +244,9 @@ def test_a_wrong_key_and_a_wrong_address_are_said_in_words(
     assert str(worker.error) == "The key is not the one of this server."
     with pytest.raises(UserError, match="no address of a coordinator"):
         Worker(WorkerOptions("", KEY, "box"), Settings(), WorkFolder(tmp_path / "other"), print)
+    encrypted = CoordinatorClient(coordinator.url.replace("http:", "https:"))
+    with pytest.raises(RefusedError, match="does not encrypt; give it as http://"):
+        encrypted.leave()
 
 
 def test_the_test_of_a_worker_goes_the_whole_way_and_says_what_is_wrong(
@@ -262,6 +267,13 @@ def test_the_test_of_a_worker_goes_the_whole_way_and_says_what_is_wrong(
             folder.close()
         assert lines[-1].startswith(last)
     assert (coordinator.probed, coordinator.has_left) == (2, True)
+
+
+def test_the_test_of_a_worker_ends_where_nobody_answers(tmp_path: Path):
+    lines: list[str] = []
+    options = WorkerOptions(f"127.0.0.1:{free_port()}", KEY, "box", 1, command=COMMAND)
+    with pytest.raises(AwayError, match=r"does not answer \(Connection refused\); check that"):
+        Worker(options, Settings(), WorkFolder(tmp_path / "work"), lines.append).test()
 
 
 def test_the_first_stop_finishes_what_is_in_progress_and_the_second_gives_it_back(
@@ -316,6 +328,36 @@ def test_a_model_that_would_run_code_is_refused(
     assert coordinator.asked["model"] == 3
     assert "The probe photo could not be restored: trap.pth" in str(worker.error)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("odd", ["claim", "original"])
+def test_a_coordinator_can_name_no_file_outside_of_the_workers_folder(
+    coordinator: PlayedCoordinator,
+    start: Callable[..., RunningWorker],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    odd: str,
+):
+    own = tmp_path / "own.jpg"
+    own.write_bytes(b"nobody else's")
+    claimed, outside = coordinator.claimed, f"../../{own.name}"
+
+    def with_path(claim: str) -> dict:
+        told = claimed(claim)
+        return (
+            told
+            | {
+                "claim": {"claim": outside},
+                "original": {"original": told["original"] | {"sha256": outside}},
+            }[odd]
+        )
+
+    monkeypatch.setattr(coordinator, "claimed", with_path)
+    worker = start()
+    worker.join()
+    assert "names a photo as no coordinator does" in str(worker.error)
+    assert own.read_bytes() == b"nobody else's"
+    assert coordinator.uploads == {}
 
 
 def test_two_workers_of_one_name_do_not_share_a_folder(

@@ -12,6 +12,7 @@ FILES = sorted(
 )
 MAY_READ_A_CLOCK = {
     "waiting.py": "gives up what only a fault keeps waiting",
+    "soak/cluster_speed.py": "measures photos a second, as a share of those of another set-up",
     "soak/coordinator_load.py": "measures photos a second and how long pages take",
     "soak/soak.py": "a soak lasts as long as it is asked to, and plots figures over time",
 }

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -127,6 +128,19 @@ def test_the_report_is_replaced_whole(tmp_path: Path):
     path = write_report(tmp_path, {"n": 2, "name": "Oma \udcff"})
     assert json.loads(path.read_text(encoding="utf-8"))["n"] == 2
     assert everything_in(tmp_path) == ["report.json"]
+
+
+def test_the_report_of_a_large_album_is_written_in_little_memory(tmp_path: Path):
+    report = {"photos": [{"name": f"{n}.jpg", "notes": ["n" * 2000]} for n in range(500)]}
+    tracemalloc.start()
+    try:
+        path = write_report(tmp_path, report)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert path.stat().st_size > 1_000_000
+    assert most < 200_000
+    assert json.loads(path.read_text(encoding="utf-8")) == report
 
 
 @given(st.text(max_size=400))

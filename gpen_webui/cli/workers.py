@@ -25,13 +25,14 @@ def add_workers_parser(commands: argparse._SubParsersAction) -> None:
     """Add `workers` to the command line."""
     parser = commands.add_parser(
         "workers",
-        help="the machines that work for the server of this one: list, drain, forget",
+        help="the machines that work for the server of this one: list, drain, resume, forget",
     )
     parser.add_argument("--outputs", type=or_missing(Path), metavar="DIR", help="of that server")
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     actions.add_parser("list", help="what each does (the default)").set_defaults(run=_list)
     for action, run, what in (
         ("drain", _drain, "let a machine finish what it has, and give it nothing more"),
+        ("resume", _resume, "let a machine that was drained go on"),
         ("forget", _forget, "shut a machine out"),
     ):
         named = actions.add_parser(action, help=what)
@@ -55,6 +56,12 @@ def _list(arguments: argparse.Namespace) -> int:
 def _drain(arguments: argparse.Namespace) -> int:
     _ask(arguments, "POST", f"/{quote(arguments.name, safe='')}/drain")
     print(f"{arguments.name} finishes what it has and gets nothing more.")
+    return EXIT_OK
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    _ask(arguments, "POST", f"/{quote(arguments.name, safe='')}/undrain")
+    print(f"{arguments.name} gets photos again.")
     return EXIT_OK
 
 

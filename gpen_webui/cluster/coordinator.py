@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from gpen_webui.cluster.checks import checked_stage, complete_report, one_line, small_pictures
 from gpen_webui.cluster.errors import (
     DamagedUploadError,
     DrainedError,
@@ -24,6 +24,7 @@ from gpen_webui.cluster.models import CurrentModels, model_file
 from gpen_webui.cluster.probe import NAME, OPTIONS, Probe, check_probe, probe_file
 from gpen_webui.cluster.protocol import (
     PROTOCOL,
+    SHA256,
     Beat,
     BeatAnswer,
     ClaimedPhoto,
@@ -45,19 +46,17 @@ from gpen_webui.jobs.runner.remote_claims import ClaimGoneError, RemoteClaim
 from gpen_webui.jobs.service import JobService
 from gpen_webui.jobs.store.machines import Machine
 from gpen_webui.jobs.store.workers import WorkerState
-from gpen_webui.photo.formats import MEDIA_TYPE_OF
-from gpen_webui.pipeline import STAGE_WORDS, ItemReport
+from gpen_webui.pipeline import ItemReport
 from gpen_webui.settings import NO_BROKER, Settings
-from gpen_webui.stages.suggestions import chosen_elsewhere
-from gpen_webui.states import RESTORED_ITEMS, Stage
+from gpen_webui.states import Stage
 
 log = logging.getLogger(__name__)
 
 BEATS_PER_LEASE = 10
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 QUEUE = "restore"  # of machines without a GPU; the others have their own
-LONGEST_MESSAGE = 1000  # characters
-LARGEST_SMALL = 200_000  # of two small pictures, as base64
+LONGEST_MESSAGE, LONGEST_ENGINE, LONGEST_KIND = 1000, 200, 80  # characters
+MOST_SLOTS = 256  # of one machine
 
 
 class Coordinator:
@@ -106,20 +105,25 @@ class Coordinator:
     def join(self, request: JoinRequest, asked_host: str) -> JoinAnswer:
         """Let a machine in. asked_host: by which name it knows this one.
 
-        Raises JoinRefusedError, WrongKeyError, StoreError.
+        Raises JoinRefusedError, ClaimRefusedError, WrongKeyError, StoreError.
         """
         if request.protocol != PROTOCOL:
             raise JoinRefusedError(_other_version(request.version))
+        self._check_alike(request.version, request.precision)
         about: dict[str, Any] = {
-            "version": request.version[:40],
-            "slots": max(1, min(request.slots, 256)),
-            "device": request.device[:40],
-            "engine": request.engine[:200],
+            "version": request.version,
+            "slots": max(1, min(request.slots, MOST_SLOTS)),
+            "device": one_line(request.device, 40),
+            "engine": one_line(request.engine, LONGEST_ENGINE),
             "precision": request.precision,
             "queue": queue_for(request.device),
         }
         member, token = self.machines.join(
-            request.key, request.machine[:80], request.name, request.kind[:80], about
+            request.key,
+            request.machine[:80],
+            request.name,
+            one_line(request.kind, LONGEST_KIND),
+            about,
         )
         member.engine = about["engine"]
         lease = float(self._settings.lease_seconds)
@@ -139,12 +143,13 @@ class Coordinator:
 
     def beat(self, member: Member, beat: Beat) -> BeatAnswer:
         """A worker lives."""
-        member.slots = max(0, beat.slots)
-        member.engine, member.trouble = beat.engine[:200], beat.trouble[:LONGEST_MESSAGE]
+        member.slots = max(0, min(beat.slots, MOST_SLOTS))
+        member.engine = one_line(beat.engine, LONGEST_ENGINE)
+        member.trouble = one_line(beat.trouble, LONGEST_MESSAGE)
         drop = self.machines.claims.renew(
             member.row.id,
             [
-                (each.claim, _stage(each.stage), each.percent)
+                (each.claim, checked_stage(each.stage), each.percent)
                 for each in beat.claims
                 if not self._is_probe(member, each.claim)
             ],
@@ -207,23 +212,27 @@ class Coordinator:
             further_models=further,
         )
 
-    def _check(self, member: Member, request: ClaimRequest) -> None:
-        row = member.row
-        if request.version != program_version():
-            raise OtherVersionError(_other_version(request.version))
-        if request.precision != self._settings.precision:
+    def _check_alike(self, version: str, precision: str) -> None:
+        """Raises OtherVersionError, OtherPrecisionError."""
+        if version != program_version():
+            raise OtherVersionError(_other_version(version))
+        if precision != self._settings.precision:
             raise OtherPrecisionError(
                 f"This coordinator computes with --precision {self._settings.precision}, this "
-                f"worker with {request.precision}; start it with the same."
+                f"worker with {precision[:40]}; start it with the same."
             )
+
+    def _check(self, member: Member, request: ClaimRequest) -> None:
+        row = member.row
+        self._check_alike(request.version, request.precision)  # it may have joined an earlier one
         if row.drained:
             raise DrainedError("This machine is drained: it gets no photos until it is resumed.")
         if row.state == WorkerState.SET_ASIDE:
             raise SetAsideError(f"This machine was set aside: {row.reason}")
         if row.state != WorkerState.READY:
             raise ProbeFirstError("Restore the probe photo first.")
-        if request.kind != row.kind:  # it has another model now
-            self.machines.set_kind(request.kind, member)
+        if (kind := one_line(request.kind, LONGEST_KIND)) != row.kind:  # it has another model now
+            self.machines.set_kind(kind, member)
 
     def _machine(self, member: Member) -> Machine:
         """The worker as one that claims: photos for which somebody waits are restored here, unless
@@ -251,12 +260,14 @@ class Coordinator:
         if claims.has_ended(claim_id, member.row.id):
             return FinishAnswer()
         claim = self.find(member, claim_id)
+        if finish.sha256 is not None and not SHA256.fullmatch(finish.sha256):
+            raise DamagedUploadError(f"“{finish.sha256[:80]}” is no SHA-256.")
         report = from_json(ItemReport, finish.report)
         if isinstance(claim, Probe):
             return self._finish_probe(member, claim, report, finish.sha256)
-        _complete(report, claim, finish)
+        complete_report(report, claim, finish)
         is_recorded = claims.finish(
-            claim, report, finish.sha256, finish.suffix, _small_pictures(finish)
+            claim, report, finish.sha256, finish.suffix, small_pictures(finish)
         )
         if is_recorded:
             self.machines.restored(member)
@@ -268,13 +279,13 @@ class Coordinator:
         if claims.has_ended(claim_id, member.row.id):
             return
         claim = self.find(member, claim_id)
-        message = failure.message[:LONGEST_MESSAGE]
+        message = one_line(failure.message, LONGEST_MESSAGE)
         if isinstance(claim, Probe):
             member.trouble = message
             self._end_probe(member)
             return
         if failure.reason == Reason.PHOTO:
-            stage = _stage(failure.stage) if failure.stage else None
+            stage = checked_stage(failure.stage) if failure.stage else None
             claims.fail_photo(claim, self.models().model, stage, message)
             self.machines.restored(member)
         elif failure.reason == Reason.CRASHED:
@@ -354,39 +365,8 @@ def broker_for_workers(address: str | None, asked_host: str) -> str | None:
     return urlunsplit(parts._replace(netloc=f"{before}{at}{host}{port}"))
 
 
-def _complete(report: ItemReport, claim: RemoteClaim, finish: Finish) -> None:
-    """Check what a worker reports, and put in what is not for it to say."""
-    held = claim.task.claim
-    is_passed_on = finish.sha256 is None
-    if report.state not in RESTORED_ITEMS or (is_passed_on and not report.unchanged):
-        raise DamagedUploadError("The report is not that of a photo that was restored.")
-    if finish.suffix.lower() not in MEDIA_TYPE_OF:
-        raise DamagedUploadError(f"“{finish.suffix}” is no suffix of a photo.")
-    try:
-        options = chosen_elsewhere(held.options, report.suggestions)
-    except (UserError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedUploadError("The report has settings that nobody could choose.") from error
-    report.name, report.options = held.name, options.without_mask()
-    report.result, report.sidecars, report.superseded, report.error = None, [], [], None
-
-
-def _small_pictures(finish: Finish) -> tuple[bytes, bytes] | None:
-    if not finish.before or not finish.after or len(finish.before + finish.after) > LARGEST_SMALL:
-        return None
-    try:
-        return b64decode(finish.before, validate=True), b64decode(finish.after, validate=True)
-    except ValueError:
-        return None  # the report does without
-
-
-def _stage(stage: str) -> str:
-    if stage not in STAGE_WORDS:
-        raise MessageError(f"“{stage}” is no stage of a photo.")
-    return stage
-
-
 def _other_version(version: str) -> str:
     return (
-        f"This worker runs another version of the program ({version}) than the coordinator "
+        f"This worker runs another version of the program ({version[:40]}) than the coordinator "
         f"({program_version()}); update both to the same."
     )

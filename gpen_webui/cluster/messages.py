@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Hashable
 from dataclasses import MISSING, Field, fields, is_dataclass
@@ -62,11 +63,35 @@ def _checked(value: Any, hint: Any, name: str) -> Any:
     if origin is list and isinstance(value, list):
         return [_checked(each, arguments[0], name) for each in value]
     if origin is dict and isinstance(value, dict):
-        return value
+        return {key: _checked(each, arguments[1], name) for key, each in value.items()}
     if isinstance(hint, type) and is_dataclass(hint):
         return from_json(hint, value)
-    if hint is float and type(value) is int:
-        return float(value)
+    if hint is float and type(value) in (int, float):
+        return _finite(value, name)
+    if hint is dict:
+        _check_numbers(value, name)
     if isinstance(hint, type) and type(value) is hint:
         return value
     raise MessageError(f"“{name}” is of the wrong type.")
+
+
+def _check_numbers(value: Any, name: str) -> None:
+    """Python reads NaN and Infinity, and would write them where no browser can read them."""
+    if isinstance(value, float):
+        _finite(value, name)
+    elif isinstance(value, dict):
+        for each in value.values():
+            _check_numbers(each, name)
+    elif isinstance(value, list):
+        for each in value:
+            _check_numbers(each, name)
+
+
+def _finite(value: float, name: str) -> float:
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise MessageError(f"“{name}” has a number that is none.")
+    return number

@@ -9,7 +9,7 @@ tried again later. Whoever gets no answer may send the same again: nothing is do
 Times are durations in seconds, measured by the monotonic clock of whoever tells them: no two
 machines' clocks are ever compared.
 
-    POST join                   JoinRequest   -> 201 JoinAnswer, 403
+    POST join                   JoinRequest   -> 201 JoinAnswer, 403, 409 another version
     POST claim                  ClaimRequest  -> 200 ClaimedPhoto | 204 nothing to do | 409
     POST probe                  {}            -> 200 ClaimedPhoto of the probe photo
     GET  claims/ID/original                   -> the file; ETag is its SHA-256; Range
@@ -23,12 +23,15 @@ machines' clocks are ever compared.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 PROTOCOL = 1
 PREFIX = "/cluster/v1"
 HASH_HEADER = "X-Content-SHA256"  # of the body, hexadecimal
+SHA256 = re.compile(r"[0-9a-f]{64}")
+CLAIM = re.compile(r"[0-9a-z]{16,64}")  # a claim's name, also of a file
 
 ASK_SECONDS = 15.0  # a worker that hears nothing asks by itself, a little earlier or later
 

@@ -143,8 +143,12 @@ def new_run_folder(outputs: Path, label: str = "") -> Path:
 
 
 def write_report(folder: Path, report: dict, *, staging: Path | None = None) -> Path:
-    """Write report.json in one step, replacing the earlier one. Raises OSError."""
-    data = json.dumps(report, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    """Write report.json in one step, replacing the earlier one. Raises OSError.
+
+    Piece by piece: as one text that of a large album takes several times the album's memory.
+    """
     path = folder / REPORT
-    write_atomically(path, data, staging=staging)
+    with writing_atomically(path, staging=staging) as file:
+        for piece in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(report):
+            file.write(piece.encode("utf-8", "backslashreplace"))
     return path

@@ -7,7 +7,6 @@ workers never keep browsers from uploading photos, nor the other way round.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -23,6 +22,7 @@ from gpen_webui.cluster.probe import Probe, probe_photo
 from gpen_webui.cluster.protocol import (
     HASH_HEADER,
     PREFIX,
+    SHA256,
     Beat,
     ClaimRequest,
     Failure,
@@ -51,7 +51,6 @@ SLOT_PATIENCE = 5.0  # seconds that a result may wait for a slot
 LARGEST_RESULT = 16_000 * MB
 BLOCK = 1 << 20
 CHECK_EVERY = 16 * MB
-SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Message = TypeVar("Message")
 

@@ -4,7 +4,10 @@
 
 The server is the real one behind gunicorn; only its own pool leaves all photos to others. The
 machines are played, in a process of their own: they fetch each original, send as many bytes back
-and report them, over connections that they keep. It prints one line of JSON. Needs Linux.
+and report them, over connections that they keep. Only so many originals differ, the others are
+second names of their files, so that 10,000 of them take no more disk; results take what they take.
+It prints one line of JSON; the speed and memory also of each tenth of the album, for both should
+stay as they are. Needs Linux.
 """
 
 from __future__ import annotations
@@ -18,12 +21,15 @@ import os
 import resource
 import secrets
 import socket
-import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from threading import Event, Thread
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -45,6 +51,8 @@ from tests.waiting import wait_for
 LOOK_EVERY = 0.3  # seconds between two looks at a page
 BEAT_EVERY = 2.0
 PAGES = ("/", "/api/health")
+DIFFERENT = 100  # originals
+PARTS = 10  # of an album
 
 
 def serve(settings: Settings, listener: socket.socket) -> None:
@@ -74,11 +82,16 @@ class MeasuredCoordinator:
         try:
             job = service.store.create_job("album", "Load", RestoreOptions())
             added = []
+            contents = [settings.outputs / f"content-{number}" for number in range(DIFFERENT)]
+            for path in contents:
+                path.write_bytes(os.urandom(size))
             for number in range(photos):
                 path = service.store.incoming()
-                path.write_bytes(number.to_bytes(4, "big") + os.urandom(size - 4))
+                os.link(contents[number % DIFFERENT], path)
                 added.append(NewPhoto(path, f"{number}.jpg"))
             service.store.add_items(job.id, added)
+            for path in contents:
+                path.unlink()
             service.runner.submit(job.id)
             return job
         finally:
@@ -86,9 +99,16 @@ class MeasuredCoordinator:
 
     def core_seconds(self) -> float:
         """Processor time of the process that answers."""
-        [worker] = psutil.Process(self._process.pid).children()
-        used = worker.cpu_times()
+        used = self._worker().cpu_times()
         return used.user + used.system
+
+    def memory(self) -> int:
+        """Bytes of its own that the same process takes."""
+        return self._worker().memory_full_info().uss
+
+    def _worker(self) -> psutil.Process:
+        [worker] = psutil.Process(self._process.pid).children()
+        return worker
 
     def counts(self) -> dict[str, int]:
         return requests.get(f"{self.url}/api/jobs/{self.job.id}", timeout=60).json()["counts"]
@@ -124,13 +144,10 @@ class Slot:
         self._result = os.urandom(size)
         self._sha256 = hashlib.sha256(self._result).hexdigest()
 
-    def work(self) -> int:
-        """Until nothing waits; how many it restored."""
-        restored = 0
+    def work(self) -> None:
+        """Until nothing waits."""
         while claim := self._claim():
             self._bring_back(claim)
-            restored += 1
-        return restored
 
     def _claim(self) -> dict | None:
         asked = {name: self._about[name] for name in ("version", "kind", "precision")}
@@ -166,8 +183,8 @@ class Slot:
         return answer.status, answer.read()
 
 
-def machine(url: str, name: str, slots: int, size: int) -> int:
-    """A played machine; how many photos it restored."""
+def machine(url: str, name: str, slots: int, size: int) -> None:
+    """A played machine."""
     worker, ended = PlayedWorker(url, name, slots=slots), Event()
 
     def beat() -> None:
@@ -179,7 +196,8 @@ def machine(url: str, name: str, slots: int, size: int) -> int:
     try:
         with ThreadPoolExecutor(slots) as pool:
             works = [pool.submit(Slot(worker, url, size).work) for _ in range(slots)]
-            return sum(work.result() for work in works)
+            for work in works:
+                work.result()
     finally:
         ended.set()
         beating.join()
@@ -191,47 +209,81 @@ def machines(url: str, count: int, slots: int, size: int) -> None:
         list(pool.map(lambda n: machine(url, f"m{n}", slots, size), range(count)))
 
 
-def look(url: str, ended: Event) -> dict[str, list[float]]:
-    """Seconds that pages took, as a browser sees them, until it is over."""
-    taken: dict[str, list[float]] = {page: [] for page in PAGES}
-    while not ended.wait(LOOK_EVERY):
-        for page in PAGES:
-            started = time.perf_counter()
-            requests.get(url + page, timeout=60)
-            taken[page].append(time.perf_counter() - started)
-    return taken
+@dataclass
+class Watched:
+    """What was seen while photos were restored. pages: seconds that each took, as a browser sees
+    them. photos: of the whole album. progress: at each look the seconds since the start, how many
+    photos were done, and the coordinator's memory in bytes."""
+
+    photos: int
+    pages: dict[str, list[float]] = field(default_factory=lambda: {page: [] for page in PAGES})
+    progress: list[tuple[float, int, int]] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        return self.progress[-1][1]
+
+    @property
+    def seconds(self) -> float:
+        """Until all were done."""
+        return self._reached(PARTS)[0]
+
+    def look(self, here: MeasuredCoordinator, are_working: Callable[[], bool]) -> None:
+        started, go_on = time.perf_counter(), True
+        while go_on:
+            go_on = are_working()  # else this is the last look
+            for page in PAGES:
+                asked = time.perf_counter()
+                requests.get(here.url + page, timeout=60)
+                self.pages[page].append(time.perf_counter() - asked)
+            done = here.counts()["done"]
+            self.progress.append((time.perf_counter() - started, done, here.memory()))
+            time.sleep(LOOK_EVERY)
+
+    def speeds(self) -> list[float]:
+        """Photos a second, of each part of the album."""
+        ends = [self._reached(part) for part in range(PARTS + 1)]
+        return [
+            round((after[1] - before[1]) / (after[0] - before[0]), 1)
+            for before, after in pairwise(ends)
+            if after[0] > before[0]
+        ]
+
+    def megabytes(self) -> list[int]:
+        """Memory at the end of each part of the album."""
+        return [self._reached(part)[2] // 1_000_000 for part in range(PARTS + 1)]
+
+    def _reached(self, part: int) -> tuple[float, int, int]:
+        wanted = self.photos * part // PARTS
+        return next((each for each in self.progress if each[1] >= wanted), self.progress[-1])
 
 
 def measure(outputs: Path, count: int, slots: int, photos: int, size: int) -> dict:
     """What a coordinator does with so many machines."""
-    with MeasuredCoordinator(outputs, photos, size) as here, ThreadPoolExecutor(1) as pool:
-        ended, before, started = Event(), here.core_seconds(), time.perf_counter()
+    fork, watched = multiprocessing.get_context("fork"), Watched(photos)
+    with MeasuredCoordinator(outputs, photos, size) as here:
+        before = here.core_seconds()
         played = resource.getrusage(resource.RUSAGE_CHILDREN)
-        pages = pool.submit(look, here.url, ended)
-        fork = multiprocessing.get_context("fork")
         playing = fork.Process(target=machines, args=(here.url, count, slots, size))
         playing.start()
-        try:
-            playing.join()
-        finally:
-            ended.set()
-        seconds, core = time.perf_counter() - started, here.core_seconds() - before
+        watched.look(here, playing.is_alive)
+        core = here.core_seconds() - before
+        playing.join()
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         playing_core = used.ru_utime + used.ru_stime - played.ru_utime - played.ru_stime
-        counts = here.counts()
-        taken = {page: times or [0.0] for page, times in pages.result().items()}
-    lost = photos - counts["done"]
     return {
         "machines": count,
         "slots": slots,
         "photos": photos,
         "megabytes": size / 1e6,
-        "lost": lost,
-        "photos_per_second": round(photos / seconds, 1),
+        "lost": photos - watched.done,
+        "photos_per_second": round(watched.done / watched.seconds, 1),
+        "of_each_tenth": watched.speeds(),
+        "memory_mb": watched.megabytes(),
         "core_ms_of_coordinator": round(1000 * core / photos, 1),
         "core_ms_of_machines": round(1000 * playing_core / photos, 1),
-        "median_ms": {page: round(1000 * statistics.median(t)) for page, t in taken.items()},
-        "longest_ms": {page: round(1000 * max(t)) for page, t in taken.items()},
+        "median_ms": {page: round(1000 * median(t)) for page, t in watched.pages.items()},
+        "longest_ms": {page: round(1000 * max(t)) for page, t in watched.pages.items()},
     }
 
 

@@ -15,10 +15,12 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
-from gpen_webui.cluster.messages import from_json, to_json
+from gpen_webui.cluster.messages import MessageError, from_json, to_json
 from gpen_webui.cluster.protocol import (
+    CLAIM,
     HASH_HEADER,
     PREFIX,
+    SHA256,
     Beat,
     BeatAnswer,
     ClaimedPhoto,
@@ -39,6 +41,7 @@ UPLOAD_SECONDS = 120.0  # the disk that it goes to may be slow
 CHUNK = 1 << 16
 MOST_SENTENCE = 500  # characters of an error that are shown
 UNAUTHORIZED = 401
+NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")  # OpenSSL's words
 TRY_LATER = (408, 425, 429, 500, 502, 503, 504, 507)
 
 
@@ -71,7 +74,8 @@ class CoordinatorClient:
     """Thread-safe: every thread has connections of its own.
 
     address: as a user types it, `studio:7860` or `https://example.org/gpen`. Every method raises
-    AwayError where the same may be tried again, and RefusedError where that is of no use.
+    AwayError where the same may be tried again, RefusedError where that is of no use, and
+    MessageError where the answer makes no sense.
     """
 
     def __init__(self, address: str):
@@ -88,11 +92,11 @@ class CoordinatorClient:
     def claim(self, request: ClaimRequest) -> ClaimedPhoto | None:
         """The next photo to restore; None where there is none."""
         answer = self._post("claim", to_json(request))
-        return None if answer.status_code == 204 else self._read(answer, ClaimedPhoto)
+        return None if answer.status_code == 204 else self._read_claim(answer)
 
     def probe(self) -> ClaimedPhoto:
         """The photo by which a worker shows that it can work."""
-        return self._read(self._post("probe", {}), ClaimedPhoto)
+        return self._read_claim(self._post("probe", {}))
 
     def beat(self, beat: Beat) -> BeatAnswer:
         """This worker lives."""
@@ -151,6 +155,14 @@ class CoordinatorClient:
     def _read(self, answer: requests.Response, kind: type[Message]) -> Message:
         return from_json(kind, self._json(answer))
 
+    def _read_claim(self, answer: requests.Response) -> ClaimedPhoto:
+        """A claim whose words may be names of files here: none leads out of the worker's folder."""
+        claimed = self._read(answer, ClaimedPhoto)
+        sha256 = claimed.original.sha256
+        if not CLAIM.fullmatch(claimed.claim) or (sha256 and not SHA256.fullmatch(sha256)):
+            raise MessageError(f"{self.address} names a photo as no coordinator does.")
+        return claimed
+
     def _json(self, answer: requests.Response) -> Any:
         try:
             return answer.json()
@@ -165,7 +177,7 @@ class CoordinatorClient:
                 method, address, auth=_Token(self.token), allow_redirects=False, **more
             )
         except requests.exceptions.SSLError as error:
-            raise RefusedError(_words_for_tls(self.address, error)) from error
+            raise RefusedError(_words_for_tls(self.address, _cause(error))) from error
         except requests.RequestException as error:
             raise self._away(error) from error
         if answer.status_code < 300:
@@ -227,10 +239,15 @@ def _whole_address(address: str) -> str:
     return whole
 
 
-def _words_for_tls(address: str, error: Exception) -> str:
+def _words_for_tls(address: str, cause: str) -> str:
+    if cause in NO_TLS:
+        return (
+            f"{address} does not encrypt; give it as http:// with --join, or the address of the "
+            "proxy that encrypts."
+        )
     return (
-        f"The certificate of {address} cannot be trusted ({_cause(error)}); name your own "
-        "authority's file in REQUESTS_CA_BUNDLE, or check the address."
+        f"The certificate of {address} cannot be trusted ({cause}); name your own authority's "
+        "file in REQUESTS_CA_BUNDLE, or check the address."
     )
 
 
@@ -240,7 +257,7 @@ def _cause(error: BaseException) -> str:
         return "no answer in time"
     inner: Any = error
     while (reason := getattr(inner, "reason", None)) or (inner.args and _is_error(inner.args[0])):
-        inner = reason if isinstance(reason, BaseException) else inner.args[0]
+        inner = reason or inner.args[0]
         if not isinstance(inner, BaseException):
             return str(inner)[:100]
     cause = inner.__cause__ or inner.__context__ or inner

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from gpen_webui.cluster.worker.pauses import growing_pauses
 from gpen_webui.cluster.worker.status import WorkerStatus
 from gpen_webui.cluster.worker.wakeups import Wakeups
+from gpen_webui.settings import is_redis
 
 if TYPE_CHECKING:
     from gpen_webui.cluster.messaging import Connection
@@ -91,9 +92,10 @@ class TicketListener:
         self._status.no_tickets = why
 
     def _listen(self, connection: Connection) -> None:
-        from gpen_webui.cluster.messaging import Consumer
+        from gpen_webui.cluster.messaging import Consumer, NothingToRestore, UnreadMessage
 
         with connection.channel() as channel:
+            channel.Message, channel.QoS = UnreadMessage, NothingToRestore
             consumer = Consumer(
                 channel,
                 [self._declare(connection)],
@@ -122,6 +124,8 @@ class TicketListener:
 def _connection(broker: str) -> Connection:
     from gpen_webui.cluster.messaging import Connection
 
+    if not is_redis(broker):  # Kombu knows others too, of which some write files
+        raise ValueError("it is no Redis")
     return Connection(
         broker,
         connect_timeout=CONNECT_SECONDS,
@@ -134,7 +138,8 @@ def _connection(broker: str) -> Connection:
 
 def _in_words(broker: str, error: Exception) -> str:
     host = urlsplit(broker).hostname or broker
+    cause = str(error).partition(". ")[0][:200]
     return (
-        f"No tickets come from Redis at {host} ({type(error).__name__}: {str(error)[:200]}); "
-        "photos come all the same, only a few seconds later."
+        f"No tickets come from Redis at {host} ({type(error).__name__}: {cause}); let this machine "
+        "reach it, as docs/cluster.md says. Photos come all the same, only a few seconds later."
     )

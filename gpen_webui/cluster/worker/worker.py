@@ -39,6 +39,7 @@ from gpen_webui.settings import Settings
 Value = TypeVar("Value")
 
 LEAVE_TRIES = 3
+TEST_TRIES = 5  # within some seconds
 
 
 class Leaving(Exception):  # noqa: N818 - not an error
@@ -153,11 +154,11 @@ class Worker:
     def test(self) -> None:
         """Join, restore the probe photo, ask for another, look for tickets, leave.
 
-        Raises UserError.
+        Raises UserError; AwayError where the coordinator does not answer, which is not waited for.
         """
         try:
-            joined = self._begin()
-            self._until_answered(self._slots.ask_once)
+            joined = self._begin(TEST_TRIES)
+            self._until_answered(self._slots.ask_once, TEST_TRIES)
             if joined.broker:
                 self._say(self._listener(joined).check() or "Tickets come from Redis.")
         except Leaving:
@@ -186,25 +187,30 @@ class Worker:
         self._status.ended_by = error
         self.give_up()
 
-    def _begin(self) -> JoinAnswer:
-        joined = self._until_answered(lambda: self._client.join(self._join_request))
+    def _begin(self, tries: int | None = None) -> JoinAnswer:
+        joined = self._until_answered(lambda: self._client.join(self._join_request), tries)
         slots = self._status.slots
         what = "1 photo" if slots == 1 else f"{slots} photos"
         self._say(f"Joined {self._client.address} as {joined.name}, {what} at a time.")
         self._heartbeat.start(joined.beat_seconds)
-        self._until_answered(self._prover.prove)
+        self._until_answered(self._prover.prove, tries)
         return joined
 
-    def _until_answered(self, call: Callable[[], Value]) -> Value:
-        """`call()`, again and again while the coordinator is away. Raises Leaving."""
+    def _until_answered(self, call: Callable[[], Value], tries: int | None = None) -> Value:
+        """`call()`, again and again while the coordinator is away. Raises Leaving.
+
+        tries: then AwayError is raised; None: never.
+        """
         said = ""
-        for pause in growing_pauses():
+        for number, pause in enumerate(growing_pauses(), 1):
             if self._status.leaving.is_set():
                 break
             try:
                 return call()
             except AwayError as error:
-                if str(error) != said and not self._status.is_away:
+                if number == tries:
+                    raise
+                if tries is None and str(error) != said and not self._status.is_away:
                     self._say(f"{error} It is tried again until it answers.")
                 said = str(error)
                 self._status.leaving.wait(pause)

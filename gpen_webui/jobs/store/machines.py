@@ -89,14 +89,19 @@ def next_item(change: Change, machine: Machine) -> tuple[dict, sqlite3.Row] | No
 
 def tell_missing_kind(change: Change, job_id: str) -> None:
     """Say what an album waits for."""
-    query = "SELECT DISTINCT machine FROM shares WHERE job = ? ORDER BY machine"
-    names = ", ".join(row["machine"] for row in change.sql.execute(query, (job_id,)))
+    names, kinds = (
+        ", ".join(row[0] for row in change.sql.execute(query, (job_id,)))
+        for query in (
+            "SELECT DISTINCT machine FROM shares WHERE job = ? ORDER BY machine",
+            "SELECT DISTINCT kind FROM shares WHERE job = ? ORDER BY kind",
+        )
+    )
     change.job(
         job_id,
         reason=(
             f"All of this album is restored by machines of one kind (--same-bytes), and none of "
-            f"that kind is at work ({names}): start one of them, or start the server without "
-            "--same-bytes, and others go on with it."
+            f"that kind, {kinds}, is at work ({names} began it): start one of them, or start the "
+            "server without --same-bytes, and others go on with it."
         ),
     )
 

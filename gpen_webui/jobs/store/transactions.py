@@ -218,6 +218,6 @@ def counts_of(job: sqlite3.Row | dict) -> dict[str, int]:
 
 def eta_seconds(job: sqlite3.Row | dict) -> int | None:
     """When a job will be finished at the present pace; None where nobody can tell."""
-    if job["pace"] is None or job["state"] not in ACTIVE_JOBS:
-        return None
+    if job["pace"] is None or job["state"] not in ACTIVE_JOBS or job["reason"] is not None:
+        return None  # reason: it waits for something
     return round(job["pace"] * (job["waiting"] + job["running"]))
