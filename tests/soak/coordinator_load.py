@@ -111,7 +111,9 @@ class MeasuredCoordinator:
         return worker
 
     def counts(self) -> dict[str, int]:
-        return requests.get(f"{self.url}/api/jobs/{self.job.id}", timeout=60).json()["counts"]
+        """From the list: the album itself would be told with all of its photos."""
+        [job] = requests.get(f"{self.url}/api/jobs", timeout=60).json()["jobs"]
+        return job["counts"]
 
     def __enter__(self) -> MeasuredCoordinator:
         wait_for(self._is_ready, patience=120)
