@@ -13,6 +13,7 @@ import requests
 from gpen_webui.jobs.service import JobService
 from gpen_webui.jobs.store.jobs import NewPhoto
 from gpen_webui.options import RestoreOptions
+from gpen_webui.web import cluster
 from gpen_webui.web.errors import NoRoomError
 from tests.cluster_kit import KEY, Coordinator, PlayedWorker
 from tests.jobs_kit import (
@@ -141,17 +142,61 @@ def test_an_upload_that_breaks_off_leaves_nothing_and_may_be_sent_again(here: Co
     job = start(here.service, ["a.jpg"])
     claim = worker.claim()
     data = worker.restore(claim)
-    connection = http.client.HTTPConnection("127.0.0.1", here.port)
+    begin_upload(here, worker, claim, data).close()
+    assert worker.finish(claim, data).json() == {"send": True}
+    assert worker.carry_out(claim).status_code == 200
+    check_nothing_lost(here.service, wait_for_state(here.service, job, "done"))
+    wait_for(lambda: received(here) == set())
+
+
+def test_an_upload_that_outlives_its_claim_leaves_nothing(here: Coordinator):
+    worker = PlayedWorker(here.url)
+    job = start(here.service, ["a.jpg"])
+    claim = worker.claim()
+    data = worker.restore(claim)
+    connection = begin_upload(here, worker, claim, data)
+    wait_for(lambda: received(here))
+    assert worker.fail(claim, "given-up") == 200
+    connection.send(data[5:])
+    assert connection.getresponse().status == 409
+    assert received(here) == set()
+    connection.close()
+    assert worker.carry_out(worker.claim()).status_code == 200
+    check_nothing_lost(here.service, wait_for_state(here.service, job, "done"))
+
+
+def test_a_result_whose_claim_ends_while_it_waits_for_its_turn_leaves_nothing(
+    here: Coordinator, monkeypatch: pytest.MonkeyPatch
+):
+    worker = PlayedWorker(here.url)
+    start(here.service, ["a.jpg"])
+    claim = worker.claim()
+    data, ends = worker.restore(claim), []
+
+    class Slot:
+        def acquire(self, timeout: float) -> bool:
+            ends.append(worker.fail(claim, "given-up"))
+            return True
+
+        def release(self) -> None:
+            pass
+
+    monkeypatch.setattr(cluster, "result_slots", Slot())
+    answer = worker.send(claim, data)
+    assert (ends, answer.status_code, received(here)) == ([200], 409, set())
+
+
+def begin_upload(
+    here: Coordinator, worker: PlayedWorker, claim: dict, data: bytes
+) -> http.client.HTTPConnection:
+    """Send the first five bytes of a result."""
+    connection = http.client.HTTPConnection("127.0.0.1", here.port, timeout=30)
     connection.putrequest("PUT", f"/cluster/v1/claims/{claim['claim']}/result")
     connection.putheader("Authorization", worker.session.headers["Authorization"])
     connection.putheader("X-Content-SHA256", hashlib.sha256(data).hexdigest())
     connection.putheader("Content-Length", str(len(data)))
     connection.endheaders(data[:5])
-    connection.close()
-    assert worker.finish(claim, data).json() == {"send": True}
-    assert worker.carry_out(claim).status_code == 200
-    check_nothing_lost(here.service, wait_for_state(here.service, job, "done"))
-    wait_for(lambda: received(here) == set())
+    return connection
 
 
 def test_a_report_that_makes_no_sense_is_refused_and_the_claim_stays(here: Coordinator):

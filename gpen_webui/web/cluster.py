@@ -32,7 +32,7 @@ from gpen_webui.cluster.protocol import (
 from gpen_webui.files.atomic import flush_file
 from gpen_webui.files.originals import hold_open
 from gpen_webui.jobs.runner.other_machines import Member, WrongKeyError
-from gpen_webui.jobs.runner.remote_claims import RemoteClaim
+from gpen_webui.jobs.runner.remote_claims import ClaimGoneError, RemoteClaim
 from gpen_webui.web.access import bearer_token
 from gpen_webui.web.context import json_body
 from gpen_webui.web.errors import (
@@ -148,6 +148,7 @@ def result(claim_id: str) -> Response:
         raise BadRequestError(f"A result needs its {HASH_HEADER} and its Content-Length.")
     if not found.received(sha256).exists():
         _receive_in_slot(found, sha256, size)
+        _check_still_wanted(found, claim_id)
     return jsonify({})
 
 
@@ -191,6 +192,18 @@ def _file(path: Path, sha256: str) -> Response:
     return response
 
 
+def _check_still_wanted(claim: RemoteClaim | Probe, claim_id: str) -> None:
+    """A result that began to come after its claim had ended is removed by nobody else.
+
+    Raises ClaimGoneError.
+    """
+    try:
+        coordinator().find(_member(), claim_id)
+    except ClaimGoneError:
+        claim.remove_received()
+        raise
+
+
 def _receive_in_slot(claim: RemoteClaim | Probe, sha256: str, size: int) -> None:
     if not result_slots.acquire(timeout=SLOT_PATIENCE):
         raise TooBusyError("Too many results are under way; try again in a moment.")
@@ -200,6 +213,8 @@ def _receive_in_slot(claim: RemoteClaim | Probe, sha256: str, size: int) -> None
         if _receive(path, size) != sha256:
             raise DamagedUploadError("The result was damaged on its way; send it again.")
         path.replace(claim.received(sha256))
+    except FileNotFoundError as error:  # removed with its claim
+        raise ClaimGoneError from error
     except NoRoomError as error:
         coordinator().cannot_receive(claim, str(error))
         raise
