@@ -24,7 +24,8 @@ def own_options(name: str, values: object) -> dict[str, Any]:
     try:
         options = parse_options(values).as_dict()
     except UserError as error:
-        raise OptionError(f"The settings of {name} cannot be used. {error}") from error
+        whose = f"The settings of {name} cannot be used."
+        raise OptionError(f"{whose} {error}") from error
     assert isinstance(values, dict)
     return {option: options[option] for option in values}
 
@@ -49,8 +50,7 @@ def options_by_photo(values: object, photos: Sequence[set[str]]) -> list[dict[st
     """
     if not isinstance(values, Mapping):
         raise BadRequestError(
-            f"{BY_PHOTO} must be a JSON object of options by photo, like "
-            "{“a.jpg”: {“strength”: 40}}."
+            f"{BY_PHOTO} must be a JSON object that has options by the names of photos."
         )
     known = {name for names in photos for name in names}
     for name in values:
@@ -71,4 +71,4 @@ def _parsed(field: str, text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadRequestError(f"{field} must be JSON, like {{“strength”: 40}}.") from error
+        raise BadRequestError(f"{field} must be a JSON object, as text.") from error

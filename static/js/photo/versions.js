@@ -11,7 +11,7 @@ import { find, make, toastError } from "../shared/dom.js";
 import { frameOf, isNewPicture } from "../shared/results.js";
 import { say } from "../shared/words.js";
 import { NONE } from "../widgets/face_choices.js";
-import { inWords } from "./option_words.js";
+import { inWords } from "../widgets/option_words.js";
 
 const ORIGINAL = "original";
 const MOST_KEPT = 20; // pictures of results that are gone from the server

@@ -1,0 +1,63 @@
+// Settings for one photo of an album before its start; in everything else it follows the album.
+
+/** @import { Item, Options } from "../shared/types.d.ts" */
+/** @import { GridPhoto } from "../widgets/photo_tile.js" */
+
+import { attempt, jobPath, picture, post } from "../shared/api.js";
+import { find, toastError } from "../shared/dom.js";
+import { differing } from "../shared/own_options.js";
+import { OptionsForm } from "../widgets/options_form.js";
+
+const SHOWN = 640; // pixels of the picture's longer side
+
+export class OwnSettingsDialog {
+  /** @type {{job: string, photo: GridPhoto} | null} */
+  #shown = null;
+
+  /**
+   * @param {HTMLDialogElement} dialog
+   * @param {() => Options} album the settings of all others
+   * @param {(item: Item) => void} onChosen is called with the photo as it is then
+   */
+  constructor(dialog, album, onChosen) {
+    this.dialog = dialog;
+    this.album = album;
+    this.onChosen = onChosen;
+    this.form = new OptionsForm(find(".options", dialog, HTMLFormElement));
+    this.picture = find("img", dialog, HTMLImageElement);
+    this.reset = find("#own-reset", dialog);
+    find("#own-use", dialog).addEventListener("click", () => this.#use());
+    find("[data-close]", dialog).addEventListener("click", () => dialog.close());
+    this.reset.addEventListener("click", () => this.#choose({}));
+    this.picture.addEventListener("error", () => (this.picture.hidden = true));
+  }
+
+  /** @param {string} job @param {GridPhoto} photo */
+  open(job, photo) {
+    this.#shown = { job, photo };
+    find("#own-name", this.dialog).textContent = photo.name;
+    this.picture.hidden = false;
+    this.picture.src = picture(job, photo.n, "before", `?max=${SHOWN}`);
+    this.form.set({ ...this.album(), ...photo.own });
+    this.reset.hidden = !photo.isOwn;
+    this.dialog.showModal();
+    this.form.form.scrollTop = 0;
+  }
+
+  #use() {
+    if (!this.#shown || !this.form.check()) return;
+    const chosen = { ...this.#shown.photo.own, ...this.form.read() };
+    this.#choose(differing(chosen, this.album()));
+  }
+
+  /** @param {Partial<Options>} options */
+  async #choose(options) {
+    const shown = this.#shown;
+    if (!shown) return;
+    await attempt(async () => {
+      const path = `${jobPath(shown.job)}/items/${shown.photo.n}/options`;
+      this.onChosen(await post(path, { options }));
+      this.dialog.close();
+    }, toastError);
+  }
+}
