@@ -165,6 +165,38 @@ def test_names_that_files_and_folders_of_the_user_have_are_gone_around(restore, 
     assert (out / "1950").read_text() == "a file of the user"
 
 
+def test_a_photo_of_another_folder_is_not_taken_for_one_of_the_same_name(restore, tmp_path):
+    first, second, out = tmp_path / "1998", tmp_path / "1999", tmp_path / "out"
+    write_photo(first / "IMG.jpg", 1)
+    write_photo(first / "other.jpg", 2)
+    assert restore(first, "-o", out).returncode == 0
+    write_photo(second / "IMG.jpg", 3)
+    shutil.copy(first / "other.jpg", second / "other.jpg")  # the same photo once more
+    died = restore(
+        *(second, "-o", out, "--skip-existing"), command=(sys.executable, "-c", DIES, "place")
+    )
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    for folder in (second, first, second):
+        done = restore(folder, "-o", out, "--skip-existing", "--json")
+        assert done.returncode == 0, done.stderr
+    assert [json.loads(line).get("skipped") for line in done.stdout.splitlines()[:-1]] == [True] * 2
+    expected = {"IMG.jpg": "IMG.jpg", "IMG (2).jpg": "IMG (2).jpg", "other.jpg": "other.jpg"}
+    assert results_of(out) == expected
+    assert (out / "IMG.jpg").read_bytes() != (out / "IMG (2).jpg").read_bytes()
+
+    first.rename(tmp_path / "moved")
+    before = (out / "report.json").stat().st_mtime_ns
+    assert restore(tmp_path / "moved", "-o", out, "--skip-existing").returncode == 0
+    assert results_of(out) == expected
+    assert (out / "report.json").stat().st_mtime_ns > before
+    report = report_of(out)
+    for photo in report["photos"]:
+        del photo["origin"]  # as earlier versions wrote it
+    (out / "report.json").write_text(json.dumps(report))
+    assert restore(second, "-o", out, "--skip-existing").returncode == 0
+    assert results_of(out) == expected
+
+
 def test_a_file_system_without_locks_is_not_taken_for_another_run(restore, tmp_path):
     photo, out = write_photo(tmp_path / "a.jpg"), tmp_path / "out"
     done = restore(photo, "-o", out, command=(sys.executable, "-c", NO_LOCKS))
