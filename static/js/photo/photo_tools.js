@@ -70,12 +70,15 @@ export class PhotoTools {
     if (!job || !known || job !== this.#job) return;
     const { FrameDialog } = await import("./frame_dialog.js");
     this.#frame ??= new FrameDialog();
-    const { rotate = "0", crop = "" } = job.options;
-    const frame = await this.#frame.ask(job.id, known.whole, String(rotate), String(crop));
+    const { rotate = "0", crop = "", mask = "" } = job.options;
+    const former = { rotate: String(rotate), crop: String(crop) };
+    const frame = await this.#frame.ask(job.id, known.whole, former.rotate, former.crop);
     if (!frame) return;
-    // Faces and marks were those of the former part of the photo.
+    const { framedMask } = await import("./framed_mask.js");
+    const moved = await framedMask(String(mask), known.whole, former, frame);
+    // Faces were those of the former part of the photo.
     this.options.set({ ...NONE, add_face: "" });
-    this.onChange({ ...frame, mask: "" });
+    this.onChange({ ...frame, mask: moved });
   }
 
   async #openFolder() {
