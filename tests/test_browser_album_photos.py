@@ -205,7 +205,9 @@ def test_one_photo_gets_settings_of_its_own_before_the_start(
         expect(own.locator("#own-name")).to_have_text(name)
 
     album.locator("[name=strength]").fill("60")
-    page.set_input_files("#pick", files)
+    for number, file in enumerate(files, 1):  # in this order
+        page.set_input_files("#pick", file)
+        expect(page.locator("#thumbs .cell")).to_have_count(number)
     expect(page.locator("#start")).to_have_text("Start with 3 photos")
     expect(page.locator("#own-hint")).to_be_hidden()
     open_settings("p1.jpg")

@@ -4,7 +4,7 @@
 /** @import { GridPhoto } from "../widgets/photo_tile.js" */
 
 import { attempt, jobPath, picture, post } from "../shared/api.js";
-import { find, toastError } from "../shared/dom.js";
+import { find, findAll, toastError } from "../shared/dom.js";
 import { differing } from "../shared/own_options.js";
 import { OptionsForm } from "../widgets/options_form.js";
 
@@ -13,17 +13,18 @@ const SHOWN = 640; // pixels of the picture's longer side
 export class OwnSettingsDialog {
   /** @type {{job: string, photo: GridPhoto} | null} */
   #shown = null;
+  /** Made when it is first needed. @type {OptionsForm | null} */
+  #form = null;
 
   /**
    * @param {HTMLDialogElement} dialog
-   * @param {() => Options} album the settings of all others
+   * @param {OptionsForm} album the settings of all others
    * @param {(item: Item) => void} onChosen is called with the photo as it is then
    */
   constructor(dialog, album, onChosen) {
     this.dialog = dialog;
     this.album = album;
     this.onChosen = onChosen;
-    this.form = new OptionsForm(find(".options", dialog, HTMLFormElement));
     this.picture = find("img", dialog, HTMLImageElement);
     this.reset = find("#own-reset", dialog);
     find("#own-use", dialog).addEventListener("click", () => this.#use());
@@ -38,16 +39,31 @@ export class OwnSettingsDialog {
     find("#own-name", this.dialog).textContent = photo.name;
     this.picture.hidden = false;
     this.picture.src = picture(job, photo.n, "before", `?max=${SHOWN}`);
-    this.form.set({ ...this.album(), ...photo.own });
+    this.#form ??= this.#makeForm();
+    this.#form.set({ ...this.album.read(), ...photo.own });
     this.reset.hidden = !photo.isOwn;
     this.dialog.showModal();
-    this.form.form.scrollTop = 0;
+    this.#form.form.scrollTop = 0;
+  }
+
+  /** The album's once more. */
+  #makeForm() {
+    const form = /** @type {HTMLFormElement} */ (this.album.form.cloneNode(true));
+    form.id = "own-options";
+    for (const name of ["id", "for", "aria-describedby"]) {
+      for (const element of findAll(`[${name}]`, form)) {
+        const value = element.getAttribute(name) ?? "";
+        element.setAttribute(name, value.replace(/^opt-/, "own-"));
+      }
+    }
+    this.picture.after(form);
+    return new OptionsForm(form);
   }
 
   #use() {
-    if (!this.#shown || !this.form.check()) return;
-    const chosen = { ...this.#shown.photo.own, ...this.form.read() };
-    this.#choose(differing(chosen, this.album()));
+    if (!this.#shown || !this.#form?.check()) return;
+    const chosen = { ...this.#shown.photo.own, ...this.#form.read() };
+    this.#choose(differing(chosen, this.album.read()));
   }
 
   /** @param {Partial<Options>} options */

@@ -42,7 +42,7 @@ class BatchPage {
     });
     this.own = new OwnSettingsDialog(
       find("#own-settings", document, HTMLDialogElement),
-      () => this.options.read(),
+      this.options,
       (item) => {
         this.photos.setOwn(item);
         this.#draw();
