@@ -5,10 +5,12 @@ import re
 import zipfile
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import PHONE, OpenPage, all_findings, portrait
+from tests.browser import DESKTOP, PHONE, OpenPage, all_findings, portrait
 from tests.server import Server
 
 pytest_plugins = ["tests.browser_fixtures"]
@@ -194,7 +196,8 @@ def test_one_photo_gets_settings_of_its_own_before_the_start(
 ):
     files = [tmp_path / f"p{n}.jpg" for n in range(3)]
     for n, file in enumerate(files):
-        file.write_bytes(portrait(n, 192))
+        pixels = cv2.imdecode(np.frombuffer(portrait(n, 192), np.uint8), cv2.IMREAD_COLOR)
+        cv2.imwrite(str(file), pixels[:120])
     page = open_page(f"{web.url}/batch")
     album, own = page.locator("#options"), page.locator("#own-settings")
     marked = page.locator("#thumbs .cell:has(.own-mark:visible) .name")
@@ -215,6 +218,10 @@ def test_one_photo_gets_settings_of_its_own_before_the_start(
     expect(own.locator("#own-reset")).to_be_hidden()
     own.locator("img").evaluate("image => image.decode()")
     assert all_findings(page) == []
+    for viewport in (PHONE, {"width": 1024, "height": 768}, DESKTOP):
+        page.set_viewport_size(viewport)
+        box = use.bounding_box()
+        assert box["y"] + box["height"] <= viewport["height"]
     own.locator("[name=strength]").fill("20")
     use.click()
     expect(own).to_be_hidden()
@@ -223,7 +230,12 @@ def test_one_photo_gets_settings_of_its_own_before_the_start(
     assert page.evaluate("document.activeElement.ariaLabel") == label
     open_settings("p2.jpg")
     own.locator("[name=mode][value=strong]").check()
+    own.get_by_role("button", name="Turn right").click()
     use.click()
+    turned = page.locator("#thumbs .cell[title^='p2.jpg'] img.now")
+    expect(turned).to_have_attribute("src", re.compile("v=1$"))
+    turned.evaluate("image => image.decode()")
+    assert turned.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [120, 192]
     expect(page.locator("#own-hint")).to_have_text("2 photos have settings of their own.")
 
     album.locator("[name=strength]").fill("20")  # the album comes to have what p1 has

@@ -57,7 +57,9 @@ export class CollectedPhotos {
     const photo = this.#photos.get(n)?.photo;
     if (!photo) return;
     photo.own = options ?? {};
+    photo.version += 1; // it may lie another way now
     this.#mark(photo);
+    this.grid.tile(n)?.show(photo);
   }
 
   /** What the album has come to have too is no longer the photo's own. @param {GridPhoto} photo */

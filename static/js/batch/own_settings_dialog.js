@@ -15,6 +15,7 @@ export class OwnSettingsDialog {
   #shown = null;
   /** Made when it is first needed. @type {OptionsForm | null} */
   #form = null;
+  #turned = 0; // quarters clockwise, against what the server shows
 
   /**
    * @param {HTMLDialogElement} dialog
@@ -30,6 +31,10 @@ export class OwnSettingsDialog {
     find("#own-use", dialog).addEventListener("click", () => this.#use());
     find("[data-close]", dialog).addEventListener("click", () => dialog.close());
     this.reset.addEventListener("click", () => this.#choose({}));
+    this.turners = ["#own-left", "#own-right"].map((each) => find(each, dialog));
+    this.turners.forEach((button, i) =>
+      button.addEventListener("click", () => this.#turn(2 * i - 1)),
+    );
     this.picture.addEventListener("error", () => (this.picture.hidden = true));
   }
 
@@ -38,12 +43,21 @@ export class OwnSettingsDialog {
     this.#shown = { job, photo };
     find("#own-name", this.dialog).textContent = photo.name;
     this.picture.hidden = false;
-    this.picture.src = picture(job, photo.n, "before", `?max=${SHOWN}`);
+    this.picture.src = picture(job, photo.n, "before", `?max=${SHOWN}&v=${photo.version}`);
+    this.#turned = 0;
+    this.#turn(0);
+    for (const turner of this.turners) turner.hidden = Boolean(photo.own.crop); // of what lies so
     this.#form ??= this.#makeForm();
     this.#form.set({ ...this.album.read(), ...photo.own });
     this.reset.hidden = !photo.isOwn;
     this.dialog.showModal();
     this.#form.form.scrollTop = 0;
+  }
+
+  /** @param {number} quarters clockwise */
+  #turn(quarters) {
+    this.#turned += quarters;
+    this.picture.style.rotate = `${90 * this.#turned}deg`;
   }
 
   /** The album's once more. */
@@ -56,14 +70,17 @@ export class OwnSettingsDialog {
         element.setAttribute(name, value.replace(/^opt-/, "own-"));
       }
     }
-    this.picture.after(form);
+    find(".own-picture", this.dialog).after(form);
     return new OptionsForm(form);
   }
 
   #use() {
     if (!this.#shown || !this.#form?.check()) return;
-    const chosen = { ...this.#shown.photo.own, ...this.#form.read() };
-    this.#choose(differing(chosen, this.album.read()));
+    const { own } = this.#shown.photo;
+    const turn = (Number(own.rotate ?? 0) + 90 * this.#turned) % 360;
+    const rotate = String((turn + 360) % 360);
+    const chosen = { ...own, ...this.#form.read(), rotate };
+    this.#choose(differing(chosen, { ...this.album.read(), rotate: "0" }));
   }
 
   /** @param {Partial<Options>} options */

@@ -13,7 +13,7 @@ import { ItemState, RESTORED_ITEMS } from "../states.js";
 const MOMENT_MS = 120;
 
 /**
- * A photo of a grid. name: with its folders. version: counts results that replaced others. own: the
+ * A photo of a grid. name: with its folders. version: counts pictures that replaced others. own: the
  * options that it has of its own. isOwn: whether they differ from the album's.
  */
 export class GridPhoto {
@@ -158,9 +158,10 @@ export class PhotoTile {
   #load() {
     const { photo } = this;
     if (!photo) return;
-    const isRestored = RESTORED_ITEMS.includes(photo.state);
+    const of = RESTORED_ITEMS.includes(photo.state) ? "after" : "before";
     const version = photo.version ? `&v=${photo.version}` : "";
-    const url = picture(this.job, photo.n, "thumbnail", isRestored ? `?of=after${version}` : "");
+    const query = of === "after" || version ? `?of=${of}${version}` : "";
+    const url = picture(this.job, photo.n, "thumbnail", query);
     if (this.image.getAttribute("src") === url) return;
     this.element.classList.remove("no-picture");
     this.image.src = url;
