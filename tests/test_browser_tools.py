@@ -244,6 +244,15 @@ def test_marked_damage_is_turned_and_cropped_with_the_photo(web: Server, open_pa
     kept[top : top + height, left : left + width] = turned
     assert np.array_equal(mask_now(), np.rot90(kept, 1))  # what was cut off stays gone
 
+    options = {"mask": base64.b64encode(files["mask"][1]).decode(), "rotate": "90"}
+    job = web.post(f"/api/jobs/{first}/run-again", json={"options": options}).json()["id"]
+    page.goto(f"{web.url}/?job={job}")
+    wait_until_shown(page)
+    page.click("#mark-damage")
+    page.click("#damage button[value=yes]")
+    wait_for_another(page, first, job)
+    assert np.array_equal(mask_now(), np.rot90(marks, -1))  # the mask of the whole photo
+
 
 def test_the_result_is_announced_copied_and_shown_in_its_folder(web: Server, open_page: OpenPage):
     page = open_page(web.url)

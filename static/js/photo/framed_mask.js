@@ -12,7 +12,6 @@
  * @returns {Promise<string>}
  */
 export async function framedMask(mask, whole, from, to) {
-  if (!mask) return "";
   const image = new Image();
   image.src = `data:image/png;base64,${mask}`;
   await image.decode();
