@@ -69,6 +69,7 @@ class Caller:
             self._add: 24,
             self._add_many: 4,
             self._add_original: 4,
+            self._set_own: 6,
             self._submit: 12,
             self._pause: 7,
             self._resume: 10,
@@ -128,6 +129,12 @@ class Caller:
         name, upload = self._new()
         path = upload.rename(self._folder / name)
         self._service.store.add_originals(job, [NewPhoto(path, name, name)])
+
+    def _set_own(self) -> None:
+        job = self._any("collecting")
+        if items := self._service.store.items(job, limit=20):
+            own = self._random.choice([{}, {"strength": self._random.randrange(101)}])
+            self._service.store.set_own_options(job, self._random.choice(items).n, own)
 
     def _submit(self) -> None:
         self._service.runner.submit(self._any("collecting"))

@@ -5,10 +5,12 @@ import re
 import zipfile
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import PHONE, OpenPage, all_findings, portrait
+from tests.browser import DESKTOP, PHONE, OpenPage, all_findings, portrait
 from tests.server import Server
 
 pytest_plugins = ["tests.browser_fixtures"]
@@ -187,6 +189,95 @@ def test_a_photo_is_taken_out_before_the_start_and_may_come_back(
     page.wait_for_url(re.compile("/jobs/"))
     expect(page.locator("#progress-words")).to_have_text("2 of 2 restored")
     expect(page.locator("#grid .cell")).to_have_count(2)
+
+
+def test_one_photo_gets_settings_of_its_own_before_the_start(
+    web: Server, open_page: OpenPage, tmp_path: Path
+):
+    files = [tmp_path / f"p{n}.jpg" for n in range(3)]
+    for n, file in enumerate(files):
+        pixels = cv2.imdecode(np.frombuffer(portrait(n, 192), np.uint8), cv2.IMREAD_COLOR)
+        cv2.imwrite(str(file), pixels[:120])
+    page = open_page(f"{web.url}/batch")
+    album, own = page.locator("#options"), page.locator("#own-settings")
+    marked = page.locator("#thumbs .cell:has(.own-mark:visible) .name")
+    use = page.get_by_role("button", name="Use for this photo")
+
+    def open_settings(name: str) -> None:
+        page.get_by_role("button", name=re.compile(f"^Settings for {name} only")).click()
+        expect(own.locator("#own-name")).to_have_text(name)
+
+    album.locator("[name=strength]").fill("60")
+    for number, file in enumerate(files, 1):  # in this order
+        page.set_input_files("#pick", file)
+        expect(page.locator("#thumbs .cell")).to_have_count(number)
+    expect(page.locator("#start")).to_have_text("Start with 3 photos")
+    expect(page.locator("#own-hint")).to_be_hidden()
+    open_settings("p1.jpg")
+    expect(own.locator("[name=strength]")).to_have_value("60")
+    expect(own.locator("#own-reset")).to_be_hidden()
+    own.locator("img").evaluate("image => image.decode()")
+    assert all_findings(page) == []
+    for viewport in (PHONE, {"width": 1024, "height": 768}, DESKTOP):
+        page.set_viewport_size(viewport)
+        box = use.bounding_box()
+        assert box["y"] + box["height"] <= viewport["height"]
+    own.locator("[name=strength]").fill("20")
+    use.click()
+    expect(own).to_be_hidden()
+    expect(marked).to_have_text(["p1.jpg"])
+    label = "Settings for p1.jpg only: Strength 20"
+    assert page.evaluate("document.activeElement.ariaLabel") == label
+    open_settings("p2.jpg")
+    own.locator("[name=mode][value=strong]").check()
+    own.get_by_role("button", name="Turn right").click()
+    use.click()
+    turned = page.locator("#thumbs .cell[title^='p2.jpg'] img.now")
+    expect(turned).to_have_attribute("src", re.compile("v=1$"))
+    turned.evaluate("image => image.decode()")
+    assert turned.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [120, 192]
+    expect(page.locator("#own-hint")).to_have_text("2 photos have settings of their own.")
+
+    album.locator("[name=strength]").fill("20")  # the album comes to have what p1 has
+    expect(marked).to_have_text(["p2.jpg"])
+    album.locator("[name=strength]").fill("50")
+    expect(marked).to_have_text(["p1.jpg", "p2.jpg"])
+    page.reload()
+    expect(marked).to_have_text(["p1.jpg", "p2.jpg"])
+    album.locator("[name=strength]").fill("50")
+    open_settings("p2.jpg")
+    expect(own.locator("[name=mode]:checked")).to_have_value("strong")
+    expect(own.locator("[name=strength]")).to_have_value("50")
+    own.get_by_role("button", name="As the rest of the album").click()
+    expect(marked).to_have_text(["p1.jpg"])
+    page.locator("#thumbs .cell[title='p2.jpg'] img.now").click()  # a picture opens them too
+    own.locator("[name=mode][value=detail]").check()
+    own.get_by_role("button", name="Not now").click()
+    page.get_by_role("button", name="Take p0.jpg out of the album").click()
+    expect(page.locator("#start")).to_have_text("Start with 2 photos")
+
+    page.click("#start")
+    page.wait_for_url(re.compile("/jobs/"))
+    expect(page.locator("#progress-words")).to_have_text("2 of 2 restored")
+    expect(page.locator("#grid .cell:has(.own-mark:visible)")).to_have_attribute("title", "p1.jpg")
+    job = page.url.rpartition("/")[2]
+    chosen = [web.get(f"/api/jobs/{job}/items/{n}").json()["report"]["options"] for n in (0, 1)]
+    assert [(each["strength"], each["mode"]) for each in chosen] == [
+        (20, "natural"),
+        (50, "natural"),
+    ]
+
+    page.get_by_role("button", name="Run again").click()
+    again = page.locator("#again")
+    again.locator("[name=strength]").fill("90")
+    keeps = again.get_by_label("1 photo keeps its own settings")
+    keeps.uncheck()
+    keeps.check()
+    again.get_by_role("button", name="Start").click()
+    page.wait_for_url(lambda url: job not in url)
+    expect(page.locator("#progress-words")).to_have_text("2 of 2 restored")
+    items = web.job(page.url.rpartition("/")[2])["items"]
+    assert [(item["options"] or {}).get("strength") for item in items] == [20, None]
 
 
 def test_what_was_given_up_is_restored_after_all(web: Server, open_page: OpenPage):

@@ -192,10 +192,15 @@ def test_any_two_versions_are_compared_also_those_that_were_only_tried(
     wait_for_another(page, jobs[2])
     expect(page.locator("#opt-strength")).to_have_value("20")
     assert versions_shown(page) == ["Before", "After"]
+    wait_for(lambda: web.get(f"/api/jobs/{jobs[2]}").status_code == 404)
+    names = right.locator("option").all_inner_texts()
     page.reload()
     wait_until_shown(page)
-    names = right.locator("option").all_inner_texts()
-    assert len(names) == 3, names  # what only this page had kept is gone
+    assert right.locator("option").all_inner_texts() == names
+    right.select_option(jobs[2])  # it is gone from the server, and is made again
+    expect(page.locator(".tag-after")).to_have_text(re.compile("^3: Strength 90"))
+    assert after.evaluate("image => image.src").startswith("blob:")
+    wait_for(lambda: len(web.get(f"/api/jobs/{jobs[0]}/versions").json()["versions"]) == 2)
 
 
 def test_a_versions_name_begins_with_what_differs(web: Server, open_page: OpenPage):
@@ -207,6 +212,28 @@ def test_a_versions_name_begins_with_what_differs(web: Server, open_page: OpenPa
     expect(page.locator("#version-right option").last).to_have_text(re.compile("^2: Strong"))
 
 
+WATCH_DIVIDER = """() => {
+    const slider = document.querySelector("img-comparison-slider");
+    const middle = (e) => e.getBoundingClientRect().x + e.getBoundingClientRect().width / 2;
+    const places = [];
+    const divider = {
+        farthest: 0,
+        hasSwung: () => Math.max(...places) - Math.min(...places) > 15,
+        isAtRest: () => slider.value === 50,
+    };
+    const look = () => {
+        requestAnimationFrame(look);
+        if (document.querySelector(".viewer").dataset.loading !== "no") return;
+        const line = middle(slider.shadowRoot.querySelector(".divider"));
+        const off = Math.abs(middle(document.querySelector(".handle")) - line);
+        places.push(line);
+        divider.farthest = Math.max(divider.farthest, off);
+    };
+    look();
+    window.divider = divider;
+}"""
+
+
 def test_the_first_sight_is_the_largest_face_where_it_is_small_and_changes_have_colours(
     web: Server, open_page: OpenPage
 ):
@@ -215,9 +242,13 @@ def test_the_first_sight_is_the_largest_face_where_it_is_small_and_changes_have_
     face = cv2.imdecode(np.frombuffer(portrait(34, 300, shrink=4), np.uint8), cv2.IMREAD_COLOR)
     meadow[800:1100, 100:400] = face
     photo = cv2.imencode(".jpg", meadow)[1].tobytes()
+    page.evaluate(WATCH_DIVIDER)
     page.set_input_files("#pick", [upload("far away.jpg", photo)])
     wait_until_shown(page)
     expect(page.locator(".first-sight")).to_be_visible()
+    # It swings, so that one sees that it can be moved; its knob stays on its line.
+    page.wait_for_function("() => window.divider.hasSwung() && window.divider.isAtRest()")
+    assert page.evaluate("window.divider.farthest") < 1
     expect(page.locator(".viewer")).to_have_attribute("data-zoomed", "yes")
     shown, view = page.locator(".face").bounding_box(), page.locator(".viewer").bounding_box()
     assert abs(shown["x"] + shown["width"] / 2 - view["x"] - view["width"] / 2) < 30

@@ -1,5 +1,6 @@
 """What a photo asks for, presets of one's own, turning and cropping: in a real browser."""
 
+import base64
 import re
 import subprocess
 import sys
@@ -202,6 +203,55 @@ def test_a_photo_is_turned_and_cropped_with_the_keyboard_and_turned_back(
     page.keyboard.press("Escape")
     expect(page.locator("#frame")).to_be_hidden()
     assert not report_of(web, page)["options"]["crop"]
+
+
+def test_marked_damage_is_turned_and_cropped_with_the_photo(web: Server, open_page: OpenPage):
+    pixels = cv2.imdecode(np.frombuffer(portrait(5, 400), np.uint8), cv2.IMREAD_COLOR)[:300]
+    marks = np.zeros(pixels.shape[:2], np.uint8)
+    marks[20:24, 30:200] = marks[250:260, 350:390] = 255
+    files = {
+        "photo": ("print.png", cv2.imencode(".png", pixels)[1].tobytes()),
+        "mask": ("mask.png", cv2.imencode(".png", marks)[1].tobytes()),
+    }
+    job = web.post("/enhance", files=files).json()["job"]
+    page = open_page(f"{web.url}/?job={job}")
+    wait_until_shown(page)
+
+    def mask_now() -> np.ndarray:
+        text = web.job(shown_job(page))["options"]["mask"]
+        levels = np.frombuffer(base64.b64decode(text), np.uint8)
+        return cv2.imdecode(levels, cv2.IMREAD_GRAYSCALE)
+
+    page.click("#frame-photo")
+    page.click("#frame-right")
+    page.get_by_role("button", name="Top left corner").press("Shift+ArrowDown")
+    expect(page.locator("#frame-size")).not_to_have_text(re.compile("300 . 400 pixels"))
+    page.locator("#frame .primary").click()
+    wait_for_another(page, job)
+    options = report_of(web, page)["options"]
+    left, top, width, height = map(int, options["crop"].split(","))
+    assert top > 0
+    turned = np.rot90(marks, -1)[top : top + height, left : left + width]
+    assert np.array_equal(mask_now(), turned)
+
+    first, job = job, shown_job(page)
+    page.click("#frame-photo")
+    page.click("#frame-left")
+    page.click("#frame-whole")
+    page.locator("#frame .primary").click()
+    wait_for_another(page, first, job)
+    kept = np.zeros_like(np.rot90(marks, -1))
+    kept[top : top + height, left : left + width] = turned
+    assert np.array_equal(mask_now(), np.rot90(kept, 1))  # what was cut off stays gone
+
+    options = {"mask": base64.b64encode(files["mask"][1]).decode(), "rotate": "90"}
+    job = web.post(f"/api/jobs/{first}/run-again", json={"options": options}).json()["id"]
+    page.goto(f"{web.url}/?job={job}")
+    wait_until_shown(page)
+    page.click("#mark-damage")
+    page.click("#damage button[value=yes]")
+    wait_for_another(page, first, job)
+    assert np.array_equal(mask_now(), np.rot90(marks, -1))  # the mask of the whole photo
 
 
 def test_the_result_is_announced_copied_and_shown_in_its_folder(web: Server, open_page: OpenPage):

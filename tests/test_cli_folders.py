@@ -8,12 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from gpen_webui.files.atomic import write_report
+from gpen_webui.files.find_photos import FoundPhoto
 from gpen_webui.files.lock import FileLock
 from gpen_webui.jobs import folder_record
 from gpen_webui.jobs.folder_record import FolderRecord
@@ -163,6 +165,49 @@ def test_names_that_files_and_folders_of_the_user_have_are_gone_around(restore, 
         "c.jpg": "c (2).jpg",
     }
     assert (out / "1950").read_text() == "a file of the user"
+
+
+def test_a_photo_of_another_folder_is_not_taken_for_one_of_the_same_name(restore, tmp_path):
+    first, second, out = tmp_path / "1998", tmp_path / "1999", tmp_path / "out"
+    write_photo(first / "IMG.jpg", 1)
+    write_photo(second / "IMG.jpg", 2)
+    died = restore(first, "-o", out, command=(sys.executable, "-c", DIES, "forget"))
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    done = restore(second, "-o", out, "--skip-existing")
+    assert done.returncode == 0, done.stderr
+    assert results_of(out) == {"IMG.jpg": "IMG.jpg", "IMG (2).jpg": "IMG (2).jpg"}
+    assert (out / "IMG.jpg").read_bytes() != (out / "IMG (2).jpg").read_bytes()
+
+
+def test_a_name_in_the_record_stands_for_one_photo_wherever_that_is_moved(tmp_path):
+    first, second, out = tmp_path / "1998", tmp_path / "1999", tmp_path / "out"
+    out.mkdir()
+    write_photo(first / "IMG.jpg", 1)
+    write_photo(first / "same.jpg", 2)
+    write_photo(second / "IMG.jpg", 3)
+    write_photo(second / "same.jpg", 2)  # a copy
+
+    def names(folder: Path) -> list[str]:
+        """Those that a run over this folder gives; it restores what it does not know."""
+        record = FolderRecord(out)
+        found = [FoundPhoto(folder / name, PurePath(name)) for name in ("IMG.jpg", "same.jpg")]
+        given = [str(photo.name) for photo in record.name_apart(found)]
+        photos = [{"name": name, "state": "done", "result": name} for name in given]
+        write_report(out, record.complete({"photos": photos}))
+        record.close(ended=True)
+        return given
+
+    assert names(first) == ["IMG.jpg", "same.jpg"]
+    assert names(second) == ["IMG (2).jpg", "same.jpg"]
+    assert names(first) == ["IMG.jpg", "same.jpg"]
+    assert names(second) == ["IMG (2).jpg", "same.jpg"]
+    first.rename(tmp_path / "moved")
+    assert names(tmp_path / "moved") == ["IMG.jpg", "same.jpg"]
+    report = report_of(out)
+    for photo in report["photos"]:
+        del photo["origin"]  # as earlier versions wrote it
+    write_report(out, report)
+    assert names(second) == ["IMG.jpg", "same.jpg"]
 
 
 def test_a_file_system_without_locks_is_not_taken_for_another_run(restore, tmp_path):

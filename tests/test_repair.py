@@ -1,6 +1,7 @@
 """Repairing a print: scratches found and filled, a painted mask, faded levels evened out."""
 
 import base64
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 from gpen_webui.errors import UserError
 from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.options import OptionError, RestoreOptions
+from gpen_webui.photo.framing import framed
 from gpen_webui.photo.photo import Photo
 from gpen_webui.repairing.face_details import without_face_details
 from gpen_webui.repairing.fade import even_out, looks_faded, measure
@@ -51,8 +53,11 @@ def restorer() -> Restorer:
 
 
 def restored(pixels: np.ndarray, **options):
-    photo = Photo(pixels, "print.png", "png")
-    return restorer().restore(photo, RestoreOptions.parse(options))
+    return restorer().restore(print_of(pixels), RestoreOptions.parse(options))
+
+
+def print_of(pixels: np.ndarray) -> Photo:
+    return Photo(pixels, "print.png", "png")
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -102,14 +107,15 @@ def test_a_mask_is_taken_as_its_pixels_stand_whatever_its_exif_says(sky):
     png = BytesIO()
     Image.fromarray(stripe(sky)).save(png, "PNG", exif=exif)
     mask = base64.b64encode(png.getvalue()).decode()
-    assert (read_mask(mask, sky.shape, "print.png") == (stripe(sky) > 0)).all()
+    assert (read_mask(print_of(sky), RestoreOptions(mask=mask)) == (stripe(sky) > 0)).all()
 
 
 def test_what_is_transparent_in_a_masks_file_is_not_marked(sky, tmp_path):
     white = Image.new("RGBA", (sky.shape[1], sky.shape[0]), "white")
     white.putalpha(Image.fromarray(stripe(sky)))
     white.save(tmp_path / "mask.png")
-    marked = read_mask(mask_of_file(tmp_path / "mask.png"), sky.shape, "print.png")
+    mask = mask_of_file(tmp_path / "mask.png")
+    marked = read_mask(print_of(sky), RestoreOptions(mask=mask))
     assert (marked == (stripe(sky) > 0)).all()
 
 
@@ -124,6 +130,29 @@ def test_a_mask_of_another_size_is_refused_with_both_sizes(sky):
     small = mask_text(np.full((50, 60), 255, np.uint8))
     with pytest.raises(UserError, match=r"print\.png has 240 x 160 pixels, its mask 60 x 50"):
         restored(sky, mask=small)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"rotate": "90", "crop": "20,5,120,200"},
+        {"rotate": "0", "crop": "5,10,100,100"},
+        {"rotate": "270", "crop": ""},
+    ],
+)
+def test_a_mask_of_the_whole_photo_is_turned_and_cropped_along(sky, frame):
+    options = RestoreOptions(mask=mask_text(stripe(sky)), **frame)
+    marked = np.repeat(stripe(sky)[:, :, None], 3, axis=2)  # where the marks of the photo itself go
+    whole = print_of(marked)
+    part = framed(whole, options.rotate, options.crop)
+    mask = read_mask(part, options)
+    assert np.array_equal(mask, part.pixels[:, :, 0] > 0)
+    assert mask.any()
+    own = replace(options, mask=mask_text(mask.astype(np.uint8) * 255))
+    assert np.array_equal(read_mask(part, own), mask)  # as one of its own size says it
+    wrong = replace(options, mask=mask_text(np.full((50, 60), 255, np.uint8)))
+    with pytest.raises(UserError, match=r"cropped, its mask 60 x 50; .* whole.*, 240 x 160"):
+        read_mask(part, wrong)
 
 
 @pytest.mark.parametrize("text", ["white", "aGVsbG8=", 7])

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import requests
 
 from tests.server import PROJECT, Server, events_of, small_photo
 from tests.waiting import wait_for
@@ -237,6 +238,74 @@ def test_an_album_can_be_sent_in_one_request(server: Server):
     job = server.wait_for(told["job"])
     assert job["name"] == "Trip"
     assert [item["result"] for item in job["items"]] == [f"trip/{n}.png" for n in range(3)]
+
+
+def test_single_photos_of_an_album_have_options_of_their_own(server: Server):
+    photos = [("photos", (name, small_photo())) for name in ("a.jpg", "g/b.jpg", "c.jpg")]
+
+    def send(options: str) -> requests.Response:
+        fields = {"min_face": "30", "photo_options": options}
+        return server.post("/batch-enhance", files=photos, data=fields)
+
+    before = len(server.get("/api/jobs").json()["jobs"])
+    for options, words in (
+        ('{"g/b.jpg": {"strength": 140}}', ("g/b.jpg", "strength", "100")),
+        ('{"g/b.jpg": {"strenght": 40}}', ("g/b.jpg", "strenght")),
+        ('{"g/b.jpg": 40}', ("g/b.jpg", "JSON object")),
+        ('{"b.jpg": {"strength": 40}}', ("b.jpg", "no such photo")),
+        ("40", ("photo_options",)),
+        ("strong", ("photo_options", "JSON")),
+    ):
+        refused = send(options)
+        assert refused.status_code == 400, options
+        assert all(word in refused.json()["error"]["message"] for word in words), refused.text
+    assert len(server.get("/api/jobs").json()["jobs"]) == before
+
+    answer = send('{"g/b.jpg": {"strength": 40, "rotate": "90"}, "c.jpg": {"min_face": 30}}')
+    job = server.wait_for(answer.json()["job"])
+    a, b, c = job["items"]
+    assert (a["options"], c["options"]) == (None, None)
+    report = server.get(f"/api/jobs/{job['id']}/items/1").json()["report"]
+    chosen = {name: report["options"][name] for name in ("strength", "rotate", "min_face")}
+    assert chosen == {"strength": 40, "rotate": "90", "min_face": 30}
+    assert b["options"] == report["options"]
+    again = server.post(f"/api/jobs/{job['id']}/run-again", json={"keep_own": "no"})
+    assert "keep_own" in again.json()["error"]["message"]
+    again = server.post(f"/api/jobs/{job['id']}/run-again", json={"keep_own": False}).json()
+    assert server.wait_for(again["id"])["items"][1]["options"] is None
+
+
+def test_options_of_one_photo_are_chosen_until_the_start(server: Server):
+    wide = cv2.imencode(".jpg", np.full((60, 120, 3), 90, np.uint8))[1].tobytes()
+    job = server.new_album([("a.jpg", wide), ("b.jpg", wide)], start=False)
+    sent = server.post(
+        f"/api/jobs/{job}/items",
+        files={"photo": ("c.jpg", wide)},
+        data={"options": '{"strength": 5}'},
+    )
+    assert sent.json()["options"] == {"strength": 5}
+
+    def choose(options: object) -> requests.Response:
+        return server.post(f"/api/jobs/{job}/items/1/options", json={"options": options})
+
+    assert choose({"rotate": "90", "strength": 40}).json()["options"] == {
+        "rotate": "90",
+        "strength": 40,
+    }
+    assert choose({"rotate": "90"}).json()["options"] == {"rotate": "90"}
+    refused = choose({"rotate": "45"})
+    assert "b.jpg" in refused.json()["error"]["message"]
+    shown = [decoded(server.get(f"/api/jobs/{job}/items/{n}/thumbnail").content) for n in (0, 1)]
+    assert [picture.shape[:2] for picture in shown] == [(60, 120), (120, 60)]
+    assert choose({}).json()["options"] is None
+    choose({"rotate": "270"})
+    server.post(f"/api/jobs/{job}/start", json={"options": {"strength": 90}})
+    ended = server.wait_for(job)
+    assert [(item["options"] or {}).get("rotate") for item in ended["items"]] == [None, "270", "0"]
+    assert [(item["options"] or {}).get("strength") for item in ended["items"]] == [None, 90, 5]
+    late = choose({"strength": 1})
+    assert late.status_code == 409
+    assert "has been started" in late.json()["error"]["message"]
 
 
 def test_photos_by_path_need_a_folder_that_is_allowed(server: Server):

@@ -78,6 +78,27 @@ def test_an_album_that_is_not_taken_leaves_no_job_behind(server: Server, album: 
     assert [job["id"] for job in server.get("/api/jobs").json()["jobs"]] == before
 
 
+def test_a_photo_with_options_of_its_own_is_named_as_its_item_or_by_its_path(
+    server: Server, album: Path
+):
+    for name in ("a.png", "b.png", "c.png"):
+        (album / name).write_bytes(blank())
+    own = {
+        "b.png": {"strength": 1},
+        str(album / "c.png"): {"strength": 2},
+        "album/c.png": {"min_face": 9},
+    }
+    asked = {"paths": ["album"], "args": {"strength": 50}, "photo_options": own}
+    answer = server.post("/batch-enhance", json=asked)
+    job = server.wait_for(answer.json()["job"])
+    chosen = [each["options"] and each["options"]["strength"] for each in job["items"]]
+    assert chosen == [None, 1, 2]
+    assert job["items"][2]["options"]["min_face"] == 9
+    refused = server.post("/batch-enhance", json=asked | {"photo_options": {"d.png": {}}})
+    assert refused.status_code == 400
+    assert "d.png" in refused.json()["error"]["message"]
+
+
 def test_a_link_put_in_the_place_of_a_photo_or_folder_leads_nowhere(
     server: Server, album: Path, tmp_path: Path
 ):

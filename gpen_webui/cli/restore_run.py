@@ -65,7 +65,7 @@ def restore(arguments: argparse.Namespace) -> int:
     with _record_of(folder, going_on) as record:
         if record.follows_death:  # what it found then may be gone now
             photos, left_out = find()
-        photos = _without_results(photos, arguments.paths, record)
+        photos = record.name_apart(_without_results(photos, arguments.paths, record))
         left_out = [some for some in left_out if not record.is_own_file(some.path)]
         progress = Progress(len(photos), as_json=arguments.json)
         progress.left_out(left_out)

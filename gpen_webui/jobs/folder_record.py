@@ -11,14 +11,18 @@ import json
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import closing, suppress
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 from gpen_webui.errors import UserError
 from gpen_webui.files.atomic import REPORT, remove_temporaries, write_atomically
+from gpen_webui.files.find_photos import FoundPhoto
 from gpen_webui.files.lock import FileLock, LockHeldError, LocksNotSupportedError
+from gpen_webui.files.names import numbered_paths
 from gpen_webui.jobs.html_report import html_report_in
+from gpen_webui.jobs.origins import is_another, origin_of
 from gpen_webui.jobs.records import StoreError
 from gpen_webui.jobs.store.claims import MAX_CRASHES, ClaimQueue
 from gpen_webui.jobs.store.database import Database
@@ -54,6 +58,7 @@ class FolderRecord:
         self.follows_death = False
         self._left_out: list[dict] = []
         self._superseded: set[str] = set()  # results of photos that were restored once more
+        self._origins: dict[str, dict] = {}  # of this run's photos, and of a dead one's, by name
         self._read_report()
         self._hidden = folder / HIDDEN
         self._refuse_links()
@@ -76,6 +81,24 @@ class FolderRecord:
         if report and report["result"] and (self.folder / report["result"]).is_file():
             return report
         return None
+
+    def name_apart(self, photos: Sequence[FoundPhoto]) -> list[FoundPhoto]:
+        """The photos of a run; one whose name is another photo's in the record gets " (2)"."""
+        taken = {str(photo.name) for photo in photos}
+        named = []
+        for photo in photos:
+            name = str(photo.name)
+            if self._is_of_another(name, photo.source):
+                paths = map(str, numbered_paths(PurePosixPath(photo.name)))
+                name = next(
+                    path
+                    for path in paths
+                    if path not in taken and not self._is_of_another(path, photo.source)
+                )
+                taken.add(name)
+            self._origins[name] = origin_of(photo.source)
+            named.append(replace(photo, name=PurePosixPath(name)))
+        return named
 
     def results(self) -> Iterator[Path]:
         """The files that earlier runs have made."""
@@ -107,6 +130,7 @@ class FolderRecord:
             "photos": list(self.photos.values()),
             "superseded": sorted(self._superseded),
             "crashes": self.crashes,
+            "origins": self._origins,
         }
         write_atomically(self._hidden / EARLIER, json.dumps(known).encode())
         for path in self._hidden.iterdir():
@@ -129,7 +153,7 @@ class FolderRecord:
             "counts": self.counts(),
             "left_out": self._left_out,
             "superseded": sorted(self._superseded),
-            "photos": sorted(self.photos.values(), key=lambda photo: photo["name"]),
+            "photos": [self._with_origin(self.photos[name]) for name in sorted(self.photos)],
         }
 
     def counts(self, names: Container[str] | None = None) -> dict[str, int]:
@@ -176,6 +200,7 @@ class FolderRecord:
             known = json.loads((self._hidden / EARLIER).read_text(encoding="utf-8"))
             self._adopt(known)
             self.crashes = {str(name): int(n) for name, n in known["crashes"].items()}
+            self._origins = dict(known.get("origins", {}))
         except FileNotFoundError:
             pass  # the last run came to its end
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -199,7 +224,8 @@ class FolderRecord:
                 for photo in job_report(database, job.id)["photos"]:
                     if photo["state"] in PROCESSED_ITEMS:
                         count = crashes.get(photo["name"], 0)
-                        self._remember({**photo, "crashes": count} if count else photo)
+                        known = self._with_origin(photo)
+                        self._remember({**known, "crashes": count} if count else known)
 
     def _adopt(self, report: dict) -> None:
         """Remember a report's photos. Raises TypeError, KeyError where it is none of ours."""
@@ -208,6 +234,13 @@ class FolderRecord:
                 raise TypeError("no name of a file")
             self._remember(photo)
         self._superseded |= {str(result) for result in report.get("superseded", ())}
+
+    def _is_of_another(self, name: str, source: Path) -> bool:
+        return is_another(self.photos.get(name, {}).get("origin"), source)
+
+    def _with_origin(self, photo: dict) -> dict:
+        origin = self._origins.get(photo["name"])
+        return {**photo, "origin": origin} if origin else photo
 
     def _remember(self, photo: dict) -> None:
         earlier = self.photos.get(photo["name"], photo)["result"]

@@ -36,7 +36,8 @@ class Item:
     stage: the last one entered. attempt: how often it was begun. size: of the original,
     bytes. seconds: all stages together. result: relative to the job's folder.
     error: None or {"stage", "message"}. report: as it stands in report.json, or None. options:
-    its own, without a mask; None where it has the job's.
+    its own, without a mask: before the start those alone that were chosen for it, from then on
+    all; None where it has the job's.
     """
 
     n: int

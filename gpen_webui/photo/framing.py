@@ -20,8 +20,25 @@ def framed(photo: Photo, rotate: str, crop: str) -> Photo:
 
     rotate, crop: as the options of those names. Raises PhotoError where the part lies beyond it.
     """
-    photo = turned(photo, -int(rotate) // 90 % 4)
+    if rotate == "0" and not crop:
+        return photo
+    height, width = photo.pixels.shape[:2]
+    photo = replace(turned(photo, _quarters(rotate)), whole=(height, width))
     return _cropped(photo, read_crop(crop)) if crop else photo
+
+
+def framed_mask(mask: np.ndarray, rotate: str, crop: str) -> np.ndarray:
+    """A mask (H,W) of the whole photo, turned and cropped as `framed` does with the photo."""
+    mask = np.rot90(mask, _quarters(rotate))
+    if crop:
+        left, top, width, height = read_crop(crop)
+        mask = mask[top : top + height, left : left + width]
+    return np.ascontiguousarray(mask)
+
+
+def _quarters(rotate: str) -> int:
+    """Counterclockwise, of degrees clockwise."""
+    return -int(rotate) // 90 % 4
 
 
 def framing_notes(photo: Photo, rotate: str, crop: str) -> list[str]:

@@ -24,7 +24,8 @@ class Photo(Metadata):
     pixels: (H,W,3) uint8 RGB. alpha: (H,W) uint8 or None. grey: the file had no colour, and
     its result will have none. format: of the result: jpeg, png, webp, tiff, bmp, heif or avif.
     file_format: of the file; the same, or gif. icc: what the pixels mean; None for sRGB. coding:
-    how the file packs its pixels (packing.py). name: what messages call it. warnings: in
+    how the file packs its pixels (packing.py). name: what messages call it. whole: height and
+    width of the photo of which this is a part, turned or not; None where it is all. warnings: in
     sentences; losses: those of them that hold only where the photo is encoded anew. The rest is
     its metadata.
     """
@@ -36,6 +37,7 @@ class Photo(Metadata):
     alpha: np.ndarray | None = None
     grey: bool = False
     icc: bytes | None = None
+    whole: tuple[int, int] | None = None
     coding: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
@@ -60,6 +62,7 @@ def open_photo(path: Path, *, name: str | None = None, max_megapixels: int = 100
         file_format=fields["file_format"],
         alpha=None if alpha is None else alpha.reshape(height, width),
         grey=fields["grey"],
+        whole=None,
         **{name: None if data is None else data.tobytes() for name, data in blocks.items()},
         dpi=None if dpi is None else tuple(dpi),
         coding=fields["coding"],

@@ -10,7 +10,9 @@ import numpy as np
 
 from gpen_webui.errors import UserError
 from gpen_webui.option_kinds import png_size
-from gpen_webui.photo.photo import open_photo
+from gpen_webui.options import RestoreOptions
+from gpen_webui.photo.framing import framed_mask
+from gpen_webui.photo.photo import Photo, open_photo
 
 WHITE = 128  # levels from which a pixel is marked
 
@@ -42,21 +44,37 @@ def mask_of_file(path: Path, name: str | None = None) -> str:
     return mask_text(levels)
 
 
-def read_mask(text: str, shape: tuple[int, ...], name: str) -> np.ndarray:
-    """The mask of an option's text, (H,W) bool, for a photo of that shape.
+def read_mask(photo: Photo, options: RestoreOptions) -> np.ndarray:
+    """The mask of the options, (H,W) bool, for a photo that is turned and cropped as they say.
 
-    name: of the photo, for errors. Raises MaskError where the mask has another size, or is no
-    picture; its size is known before it takes any memory.
+    It has that photo's size, or that of the whole one, and is then turned and cropped along. Raises
+    MaskError where it has another size, or is no picture; its size is known before it takes any
+    memory.
     """
-    data = base64.b64decode(text)
+    name, data = photo.name, base64.b64decode(options.mask)
     width, height = png_size(data)
-    if (height, width) != tuple(shape[:2]):
-        raise MaskError(
-            f"{name} has {shape[1]} x {shape[0]} pixels, its mask {width} x {height}; give a mask "
-            "of the photo's size, seen upright."
-        )
+    is_whole = False
+    if (height, width) != photo.pixels.shape[:2]:
+        is_whole = (height, width) == photo.whole
+        if not is_whole:
+            raise MaskError(_wrong_size(photo, width, height))
     how = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION  # its size was read as it stands
     levels = cv2.imdecode(np.frombuffer(data, np.uint8), how)
     if levels is None:
         raise MaskError(f"The mask of {name} is damaged; paint it anew.")
-    return levels >= WHITE
+    marked = levels >= WHITE
+    return framed_mask(marked, options.rotate, options.crop) if is_whole else marked
+
+
+def _wrong_size(photo: Photo, width: int, height: int) -> str:
+    rows, columns = photo.pixels.shape[:2]
+    if photo.whole is None:
+        return (
+            f"{photo.name} has {columns} x {rows} pixels, its mask {width} x {height}; give a mask "
+            "of the photo's size, seen upright."
+        )
+    return (
+        f"{photo.name} has {columns} x {rows} pixels as it is turned and cropped, its mask {width} "
+        f"x {height}; give a mask of that size, or of the whole photo's, {photo.whole[1]} x "
+        f"{photo.whole[0]}, seen upright."
+    )

@@ -85,7 +85,7 @@ class KnownPhoto:
         shape = self.photo.pixels.shape
         holes = np.zeros(shape[:2], bool)
         if options.mask:
-            painted = read_mask(options.mask, shape, self.photo.name)
+            painted = read_mask(self.photo, options)
             holes |= without_wide(painted, widest(WIDEST_PAINTED, max(shape))).to_fill
         if options.repair != "off":
             holes |= without_wide(self.damage, widest(WIDEST_FOUND, max(shape))).to_fill

@@ -79,7 +79,7 @@ class RepairPrint:
         holes = Holes(np.zeros(working.pixels.shape[:2], bool), 0)
         if options.mask:
             with working.clock.stage(Stage.REPAIR):
-                painted = read_mask(options.mask, working.pixels.shape, working.photo.name)
+                painted = read_mask(working.photo, options)
                 holes = without_wide(painted, widest(WIDEST_PAINTED, longer))
         if options.repair != "off":
             mask = working.scratches

@@ -26,7 +26,13 @@ NAMED_IN_ALBUM = (
 MASK_IN_ALBUM = (
     "A mask belongs to one photo; leave it out, or restore that photo by itself with /enhance."
 )
-NOT_OPTIONS = ("name", "key", "wait", "token")  # fields that a form may have beside the options
+NOT_OPTIONS = (
+    "name",
+    "key",
+    "wait",
+    "token",
+    "photo_options",
+)  # fields that a form may have beside the options
 
 
 def job_service() -> JobService:
@@ -101,6 +107,14 @@ def whole_number(name: str, default: int | None = None) -> int | None:
     if not (text.isascii() and text.isdecimal() and len(text) < 16):
         raise BadRequestError(f"{name} is “{text}”, but must be a whole number, 0 or more.")
     return int(text)
+
+
+def switch_of(body: dict, name: str, default: bool) -> bool:
+    """On or off, from a JSON object. Raises BadRequestError."""
+    value = body.get(name, default)
+    if not isinstance(value, bool):
+        raise BadRequestError(f"{name} must be true or false.")
+    return value
 
 
 def parse_options(values: object) -> RestoreOptions:

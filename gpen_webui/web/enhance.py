@@ -40,6 +40,7 @@ from gpen_webui.web.errors import (
     WasCancelledError,
 )
 from gpen_webui.web.items import attachment, result_path
+from gpen_webui.web.own_options import BY_PHOTO, options_by_photo, options_by_photo_in_form
 from gpen_webui.web.uploads import all_uploaded, uploaded, uploaded_mask, uploaded_sidecars
 
 blueprint = Blueprint("enhance", __name__)
@@ -78,8 +79,9 @@ def batch_enhance() -> tuple[Response, int]:
 
 def _uploaded_album() -> dict:
     files, sidecars = _apart(all_uploaded("photos"))
+    own = options_by_photo_in_form([filename for _, filename in files])
     photos = [
-        NewPhoto(path, filename, key=f"photos/{number}")
+        NewPhoto(path, filename, key=f"photos/{number}", options=own[number])
         for number, (path, filename) in enumerate(files)
     ]
     options, fields = form_options(), request.form.to_dict()
@@ -115,8 +117,9 @@ def _album_of_paths() -> dict:
     body = json_body()
     options = options_in(body, "args")
     found, left_out = _allowed_photos(body.get("paths"))
+    own = options_by_photo(body.get(BY_PHOTO, {}), [_names_of(photo) for photo in found])
     photos = [
-        NewPhoto(photo.source, photo.name.as_posix(), key=f"paths/{number}")
+        NewPhoto(photo.source, photo.name.as_posix(), key=f"paths/{number}", options=own[number])
         for number, photo in enumerate(found)
     ]
     name = text_of(body, "name") or _common_name(found)
@@ -163,6 +166,13 @@ def _allowed_photos(paths: object) -> tuple[list[FoundPhoto], list[LeftOut]]:
         raise BadRequestError(f"The paths cannot be followed ({error}); check them.") from error
     allowed = [replace(photo, source=_without_links(photo.source, roots)) for photo in photos]
     return allowed, left_out
+
+
+def _names_of(photo: FoundPhoto) -> set[str]:
+    """How a request may name a photo: as its item is called, and by its path."""
+    roots = [root.resolve() for root in settings().album_roots]
+    below = {photo.source.relative_to(root) for root in roots if photo.source.is_relative_to(root)}
+    return {path.as_posix() for path in (photo.name, photo.source, *below)}
 
 
 def _without_links(path: Path, roots: list[Path]) -> Path:

@@ -37,6 +37,7 @@ from gpen_webui.web.context import (
 )
 from gpen_webui.web.errors import MissingPictureError
 from gpen_webui.web.known_photos import known_photos
+from gpen_webui.web.own_options import own_options, own_options_in_form
 from gpen_webui.web.uploads import uploaded, uploaded_sidecars
 
 THUMBNAIL_SIDE = 320
@@ -57,7 +58,7 @@ def add_item(job_id: str) -> tuple[Response, int]:
     key = request_key(request.form.to_dict())
     name = request.form.get("name") or filename
     sidecars = uploaded_sidecars(name)
-    item = store.add_item(job_id, name, path, key)
+    item = store.add_item(job_id, name, path, key, own_options_in_form(name))
     store.keep_sidecars(job_id, item.n, sidecars)
     return jsonify(item_json(item)), 201
 
@@ -67,6 +68,15 @@ def remove_item(job_id: str, n: int) -> Response:
     """Take a photo out of a job that is not started yet."""
     job_service().store.remove_item(job_id, n)
     return jsonify(job_json(job_service().store.job(job_id)))
+
+
+@blueprint.post("/<int:n>/options")
+def choose_options(job_id: str, n: int) -> Response:
+    """Options of its own for one photo of a job that is not started yet."""
+    store = job_service().store
+    values = json_body().get("options", {})
+    store.set_own_options(job_id, n, own_options(store.item(job_id, n).name, values))
+    return jsonify(item_json(store.item(job_id, n)))
 
 
 @blueprint.post("/<int:n>/redo")
@@ -191,8 +201,9 @@ def frame_of(job_id: str, item: Item) -> Frame:
 
 def options_of(job_id: str, item: Item) -> dict:
     """With which an item was restored; before that, with which it will be."""
-    restored_with = (item.report or {}).get("options")
-    return restored_with or item.options or job_service().store.job(job_id).options
+    if restored_with := (item.report or {}).get("options"):
+        return restored_with
+    return job_service().store.job(job_id).options | (item.options or {})
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from gpen_webui.web.context import (
     options_in,
     parse_options,
     request_key,
+    switch_of,
     text_of,
     whole_number,
 )
@@ -106,9 +107,9 @@ def run_again(job_id: str) -> Answer:
     body = json_body()
     options = options_in(body)
     check_for_kind(options, job_service().store.job(job_id).kind)
-    return jsonify(
-        job_json(job_service().runner.run_again(job_id, options, request_key(body)))
-    ), 202
+    keep_own = switch_of(body, "keep_own", True)
+    again = job_service().runner.run_again(job_id, options, request_key(body), keep_own)
+    return jsonify(job_json(again)), 202
 
 
 @blueprint.get("/<job_id>")

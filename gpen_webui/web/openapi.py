@@ -59,6 +59,18 @@ def json_of(schema: Schema) -> dict[str, Schema]:
 
 JOB, ITEM, MODELS = named("Job"), named("Item"), named("ModelState")
 VERSION = named("Version")
+# In a form, JSON as text.
+OWN_OPTIONS: Schema = {
+    "type": "string",
+    "contentMediaType": "application/json",
+    "contentSchema": named("Options"),
+    "description": "Options that the photo has of its own; in all others it follows the album.",
+}
+BY_PHOTO: Schema = {
+    "type": "object",
+    "additionalProperties": named("Options"),
+    "description": "Options that single photos have of their own, by the photos' names.",
+}
 STARTED = object_of({"job": TEXT, "item": COUNT, "progress": TEXT})
 ALBUM_STARTED = object_of(
     {
@@ -83,10 +95,11 @@ PATHS = object_of(
     {
         "paths": array_of(TEXT, at_least=1),
         "args": named("Options"),
+        "photo_options": BY_PHOTO,
         "name": TEXT,
         "key": TEXT,
     },
-    optional=("args", "name", "key"),
+    optional=("args", "photo_options", "name", "key"),
 )
 CHANGES = object_of({"name": TEXT, "options": named("Options")}, optional=("name", "options"))
 REDO = object_of({"options": named("Options")}, optional=("options",))
@@ -99,7 +112,10 @@ PREVIEW = object_of(
     },
     optional=("options",),
 )
-AGAIN = object_of({"options": named("Options"), "key": TEXT}, optional=("options", "key"))
+AGAIN = object_of(
+    {"options": named("Options"), "key": TEXT, "keep_own": {"type": "boolean", "default": True}},
+    optional=("options", "key", "keep_own"),
+)
 
 OPERATIONS: dict[str, Operation] = {
     "enhance.enhance": Operation(
@@ -121,7 +137,16 @@ OPERATIONS: dict[str, Operation] = {
         body={
             **multipart(
                 {"photos": array_of(BINARY, at_least=1)},
-                {**option_schemas(), "name": TEXT, "key": TEXT},
+                {
+                    **option_schemas(),
+                    "photo_options": {
+                        "type": "string",
+                        "contentMediaType": "application/json",
+                        "contentSchema": BY_PHOTO,
+                    },
+                    "name": TEXT,
+                    "key": TEXT,
+                },
             ),
             **json_of(PATHS),
         },
@@ -157,9 +182,13 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "items.add_item": Operation(
         {201: json_of(ITEM)},
-        body=multipart({"photo": BINARY}, {"name": TEXT, "key": TEXT, "xmp": array_of(BINARY)}),
+        body=multipart(
+            {"photo": BINARY},
+            {"name": TEXT, "key": TEXT, "xmp": array_of(BINARY), "options": OWN_OPTIONS},
+        ),
     ),
     "items.remove_item": Operation({200: json_of(JOB)}),
+    "items.choose_options": Operation({200: json_of(ITEM)}, body=json_of(REDO)),
     "items.redo": Operation({202: json_of(ITEM)}, body=json_of(REDO)),
     "items.show_item": Operation({200: json_of(named("ItemWithReport"))}),
     "items.before": Operation(

@@ -140,8 +140,14 @@ class Foreman:
         _log(job_id, f"photo {n} is restored again with options of its own")
         return self._changed_job(job_id)
 
-    def run_again(self, job_id: str, options: RestoreOptions, key: str | None = None) -> Job:
-        again = self._commands.run_again(job_id, options, key)
+    def run_again(
+        self,
+        job_id: str,
+        options: RestoreOptions,
+        key: str | None = None,
+        keep_own: bool = True,
+    ) -> Job:
+        again = self._commands.run_again(job_id, options, key, keep_own)
         _log(again, f"started as another run of {job_id}")
         return self._changed_job(again)
 

@@ -56,10 +56,17 @@ class JobRunner(Protocol):
         cancelled. The job goes on and ends again, with its reports.
         """
 
-    def run_again(self, job_id: str, options: RestoreOptions, key: str | None = None) -> Job:
+    def run_again(
+        self,
+        job_id: str,
+        options: RestoreOptions,
+        key: str | None = None,
+        keep_own: bool = True,
+    ) -> Job:
         """A new, started job with the same originals and other options.
 
         key: as in Store.create_job; a second call with it returns the job that the first made.
+        keep_own: photos of an album keep those of their options that differed from the album's.
         """
 
     def waiting(self) -> int:

@@ -13,6 +13,7 @@ from gpen_webui.jobs.store.database import Database
 from gpen_webui.jobs.store.files import StoreFiles
 from gpen_webui.jobs.store.jobs import describe_job, insert_job, job_of_key, new_job_id
 from gpen_webui.jobs.store.machines import forget_crashes
+from gpen_webui.jobs.store.own_options import carried_over, fixed
 from gpen_webui.jobs.store.removal import Remover
 from gpen_webui.jobs.store.transactions import Change, item_row, job_row
 from gpen_webui.options import RestoreOptions
@@ -140,8 +141,13 @@ class JobCommands:
             )
             self._go_on(change, job)
 
-    def run_again(self, job_id: str, options: RestoreOptions, key: str | None) -> str:
-        """A new waiting job with the same originals; the id of the one made earlier by `key`."""
+    def run_again(
+        self, job_id: str, options: RestoreOptions, key: str | None, keep_own: bool = True
+    ) -> str:
+        """A new waiting job with the same originals; the id of the one made earlier by `key`.
+
+        keep_own: photos of an album that have options of their own keep them.
+        """
         with self._database.reading() as connection:
             if (existing := job_of_key(connection, key)) is not None:
                 return existing
@@ -153,8 +159,12 @@ class JobCommands:
         if not items:  # it was cancelled before it had any: a job of none would never end
             raise JobConflictError(f"“{earlier['name']}” has no photos to run again.")
         planned = _planned([item["name"] for item in items], options.format)
+        keep_own = keep_own and earlier["kind"] == "album"
+        before, after = json.loads(earlier["options"]), options.as_dict()
         for item, path in zip(items, planned, strict=True):
             item |= {"planned": path, "folded": path.casefold()}
+            own = item["options"] if keep_own else None
+            item["options"] = carried_over(own, before, after)
         new_id = new_job_id()
         prepared: list[str] = []
         try:
@@ -200,15 +210,17 @@ class JobCommands:
     def _start(self, change: Change, job_id: str, planned: list[str]) -> None:
         """planned: where the result of each item will lie, in their order.
 
-        Their numbers have no gaps from here on, also where some were taken out.
+        Their numbers have no gaps from here on, also where some were taken out; and what options
+        they have of their own is decided, as the job's stay as they are.
         """
-        query = "SELECT n FROM items WHERE job = ? ORDER BY n"
-        numbers = [n for (n,) in change.sql.execute(query, (job_id,)).fetchall()]
+        query = "SELECT n, options FROM items WHERE job = ? ORDER BY n"
+        items = change.sql.execute(query, (job_id,)).fetchall()
+        album = json.loads(change.job_row(job_id)["options"])
         change.sql.executemany(
-            "UPDATE items SET n = ?, planned = ?, folded = ? WHERE job = ? AND n = ?",
+            "UPDATE items SET n = ?, planned = ?, folded = ?, options = ? WHERE job = ? AND n = ?",
             (
-                (new, path, path.casefold(), job_id, n)
-                for new, (n, path) in enumerate(zip(numbers, planned, strict=True))
+                (new, path, path.casefold(), own and fixed(own, album), job_id, n)
+                for new, ((n, own), path) in enumerate(zip(items, planned, strict=True))
             ),
         )
         self._wait(change, job_id)
@@ -269,7 +281,7 @@ class JobCommands:
                 self._files.prepare_shared(original, item["source"])
 
 
-COPIED = "n, name, source, owned, size, sha256"
+COPIED = "n, name, source, owned, size, sha256, options"
 TAKEN_FOLDERS = "SELECT folder FROM jobs WHERE folder IS NOT NULL"
 
 

@@ -12,10 +12,11 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from gpen_webui.jobs.records import Item, Job, JobConflictError, StoreError
 from gpen_webui.jobs.store.files import fingerprint
@@ -34,13 +35,15 @@ class NewPhoto:
     """A photo to be added. path: a complete upload, or an original that stays where it is.
 
     name: as the user calls it. key: the client's own name for this photo in its job. crashes:
-    how often a process has died while it was restored.
+    how often a process has died while it was restored. options: those by name that it has of its
+    own; in all others it follows the job.
     """
 
     path: Path
     name: str
     key: str | None = None
     crashes: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 class Store(Lookup):
@@ -75,9 +78,16 @@ class Store(Lookup):
         """A path to stream an upload to, on the file system where it will stay."""
         return self._files.new_incoming()
 
-    def add_item(self, job_id: str, name: str, upload: Path, key: str | None = None) -> Item:
-        """Move one complete upload into a job; see `add_items`."""
-        [n] = self.add_items(job_id, [NewPhoto(upload, name, key)])
+    def add_item(
+        self,
+        job_id: str,
+        name: str,
+        upload: Path,
+        key: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Item:
+        """Move one complete upload into a job; see `add_items` and `NewPhoto`."""
+        [n] = self.add_items(job_id, [NewPhoto(upload, name, key, options=dict(options or {}))])
         return self.item(job_id, n)
 
     def add_items(self, job_id: str, uploads: Sequence[NewPhoto]) -> list[int]:
@@ -147,6 +157,21 @@ class Store(Lookup):
             if item["owned"]:
                 source = item["source"]
                 change.after_commit.append(lambda: self._files.remove_originals([source]))
+
+    def set_own_options(self, job_id: str, n: int, options: Mapping[str, Any]) -> None:
+        """The options by name that one photo shall have of its own, instead of those before.
+
+        In all others it follows the job; without any it does so in all. Raises JobConflictError
+        once the job is started.
+        """
+        with self._database.changing() as change:
+            job, item = change.job_row(job_id), item_row(change.sql, job_id, n)
+            if job["state"] != JobState.COLLECTING:
+                raise JobConflictError(
+                    f"“{job['name']}” has been started; restore {item['name']} again to change "
+                    "its settings."
+                )
+            change.set_item(job_id, n, options=_own(options))
 
     def describe(
         self, job_id: str, name: str | None = None, options: RestoreOptions | None = None
@@ -221,8 +246,13 @@ def _row(photo: NewPhoto, size: int, sha256: str, owned: bool) -> dict:
         "size": size,
         "sha256": sha256,
         "crashes": photo.crashes,
+        "options": _own(photo.options),
         "path": photo.path,
     }
+
+
+def _own(options: Mapping[str, Any]) -> str | None:
+    return json.dumps(dict(options)) if options else None
 
 
 def _size(path: Path) -> int:

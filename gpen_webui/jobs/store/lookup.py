@@ -196,4 +196,7 @@ def _item(row: sqlite3.Row, report: str | None = None) -> Item:
 
 
 def _without_mask(options: str | None) -> dict | None:
-    return {**json.loads(options), "mask": ""} if options else None
+    if not options:
+        return None
+    own = json.loads(options)
+    return own | {"mask": ""} if "mask" in own else own

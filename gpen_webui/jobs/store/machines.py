@@ -39,7 +39,8 @@ ITEM = f"""
     SELECT {ITEM_COLUMNS} FROM items WHERE job = :job AND state = 'waiting'
         AND n NOT IN (SELECT value FROM json_each(:avoided))
 """
-TO_REDO = f"{ITEM} AND options IS NOT NULL AND NOT crashes ORDER BY n LIMIT 1"
+# Somebody waits for a photo that is restored once more; it has options of its own.
+TO_REDO = f"{ITEM} AND options IS NOT NULL AND attempt AND NOT crashes ORDER BY n LIMIT 1"
 NEXT_ITEM = f"""{ITEM}
         AND (NOT :has_company OR NOT crashes OR NOT EXISTS (
             SELECT 1 FROM crashes WHERE crashes.job = items.job AND crashes.n = items.n

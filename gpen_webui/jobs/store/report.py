@@ -11,7 +11,7 @@ from gpen_webui.jobs.store.transactions import counts_of, job_row
 from gpen_webui.pipeline import ItemReport
 from gpen_webui.states import PROCESSED_ITEMS, JobState
 
-REPORTED = "n, name, state, attempt, planned, error, warnings, report"
+REPORTED = "n, name, state, attempt, planned, error, warnings, report, options"
 
 
 def job_report(database: Database, job_id: str) -> dict:
@@ -47,10 +47,11 @@ def job_report(database: Database, job_id: str) -> dict:
 def _photo_report(row: sqlite3.Row, options: dict) -> dict:
     if row["report"] and row["state"] in PROCESSED_ITEMS:
         return json.loads(row["report"])
+    own = json.loads(row["options"]) | {"mask": ""} if row["options"] else options
     return ItemReport(
         row["name"],
         row["state"],
-        options,
+        own,
         warnings=json.loads(row["warnings"]),
         error=json.loads(row["error"]) if row["error"] else None,
     ).as_dict()

@@ -90,8 +90,10 @@ def whole_item(row: dict) -> dict | None:
         "report": _dumped(report),
     }
     if "options" in row:
-        known = _json(row["options"], dict)
-        found["options"] = known and json.dumps(_options(row["options"]).as_dict())
+        known = _json(row["options"], dict) or {}
+        options = _options(row["options"]).as_dict()
+        own = {name: options[name] for name in known if name in options}
+        found["options"] = json.dumps(own) if own else None
     if "folded" in row:
         found["folded"] = found["planned"] and found["planned"].casefold()
     return found

@@ -1,9 +1,10 @@
 // The photos that are in an album before it starts, by folder and name; each can be taken out
-// again.
+// again, or get settings of its own.
 
-/** @import { Item } from "../shared/types.d.ts" */
+/** @import { Item, Options } from "../shared/types.d.ts" */
 
-import { icon, make } from "../shared/dom.js";
+import { find, icon, make } from "../shared/dom.js";
+import { differing } from "../shared/own_options.js";
 import { say } from "../shared/words.js";
 import { byFolderAndName, GridPhoto, inFolders, PhotoTile } from "../widgets/photo_tile.js";
 import { WindowedGrid } from "../widgets/windowed_grid.js";
@@ -13,23 +14,60 @@ export class CollectedPhotos {
   #photos = new Map();
   #job = "";
   #isStale = false;
+  /** The settings that the photos follow. @type {Partial<Options>} */
+  #album = {};
 
   /**
    * @param {HTMLElement} element
-   * @param {(n: number) => void} takeOut is called when a photo is to be taken out
+   * @param {{
+   *   takeOut: (n: number) => void,
+   *   openSettings: (photo: GridPhoto) => void,
+   *   inWords: (own: Partial<Options>) => string,
+   * }} on what is called when that is asked for a photo; inWords: options in words
    */
-  constructor(element, takeOut) {
+  constructor(element, on) {
     this.grid = new WindowedGrid(element, () => this.#makeTile());
-    this.takeOut = takeOut;
+    this.on = on;
   }
 
   /** @param {string} job @param {Item[]} items */
   add(job, items) {
     this.#job = job;
     for (const item of items) {
-      this.#photos.set(item.n, { photo: new GridPhoto(item), key: item.key });
+      const photo = new GridPhoto(item);
+      this.#mark(photo);
+      this.#photos.set(item.n, { photo, key: item.key });
     }
     this.#showSoon();
+  }
+
+  /** How many photos have settings of their own. */
+  get own() {
+    return [...this.#photos.values()].filter(({ photo }) => photo.isOwn).length;
+  }
+
+  /** The album has these settings now. @param {Partial<Options>} album */
+  follow(album) {
+    this.#album = album;
+    for (const { photo } of this.#photos.values()) this.#mark(photo);
+  }
+
+  /** A photo has other settings of its own. @param {Item} item */
+  setOwn({ n, options }) {
+    const photo = this.#photos.get(n)?.photo;
+    if (!photo) return;
+    photo.own = options ?? {};
+    photo.version += 1; // it may lie another way now
+    this.#mark(photo);
+    this.grid.tile(n)?.show(photo);
+  }
+
+  /** What the album has come to have too is no longer the photo's own. @param {GridPhoto} photo */
+  #mark(photo) {
+    photo.isOwn = Object.keys(differing(photo.own, this.#album)).length > 0;
+    const tile = this.grid.tile(photo.n);
+    tile?.update();
+    tile?.onShow(photo);
   }
 
   /**
@@ -43,20 +81,28 @@ export class CollectedPhotos {
     this.#photos.delete(n);
     this.#show();
     const neighbour = this.grid.tile(next ?? previous ?? -1);
-    neighbour?.element.querySelector("button")?.focus();
+    if (neighbour) find(".take-out", neighbour.element).focus();
     return key;
   }
 
   #makeTile() {
-    const button = make(
-      "button",
-      { type: "button", className: "take-out", title: say("photo.out") },
-      icon("close"),
-    );
+    const out = cornerButton("take-out", "close", say("photo.out"));
+    const settings = cornerButton("own-settings", "brush", say("own.open"));
     const tile = new PhotoTile(this.#job, make("div", {}));
-    button.addEventListener("click", () => tile.photo && this.takeOut(tile.photo.n));
-    tile.element.append(button);
-    tile.onShow = ({ name }) => button.setAttribute("aria-label", say("photo.out.name", { name }));
+    out.addEventListener("click", () => tile.photo && this.on.takeOut(tile.photo.n));
+    tile.element.append(settings, out);
+    tile.element.addEventListener("click", ({ target }) => {
+      const isOther = target instanceof Element && target.closest(".take-out");
+      if (tile.photo && !isOther) this.on.openSettings(tile.photo);
+    });
+    tile.onShow = (photo) => {
+      const { name } = photo;
+      out.setAttribute("aria-label", say("photo.out.name", { name }));
+      const words = photo.isOwn ? this.on.inWords(differing(photo.own, this.#album)) : "";
+      const label = say("own.open.name", { name });
+      settings.setAttribute("aria-label", words ? `${label}: ${words}` : label);
+      tile.element.title = words ? `${name}\n${words}` : name;
+    };
     return tile;
   }
 
@@ -73,3 +119,7 @@ export class CollectedPhotos {
     this.grid.show(inFolders(photos.sort(byFolderAndName))); // they come nearly so
   }
 }
+
+/** A button in the corner of a tile. @param {string} className @param {string} symbol @param {string} title */
+const cornerButton = (className, symbol, title) =>
+  make("button", { type: "button", className: `corner ${className}`, title }, icon(symbol));

@@ -3,6 +3,7 @@
 // The address names the job as soon as there is one, so a reload goes on where it was.
 
 /** @import { ChosenFile, FoundFile, Item, JobWithItems } from "../shared/types.d.ts" */
+/** @import { GridPhoto } from "../widgets/photo_tile.js" */
 
 import { address, attempt, get, jobPath, post, remove } from "../shared/api.js";
 import { find, newKey, toast, toastError } from "../shared/dom.js";
@@ -13,7 +14,9 @@ import { count, say } from "../shared/words.js";
 import { OptionsForm } from "../widgets/options_form.js";
 import { RefusedList } from "../widgets/refused_list.js";
 import { UploadProgress } from "../widgets/upload_progress.js";
+import { settingsInWords } from "../widgets/option_words.js";
 import { CollectedPhotos } from "./collected_photos.js";
+import { OwnSettingsDialog } from "./own_settings_dialog.js";
 
 class BatchPage {
   #jobKey = newKey(); // whatever is clicked twice, this page makes one album
@@ -30,8 +33,21 @@ class BatchPage {
     this.root = root;
     this.name = find("#album-name", root, HTMLInputElement);
     this.startButton = find("#start", root, HTMLButtonElement);
-    this.photos = new CollectedPhotos(find("#thumbs", root), (n) => this.#takeOut(n));
-    this.options = new OptionsForm(find("#options", root, HTMLFormElement));
+    this.ownHint = find("#own-hint", root);
+    this.options = new OptionsForm(find("#options", root, HTMLFormElement), () => this.#follow());
+    this.photos = new CollectedPhotos(find("#thumbs", root), {
+      takeOut: (n) => this.#takeOut(n),
+      openSettings: (photo) => this.#openSettings(photo),
+      inWords: (own) => settingsInWords(this.options.form, own),
+    });
+    this.own = new OwnSettingsDialog(
+      find("#own-settings", document, HTMLDialogElement),
+      this.options,
+      (item) => {
+        this.photos.setOwn(item);
+        this.#draw();
+      },
+    );
     this.progress = new UploadProgress(find("#uploads", root));
     this.refused = new RefusedList(find("#refused", root));
     const inputs = ["#pick", "#pick-folder"].map((input) => find(input, root, HTMLInputElement));
@@ -57,10 +73,21 @@ class BatchPage {
       uploader.remember(items.flatMap(({ key }) => key ?? []));
       this.#here = items.length;
       this.#setState(this.#here ? "collecting" : "empty");
+      this.photos.add(id, items);
       this.#draw();
       if (this.#here) this.progress.say(say("upload.resumed", { n: this.#here }));
-      this.photos.add(id, items);
     }, toastError);
+  }
+
+  /** The photos follow the album's settings. */
+  #follow() {
+    this.photos.follow(this.options.read());
+    this.#draw();
+  }
+
+  /** @param {GridPhoto} photo */
+  #openSettings(photo) {
+    if (this.#uploader && !this.#startWanted) this.own.open(this.#uploader.job, photo);
   }
 
   get #allSent() {
@@ -161,6 +188,9 @@ class BatchPage {
     const label = this.#startWanted ? say("start.when") : toStart;
     find("span", this.startButton).textContent = label;
     find("#start-hint", this.root).hidden = done;
+    const { own } = this.photos;
+    this.ownHint.hidden = own === 0;
+    this.ownHint.textContent = count("own.n", own);
     if (done && this.#startWanted && this.#here && this.#uploader) this.#start(this.#uploader.job);
   }
 
@@ -186,3 +216,4 @@ const root = find("#collect");
 const page = new BatchPage(root);
 if (root.dataset.job) page.goOn(root.dataset.job);
 else if (!new URLSearchParams(location.search).has("like")) page.options.remember("album");
+page.photos.follow(page.options.read());

@@ -37,7 +37,11 @@ class AlbumPage {
       onClose: (n) => this.grid.focus(n),
       onRedo: () => this.#refreshFacts(),
     });
-    this.again = new RunAgainDialog(find("#again", document, HTMLDialogElement), () => this.#job);
+    this.again = new RunAgainDialog(
+      find("#again", document, HTMLDialogElement),
+      () => this.#job,
+      () => this.grid.own,
+    );
     this.#listen(root);
   }
 
@@ -162,8 +166,9 @@ class AlbumPage {
     await attempt(
       async () => {
         /** @type {JobWithItems} */
-        const { items: _items, machines, ...now } = await get(jobPath(this.id));
+        const { items, machines, ...now } = await get(jobPath(this.id));
         this.header.machines = machines;
+        this.grid.setOwn(items);
         const job = { ...now, seq: this.#job?.seq ?? now.seq };
         this.#job = job;
         this.#draw(job);

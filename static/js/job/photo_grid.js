@@ -53,6 +53,21 @@ export class PhotoGrid {
     if (was !== this.#isShown(photo)) this.#showSoon();
   }
 
+  /** How many photos have settings of their own. */
+  get own() {
+    return this.#ordered.filter(({ isOwn }) => isOwn).length;
+  }
+
+  /** Which photos have settings of their own by now. @param {Item[]} items */
+  setOwn(items) {
+    for (const { n, options } of items) {
+      const photo = this.#photos.get(n);
+      if (!photo || photo.isOwn === (options !== null)) continue;
+      photo.isOwn = options !== null;
+      this.grid.tile(n)?.update();
+    }
+  }
+
   /** The numbers of the photos that are shown to the left and right of one. @param {number} n */
   neighbours(n) {
     return this.grid.neighbours(n);

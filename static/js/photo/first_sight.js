@@ -1,4 +1,5 @@
 // The first sight of a result: its largest face, where that is small in the photo, and a way back.
+// The divider swings a little, so that one sees that it can be moved.
 
 /** @import { Face } from "../shared/types.d.ts" */
 /** @import { Viewer } from "../widgets/viewer.js" */
@@ -7,8 +8,14 @@ import { find } from "../shared/dom.js";
 import { shownBox } from "../shared/faces.js";
 
 const SMALL = 1 / 8; // of the viewer's shorter side
+const SWING = 14; // CSS pixels to each side
+const SWINGS = 3;
+const SWING_MS = 700;
 
 export class FirstSight {
+  /** Brings the divider to rest, while it swings. @type {(() => void) | null} */
+  #rest = null;
+
   /** @param {HTMLElement} root the viewer's element */
   constructor(root) {
     this.root = root;
@@ -16,6 +23,10 @@ export class FirstSight {
     root.addEventListener("draw", () => {
       if (root.dataset.zoomed === "no") this.end();
     });
+    // Whoever takes hold of the divider finds it where it was.
+    for (const taken of ["pointerdown", "keydown"]) {
+      root.addEventListener(taken, () => this.#rest?.(), { capture: true });
+    }
   }
 
   /** @param {Viewer} viewer which shows a new result @param {Face[]} faces */
@@ -24,8 +35,8 @@ export class FirstSight {
       .filter(({ restored }) => restored)
       .sort((a, b) => sideOf(b) - sideOf(a))[0];
     this.end();
-    this.root.classList.add("hint"); // at the divider
     const { place, slider } = viewer;
+    if (!this.root.classList.contains("single")) this.#swing(slider);
     if (!largest || !place) return;
     const side = (sideOf(largest) * place.width) / viewer.photoSize.width;
     if (side > SMALL * Math.min(slider.clientWidth, slider.clientHeight)) return;
@@ -36,7 +47,29 @@ export class FirstSight {
 
   end() {
     this.note.hidden = true;
-    this.root.classList.remove("hint");
+    this.#rest?.();
+  }
+
+  /** The divider with what is under it, so that its line and its knob stay together. @param {Viewer["slider"]} slider */
+  #swing(slider) {
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const middle = slider.value;
+    const begun = performance.now();
+    let at = middle;
+    const rest = () => {
+      if (this.#rest !== rest) return;
+      this.#rest = null;
+      if (slider.value === at) slider.value = middle; // else somebody has moved it
+    };
+    const step = (/** @type {number} */ now) => {
+      const swings = (now - begun) / SWING_MS;
+      if (this.#rest !== rest || swings >= SWINGS || slider.value !== at) return rest();
+      slider.value = middle - (100 * SWING * Math.sin(2 * Math.PI * swings)) / slider.clientWidth;
+      at = slider.value;
+      requestAnimationFrame(step);
+    };
+    this.#rest = rest;
+    requestAnimationFrame(step);
   }
 }
 

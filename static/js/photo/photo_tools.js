@@ -1,6 +1,7 @@
 // What can be done with one photo beside its settings: turn and crop it, mark its damage, take the
 // result elsewhere, open its folder. The dialogs are loaded when they are first used.
 
+/** @import { Frame, Size } from "./framed_mask.js" */
 /** @import { Job } from "../shared/types.d.ts" */
 /** @import { OptionsForm } from "../widgets/options_form.js" */
 /** @import { DamageDialog } from "./damage_dialog.js" */
@@ -56,7 +57,8 @@ export class PhotoTools {
     await attempt(async () => {
       const { DamageDialog } = await import("./damage_dialog.js");
       this.#damage ??= new DamageDialog();
-      const mask = await this.#damage.ask(job.id, known, String(job.options.mask ?? ""));
+      const marked = await movedMask(job, known.whole, frameOf(job));
+      const mask = await this.#damage.ask(job.id, known, marked);
       if (mask === null) return;
       // What was painted is the whole of it: what was found by itself was in the proposal.
       this.options.set({ repair: "off" });
@@ -70,16 +72,34 @@ export class PhotoTools {
     if (!job || !known || job !== this.#job) return;
     const { FrameDialog } = await import("./frame_dialog.js");
     this.#frame ??= new FrameDialog();
-    const { rotate = "0", crop = "" } = job.options;
-    const frame = await this.#frame.ask(job.id, known.whole, String(rotate), String(crop));
+    const { rotate, crop } = frameOf(job);
+    const frame = await this.#frame.ask(job.id, known.whole, rotate, crop);
     if (!frame) return;
-    // Faces and marks were those of the former part of the photo.
+    const mask = await movedMask(job, known.whole, frame);
+    // Faces were those of the former part of the photo.
     this.options.set({ ...NONE, add_face: "" });
-    this.onChange({ ...frame, mask: "" });
+    this.onChange({ ...frame, mask });
   }
 
   async #openFolder() {
     const job = this.#job;
     if (job) await attempt(() => post(`${jobPath(job.id)}/open-folder`), toastError);
   }
+}
+
+/** How a job's photo is turned and cropped. @param {Job} job @returns {Frame} */
+const frameOf = ({ options: { rotate = "0", crop = "" } }) => ({
+  rotate: String(rotate),
+  crop: String(crop),
+});
+
+/**
+ * What is marked on a job's photo, where it lies when that is turned and cropped so.
+ * @param {Job} job @param {Size} whole @param {Frame} frame
+ */
+async function movedMask(job, whole, frame) {
+  const mask = String(job.options.mask ?? "");
+  if (!mask) return "";
+  const { framedMask } = await import("./framed_mask.js");
+  return framedMask(mask, whole, frameOf(job), frame);
 }

@@ -76,8 +76,11 @@ export class Restoration {
       find("#redo", root, HTMLButtonElement),
       (tried) => this.#goTo(tried),
     );
-    this.versions = new Versions(find("#versions", root), options.form, (used) =>
-      this.#goTo({ ...used, mask: this.#job?.options.mask ?? "" }),
+    this.versions = new Versions(
+      find("#versions", root),
+      options.form,
+      find("#rerun", root),
+      (used) => this.#goTo({ ...used, mask: this.#job?.options.mask ?? "" }),
     );
     find("#download", root).addEventListener("click", () => (this.#tried = null));
     this.suggestions = new Suggestions(find("#suggestions", root), options);
@@ -378,7 +381,7 @@ export class Restoration {
     this.tryOptions();
   }
 
-  /** Remove a result that was only tried; the page keeps its picture. @param {string} id */
+  /** Remove a result that was only tried; the page keeps what it was. @param {string} id */
   async #drop(id) {
     await this.versions.keep(id);
     if (this.#lying.job === id) this.#lying.how = ""; // it cannot be loaded from there again

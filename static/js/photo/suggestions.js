@@ -6,7 +6,7 @@
 import { attempt, get, jobPath } from "../shared/api.js";
 import { find, make } from "../shared/dom.js";
 import { say } from "../shared/words.js";
-import { inWords } from "./option_words.js";
+import { inWords } from "../widgets/option_words.js";
 
 export class Suggestions {
   /** Of which photo, and which part of it, something is known. */

@@ -1,26 +1,26 @@
 // The versions of a photo: its results with other settings and models, any two of them compared.
 //
-// Results that are still on the server are named by their jobs. Of those that were only tried while
-// settings changed, and are gone from the server, this page keeps the pictures.
+// Results that are still on the server are named by their jobs; those that were only tried while
+// settings changed are gone from there, and made again where their pictures are not here any more.
 
 /** @import { Item, Options, Version } from "../shared/types.d.ts" */
 /** @import { Viewer } from "../widgets/viewer.js" */
 
 import { attempt, get, jobPath, picture } from "../shared/api.js";
-import { find, make, toastError } from "../shared/dom.js";
+import { find, make, toast } from "../shared/dom.js";
 import { frameOf, isNewPicture } from "../shared/results.js";
 import { say } from "../shared/words.js";
 import { NONE } from "../widgets/face_choices.js";
-import { inWords } from "./option_words.js";
+import { inWords } from "../widgets/option_words.js";
+import { TriedVersions } from "./tried_versions.js";
 
 const ORIGINAL = "original";
-const MOST_KEPT = 20; // pictures of results that are gone from the server
-
-/** @typedef {Version & {url?: string}} Known url: of the picture that the page keeps */
 
 export class Versions {
-  /** Oldest first. @type {Known[]} */
+  /** Oldest first. @type {Version[]} */
   #known = [];
+  #tried = new TriedVersions();
+  #turn = 0; // counts what is compared, so that a late picture of another choice is dropped
   /** The job that the page is about. */
   #current = "";
   /** @type {Viewer | null} */
@@ -28,11 +28,13 @@ export class Versions {
   /**
    * @param {HTMLElement} element
    * @param {HTMLFormElement} form of the settings
+   * @param {HTMLElement} note is shown while a picture is made again
    * @param {(options: Options) => void} onUse takes the settings of a version
    */
-  constructor(element, form, onUse) {
+  constructor(element, form, note, onUse) {
     this.element = element;
     this.form = form;
+    this.note = note;
     this.left = find("#version-left", element, HTMLSelectElement);
     this.right = find("#version-right", element, HTMLSelectElement);
     this.beside = find("#side-by-side", element, HTMLInputElement);
@@ -49,7 +51,8 @@ export class Versions {
 
   /** Another photo comes. */
   reset() {
-    for (const { url } of this.#known) if (url) URL.revokeObjectURL(url);
+    this.#turn += 1;
+    this.#tried.close();
     this.#known = [];
     this.element.hidden = true;
     this.beside.checked = false;
@@ -60,6 +63,8 @@ export class Versions {
   async show(job, item, viewer) {
     this.#current = job;
     this.#viewer = viewer;
+    this.#turn += 1;
+    this.#tried.open(item.sha256);
     await attempt(
       async () => {
         /** @type {{versions: Version[]}} */
@@ -71,19 +76,12 @@ export class Versions {
   }
 
   /**
-   * A result is about to be removed from the server: keep its picture.
+   * A result is about to be removed from the server: keep what it was.
    * @param {string} job
    */
   async keep(job) {
     const version = this.#version(job);
-    if (!version || version.url) return;
-    const answer = await fetch(picture(job, 0, "after")).catch(() => null);
-    if (answer?.ok) version.url = URL.createObjectURL(await answer.blob());
-    const kept = this.#known.filter(({ url }) => url);
-    for (const { url } of kept.slice(0, -MOST_KEPT)) {
-      if (url) URL.revokeObjectURL(url);
-      this.#known = this.#known.filter((each) => each.url !== url);
-    }
+    if (version) await this.#tried.keep(version);
   }
 
   /** Compare two versions. @param {string} left a job @param {string} right another */
@@ -105,10 +103,10 @@ export class Versions {
 
   /** @param {Version[]} versions newest first @param {boolean} isNew whether there is a result */
   #take(versions, isNew) {
-    const kept = this.#known.filter(({ url }) => url);
-    const there = versions.filter(({ job }) => !kept.some((each) => each.job === job));
+    const tried = this.#tried.all;
+    const there = versions.filter(({ job }) => !tried.some((each) => each.job === job));
     const current = versions.find(({ job }) => job === this.#current);
-    this.#known = [...kept, ...there]
+    this.#known = [...tried, ...there]
       .filter((each) => !current || viewOf(each) === viewOf(current))
       .sort((a, b) => a.created - b.created);
     this.element.hidden = !isNew || this.#known.length < 2; // else it is what is shown anyway
@@ -157,8 +155,16 @@ export class Versions {
     this.use.hidden =
       isCurrent || this.#version(right)?.model !== this.#version(this.#current)?.model;
     const tags = this.isUsual ? null : [this.left, this.right].map(chosenText);
-    const compared = { before: this.#url(left), after: this.#url(right), tags };
-    await attempt(async () => this.#viewer?.compare(compared), toastError);
+    const turn = ++this.#turn;
+    await attempt(
+      async () => {
+        const [before, after] = [await this.#url(left), await this.#url(right)];
+        if (turn === this.#turn) await this.#viewer?.compare({ before, after, tags });
+      },
+      ({ message }) => {
+        if (turn === this.#turn) toast(say("version.gone", { message }), "bad");
+      },
+    );
   }
 
   /** @param {string} job */
@@ -167,9 +173,14 @@ export class Versions {
   }
 
   /** @param {string} job or the original */
-  #url(job) {
+  async #url(job) {
     if (job === ORIGINAL) return picture(this.#current, 0, "before");
-    return this.#version(job)?.url ?? picture(job, 0, "after");
+    if (!this.#tried.all.some((each) => each.job === job)) return picture(job, 0, "after");
+    if (!this.#tried.kept(job)) {
+      this.note.hidden = false;
+      await this.#tried.makeAgain(job, this.#current).finally(() => (this.note.hidden = true));
+    }
+    return this.#tried.kept(job) ?? "";
   }
 }
 

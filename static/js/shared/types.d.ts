@@ -79,7 +79,7 @@ export type Item = {
   error: ItemError | null;
   warnings: string[];
   attempt: number;
-  options: Options | null;
+  options: Partial<Options> | null;
   report?: Report | null;
 };
 

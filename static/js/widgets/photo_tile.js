@@ -3,6 +3,8 @@
 // A picture is asked for when its tile has stayed for a moment: who scrolls past a thousand photos
 // asks for the last few.
 
+/** @import { Options } from "../shared/types.d.ts" */
+
 import { picture } from "../shared/api.js";
 import { icon, make } from "../shared/dom.js";
 import { say } from "../shared/words.js";
@@ -10,10 +12,16 @@ import { ItemState, RESTORED_ITEMS } from "../states.js";
 
 const MOMENT_MS = 120;
 
-/** A photo of a grid. name: with its folders. version: counts results that replaced others. */
+/**
+ * A photo of a grid. name: with its folders. version: counts pictures that replaced others. own: the
+ * options that it has of its own. isOwn: whether they differ from the album's.
+ */
 export class GridPhoto {
-  /** @param {{n: number, name: string, state: string, stage: string | null}} item */
-  constructor({ n, name, state, stage }) {
+  /**
+   * @param {{n: number, name: string, state: string, stage: string | null,
+   *   options: Partial<Options> | null}} item
+   */
+  constructor({ n, name, state, stage, options }) {
     const parts = name.split("/");
     this.n = n;
     this.name = name;
@@ -22,6 +30,8 @@ export class GridPhoto {
     this.state = state;
     this.stage = stage;
     this.version = 0;
+    this.own = options ?? {};
+    this.isOwn = options !== null;
   }
 
   /** It has this state now. @param {{state: string, stage: string | null}} item */
@@ -77,8 +87,9 @@ export class PhotoTile {
     this.image.addEventListener("error", () => element.classList.add("no-picture"));
     this.label = make("span", { className: "name" });
     this.badge = make("span", { className: "badge" });
+    this.mark = make("span", { className: "own-mark", hidden: true }, say("own.mark"));
     element.classList.add("cell");
-    element.append(icon("broken"), this.image, this.before, this.label, this.badge);
+    element.append(icon("broken"), this.image, this.before, this.mark, this.label, this.badge);
   }
 
   /** @param {GridPhoto} photo */
@@ -109,6 +120,7 @@ export class PhotoTile {
     const { photo, element } = this;
     if (!photo) return;
     const isAtStage = photo.state === ItemState.RUNNING && photo.stage;
+    this.mark.hidden = !photo.isOwn;
     this.badge.textContent = isAtStage ? say(`step.${photo.stage}`) : say(`item.${photo.state}`);
     if (element.dataset.state === photo.state) return;
     element.dataset.state = photo.state;
@@ -146,9 +158,10 @@ export class PhotoTile {
   #load() {
     const { photo } = this;
     if (!photo) return;
-    const isRestored = RESTORED_ITEMS.includes(photo.state);
+    const of = RESTORED_ITEMS.includes(photo.state) ? "after" : "before";
     const version = photo.version ? `&v=${photo.version}` : "";
-    const url = picture(this.job, photo.n, "thumbnail", isRestored ? `?of=after${version}` : "");
+    const query = of === "after" || version ? `?of=${of}${version}` : "";
+    const url = picture(this.job, photo.n, "thumbnail", query);
     if (this.image.getAttribute("src") === url) return;
     this.element.classList.remove("no-picture");
     this.image.src = url;
