@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from gpen_webui.options import DEFAULTS, OPTIONS, Group
-from tests.browser import OpenPage, album_of, portrait, upload
+from tests.browser import PHONE, OpenPage, album_of, portrait, upload
 from tests.server import Server
 
 pytest_plugins = ["tests.browser_fixtures"]
@@ -234,6 +234,21 @@ def test_an_album_that_was_left_is_found_again_where_new_ones_are_made(
     page = open_page(f"{web.url}/batch")
     page.click(f".left-albums a[href*='{job}']")
     expect(page.locator("#thumbs .cell")).to_have_count(1)
+
+
+def test_on_a_phone_an_album_can_be_started_without_scrolling_past_its_photos(
+    web: Server, open_page: OpenPage
+):
+    album = web.new_album([(f"{n:02}.jpg", portrait(1, 64)) for n in range(20)], start=False)
+    page = open_page(f"{web.url}/batch?job={album}", viewport=PHONE, has_touch=True, is_mobile=True)
+    expect(page.locator("#thumbs .cell").first).to_be_visible()
+    expect(page.locator("#start")).to_be_in_viewport(ratio=1)
+    pages = page.get_by_role("navigation", name="Pages").bounding_box()
+    start = page.locator("#start").bounding_box()
+    assert start["y"] + start["height"] <= pages["y"]
+    expect(page.locator("#opt-strength")).not_to_be_in_viewport()
+    page.locator("#opt-strength").scroll_into_view_if_needed()
+    expect(page.locator("#opt-strength")).to_be_in_viewport(ratio=1)
 
 
 def test_an_album_that_was_left_while_it_was_collected_goes_on(web: Server, open_page: OpenPage):
