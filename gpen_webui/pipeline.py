@@ -17,20 +17,17 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import cv2
 
 from gpen_webui.errors import UserError
-from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.files.originals import Original, hold_open
-from gpen_webui.heap import share_one_heap
-from gpen_webui.models.installed import InstalledModel
+from gpen_webui.models.folder import InstalledModel
+from gpen_webui.networks import OpeningNetworks, kept_turns, open_networks
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.encode import encode_photo, is_lossy, losses
 from gpen_webui.photo.formats import suffix_for
@@ -45,8 +42,7 @@ from gpen_webui.stages.small_faces import SmallFaces
 from gpen_webui.states import ItemState, Stage
 
 if TYPE_CHECKING:
-    from gpen_webui.engines.base import Engine
-    from gpen_webui.engines.photos_at_once import KeptTurns, PhotosAtOnce
+    from gpen_webui.engines.photos_at_once import PhotosAtOnce
 
 STAGE_WORDS: dict[str, str] = {
     Stage.OPEN: "opening the photo",
@@ -157,28 +153,6 @@ class RestoredFile:
     modified_ns: int | None = None
 
 
-def choose_workers(settings: Settings) -> int:
-    """How many photos to have in work at once: as the settings say, or as was measured best with
-    this model on this machine; until then one per core, or one alone where there is little memory.
-
-    Raises UserError where the model cannot be used.
-    """
-    from gpen_webui.engines.photos_at_once import are_enough, fastest, numbers_to_try
-    from gpen_webui.models.installed import find_model
-
-    if settings.workers:
-        return settings.workers
-    turns = _kept_turns(find_model(settings.model, settings.models), settings).read()
-    return fastest(turns) if are_enough(turns) else max(numbers_to_try())
-
-
-def _kept_turns(model: InstalledModel, settings: Settings) -> KeptTurns:
-    from gpen_webui.engines.photos_at_once import KeptTurns
-
-    cache = settings.models / ".cache"
-    return KeptTurns(cache, model.sha256, settings.device, settings.precision)
-
-
 def open_restorer(settings: Settings, workers: int) -> Restorer:
     """Load the model named by the settings (None: the default one, and another for small faces
     where that is installed) behind one shared restorer.
@@ -186,59 +160,34 @@ def open_restorer(settings: Settings, workers: int) -> Restorer:
     workers: how many threads will call it at once. Raises UserError where the model or the
     device cannot be used.
     """
-    from gpen_webui.models.installed import find_model, small_face_model
-
-    model = find_model(settings.model, settings.models)
-    small = small_face_model(model, settings.models) if settings.model is None else None
-    return restorer_of(model, small, settings, workers)
+    return restorer_of(open_networks(settings, workers))
 
 
-def restorer_of(
-    model: InstalledModel,
-    small: InstalledModel | None,
-    settings: Settings,
-    workers: int,
-    further: Path | None = None,
-) -> Restorer:
-    """As `open_restorer`, with these models, whatever the settings name; small: for small faces.
+def restorer_of(networks: OpeningNetworks, further: Path | None = None) -> Restorer:
+    """One shared restorer of networks that are being opened; waits for them.
 
     further: the folder of those that only some photos need; None: the settings' models folder.
+    Raises UserError where one cannot be used.
     """
     from gpen_webui.engines.cores import cpu_cores, has_little_memory
-    from gpen_webui.engines.open import open_engine, open_face_parser, open_tile_engine
 
-    share_one_heap()
+    settings = networks.settings
     # Each worker also resizes and blends; together they get the cores once, not each.
-    cv2.setNumThreads(max(1, cpu_cores() // workers))
-
-    cache = settings.models / ".cache"
-    detector = FaceDetector(workers=workers, cache=cache)
-    opening: dict[str, Any] = {
-        "device": settings.device,
-        "precision": settings.precision,
-        "workers": workers,
-        "cache": cache,
-    }
-
-    def open_model(model: InstalledModel) -> Engine:
-        return open_engine(model, **opening)
-
-    with suppress(RuntimeError):  # no thread: the first photo opens it
-        Thread(target=detector.prepare, name="open-detector", daemon=True).start()
-    engine = open_model(model)
+    cv2.setNumThreads(max(1, cpu_cores() // networks.workers))
+    engine, small_engine = networks.engine(), networks.small_engine()
     if not settings.workers and has_little_memory():
         engine.description += ONE_AT_A_TIME
-    small_faces = SmallFaces(open_model(small), small) if small else None
+    small = networks.small
     restorer = Restorer(
         engine,
-        detector,
-        model,
-        small_faces,
-        partial(open_tile_engine, **opening),
+        networks.detector,
+        networks.model,
+        SmallFaces(small_engine, small) if small_engine and small else None,
+        networks.open_tile_engine,
         further or settings.models,
-        partial(open_face_parser, device=settings.device),
+        networks.open_face_parser,
     )
-    restorer.at_once = _measuring(model, settings, workers)
+    restorer.at_once = _measuring(networks.model, settings, networks.workers)
     return restorer
 
 
@@ -249,7 +198,7 @@ def _measuring(model: InstalledModel, settings: Settings, workers: int) -> Photo
 
     if settings.workers:
         return None
-    kept = _kept_turns(model, settings)
+    kept = kept_turns(model, settings)
     turns = kept.read()
     if workers != max(turns) or len(turns) == 1 or are_enough(turns):
         return None

@@ -8,13 +8,12 @@ recognised, blanks and all, by the texts in translations/*/LC_MESSAGES/sentences
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
-
-from babel.messages.mofile import read_mo
 
 TRANSLATIONS = Path(__file__).resolve().parent / "web" / "translations"
 # Where an answer of the API holds sentences.
@@ -23,20 +22,26 @@ FIELDS = frozenset(
 )
 BLANK = re.compile(r"\{(\w+)\}")
 BETWEEN = re.compile(r"(?<=[.!?]) +")  # two sentences
+LITTLE_ENDIAN = b"\xde\x12\x04\x95"  # how such a catalog begins
 LONGEST = 2000  # characters; what is longer is no sentence of ours
 DEEPEST = 3  # phrases within blanks
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """pattern: of the English text. words: of the other language, with the same {blanks}. mark:
-    the longest piece between its blanks, without which a text need not be compared. length: of all
-    that is not blank."""
+    """text: English. words: of the other language, with the same {blanks}. mark: the longest piece
+    between its blanks, without which a text need not be compared. length: of all that is not
+    blank."""
 
-    pattern: re.Pattern[str]
+    text: str
     words: str
     mark: str
     length: int
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Of the English text; making it takes longer than reading all texts."""
+        return _pattern(self.text)
 
 
 def in_language(text: str, language: str) -> str:
@@ -98,16 +103,32 @@ def _whole(text: str, language: str, depth: int) -> str | None:
 @lru_cache
 def _sentences(language: str) -> list[Sentence]:
     """Those with the most words of their own first: they say the most about a text."""
-    path = TRANSLATIONS / language / "LC_MESSAGES" / "sentences.mo"
-    with path.open("rb") as file:
-        catalog = read_mo(file)
-    texts = {str(message.id): str(message.string) for message in catalog if message.id}
+    texts = _read(TRANSLATIONS / language / "LC_MESSAGES" / "sentences.mo")
     found = [
-        Sentence(_pattern(text), words, max(_between(text), key=len), len(BLANK.sub("", text)))
+        Sentence(text, words, max(_between(text), key=len), len(BLANK.sub("", text)))
         for text, words in texts.items()
-        if words
+        if text and words
     ]
     return sorted(found, key=lambda sentence: -sentence.length)
+
+
+def _read(catalog: Path) -> dict[str, str]:
+    """The texts of a compiled catalog and their translations (GNU gettext manual, “The Format of
+    GNU MO Files”). Babel reads it too, but takes longer to load than to read."""
+    content = catalog.read_bytes()
+    order = "<" if content.startswith(LITTLE_ENDIAN) else ">"
+    count, *tables = struct.unpack_from(f"{order}3I", content, 8)
+    originals, translations = (
+        struct.unpack_from(f"{order}{2 * count}I", content, table) for table in tables
+    )
+    return {
+        _string(content, *originals[at : at + 2]): _string(content, *translations[at : at + 2])
+        for at in range(0, 2 * count, 2)
+    }
+
+
+def _string(content: bytes, length: int, start: int) -> str:
+    return content[start : start + length].decode()
 
 
 def _pattern(text: str) -> re.Pattern[str]:

@@ -42,6 +42,7 @@ ORDER = [
     "training",
     "jobs",
     "pipeline",
+    "networks",
     "stages",
     "repairing",
     "faces",

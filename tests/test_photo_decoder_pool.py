@@ -42,7 +42,7 @@ def children() -> set[psutil.Process]:
     found = set()
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):  # it has just ended
-            if "gpen_webui.photo.decoder_process" in child.cmdline():
+            if "gpen_webui.photo.decoder_process" in " ".join(child.cmdline()):
                 found.add(child)
     return found
 

@@ -14,8 +14,9 @@ import cv2
 import pytest
 
 from gpen_webui.bench.photos import draw_photo
+from gpen_webui.networks import choose_workers
 from gpen_webui.options import RestoreOptions
-from gpen_webui.pipeline import choose_workers, open_restorer, restore_file, run_workers
+from gpen_webui.pipeline import open_restorer, restore_file, run_workers
 from gpen_webui.settings import Settings
 from tests.tiny_gpen import make_tiny_model
 

@@ -87,6 +87,7 @@ def main(how: str) -> None:
     inner = restore_stages
     if how == "played":
         inner = played_stages
+        restoring_process.OpeningNetworks = lambda *_: None
         restoring_process.restorer_of = lambda *_: FakeRestorer()
         restoring_process.measure_kind = lambda restorer: "played"
 

@@ -10,20 +10,15 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from gpen_webui.cli.bench import add_bench_parser
 from gpen_webui.cli.exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED, EXIT_USAGE
-from gpen_webui.cli.models import add_models_parser
-from gpen_webui.cli.restore import add_restore_parser
-from gpen_webui.cli.serve import add_serve_parser
 from gpen_webui.cli.standard_files import prepare_standard_files
-from gpen_webui.cli.train import add_train_parser
-from gpen_webui.cli.watch import add_watch_parser
-from gpen_webui.cli.worker import add_worker_parser
-from gpen_webui.cli.workers import add_workers_parser
 from gpen_webui.errors import UserError
 from gpen_webui.folders import COMMAND
 
+# In the order of the help; each has a module of its name, with its `add_parser`.
+COMMANDS = ("restore", "watch", "serve", "worker", "workers", "models", "bench", "train")
 # Ctrl-C ends these by an exception, so that they can tidy up. The others answer it themselves as
 # soon as they have begun; before, while libraries load, it ends them at once. An exception there
 # would be lost or become an error of the library's own.
@@ -38,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     if not wants_help and (not arguments or arguments[0].startswith("-")):
         arguments.insert(0, "serve")
     try:
-        options = build_parser().parse_args(arguments)
+        options = build_parser(arguments[0]).parse_args(arguments)
         options.command_line = arguments
         if options.command in TIDYING_COMMANDS:
             _interrupt_with_an_exception()
@@ -58,19 +53,13 @@ def _interrupt_with_an_exception() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The command line: the whole of it, or as much as one command needs, where that is known."""
     parser = argparse.ArgumentParser(
         prog=COMMAND.removeprefix("./"),
         description="Restore faces in portraits, on your own machine.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    add_restore_parser(commands)
-    add_watch_parser(commands)
-    add_serve_parser(commands)
-    add_worker_parser(commands)
-    add_workers_parser(commands)
-    add_models_parser(commands)
-    add_bench_parser(commands)
-    add_train_parser(commands)
+    for name in (command,) if command in COMMANDS else COMMANDS:
+        import_module(f"gpen_webui.cli.{name}").add_parser(commands)
     return parser

@@ -21,7 +21,7 @@ class BenchExtrasError(UserError):
     """What only the benchmark needs is not installed."""
 
 
-def add_bench_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add `bench` to the command line."""
     parser = commands.add_parser(
         "bench",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gpen_webui.models.installed import ModelState
 
 
-def add_models_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add `models` to the command line."""
     parser = commands.add_parser("models", help="the models: list, download, import, verify")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")

@@ -7,13 +7,15 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING
 
 from gpen_webui.files.find_photos import LeftOut, Why
 from gpen_webui.files.names import printable
 from gpen_webui.pipeline import COMPRESSED, STAGE_WORDS
 from gpen_webui.states import ItemState
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 LEFT_OUT_WORDS = {
     Why.NOT_A_PHOTO: "not photos",
@@ -36,11 +38,14 @@ class Progress:
         self._unchanged = 0
         self._is_alone = total == 1
         self._says_compressed = True
-        self._bar = tqdm(total=total, unit="photo", disable=as_json or not sys.stderr.isatty())
+        self._bar = None if as_json or not sys.stderr.isatty() else _bar(total)
 
     def say(self, sentence: str) -> None:
         """Print one line without disturbing the bar."""
-        tqdm.write(printable(sentence), file=sys.stderr)
+        if self._bar is None:
+            print(printable(sentence), file=sys.stderr)
+        else:
+            self._bar.write(printable(sentence), file=sys.stderr)
 
     def left_out(self, left_out: Sequence[LeftOut]) -> None:
         """Tell what of the folders is not restored: how many of what, the unreadable by name."""
@@ -54,13 +59,13 @@ class Progress:
 
     def photo(self, report: dict) -> None:
         """Tell what came of one photo."""
-        self._bar.update()
+        self._advance()
         self._unchanged += report.get("unchanged", True) and report["state"] == ItemState.NO_FACE
         if self._as_json:
             print(json.dumps(report), flush=True)
         elif report["state"] == ItemState.FAILED:
             self.say(report["error"]["message"])
-        elif self._bar.disable or self._is_alone:
+        elif self._bar is None or self._is_alone:
             self.say(f"{report['name']}: {_outcome(report)}")
             for sentence in [*report["warnings"], *self._worth_saying(report["notes"])]:
                 self.say(f"  {sentence}")
@@ -70,9 +75,13 @@ class Progress:
 
     def stage(self, name: str, stage: str, percent: int | None) -> None:
         """Show beside the bar what is being done to a photo that is in work."""
-        if not self._bar.disable:
+        if self._bar is not None:
             share = "" if percent is None else f" {percent} %"
             self._bar.set_postfix_str(printable(f"{name}: {STAGE_WORDS[stage]}{share}"))
+
+    def _advance(self) -> None:
+        if self._bar is not None:
+            self._bar.update()
 
     def _worth_saying(self, notes: list[str]) -> list[str]:
         """What holds for most photos is said once."""
@@ -85,7 +94,7 @@ class Progress:
 
         made_otherwise: with other settings, or by another model, than are asked for now.
         """
-        self._bar.update()
+        self._advance()
         self._unchanged += report.get("unchanged", True) and report["state"] == ItemState.NO_FACE
         self._taken_for_results += WAS_THERE in report["warnings"]
         self._made_otherwise += made_otherwise
@@ -100,7 +109,8 @@ class Progress:
 
         counts: of this run's photos. earlier: how many others the folder's report tells of.
         """
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
         if self._as_json:
             listed = [some.as_dict() for some in left_out]
             summary = {
@@ -135,6 +145,12 @@ class Progress:
         if earlier:
             photos = "1 photo" if earlier == 1 else f"{earlier} photos"
             self.say(f"The report there also tells of {photos} of earlier runs.")
+
+
+def _bar(total: int) -> tqdm:
+    from tqdm import tqdm  # slow to load
+
+    return tqdm(total=total, unit="photo")
 
 
 def _outcome(report: dict) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from gpen_webui.cli.machine_options import add_log_options, add_machine_options, add_time_limit
 from gpen_webui.cli.option_arguments import add_option_arguments
+from gpen_webui.heap import without_collection
 
 
-def add_restore_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add `restore` and its options to the command line."""
     parser = commands.add_parser(
         "restore",
@@ -48,6 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises UserError for what makes the whole run impossible.
     """
-    from gpen_webui.cli.restore_run import restore
+    with without_collection():
+        from gpen_webui.cli.restore_plan import plan_restore
 
-    return restore(arguments)
+        plan = plan_restore(arguments)
+        from gpen_webui.cli.restore_run import restore  # while the networks open
+
+    return restore(plan)

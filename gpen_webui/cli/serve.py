@@ -9,7 +9,7 @@ from gpen_webui.cli.machine_options import add_log_options, add_machine_options,
 from gpen_webui.settings import Settings, or_missing
 
 
-def add_serve_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add `serve` and its options to the command line."""
     parser = commands.add_parser("serve", help="serve the web page (the default)")
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine)")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Options = TypeVar("Options", bound="RunOptions")
 
 
-def add_train_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add `train` to the command line."""
     parser = commands.add_parser("train", help="make your own model from photos")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")

@@ -10,13 +10,13 @@ import argparse
 import time
 from pathlib import Path
 
-from gpen_webui.cli.restore import add_how_to_restore
+from gpen_webui.cli import restore
 
 EVERY = 2.0  # seconds between two looks at the folder
 PATIENCE = 30.0  # seconds, for files that keep growing while others wait
 
 
-def add_watch_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add `watch` and its options to the command line."""
     parser = commands.add_parser(
         "watch",
@@ -28,7 +28,7 @@ def add_watch_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", required=True, help="results folder"
     )
-    add_how_to_restore(parser)
+    restore.add_how_to_restore(parser)
     parser.set_defaults(run=run)
 
 
@@ -39,13 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from gpen_webui.cli.arrivals import Arrivals
     from gpen_webui.cli.exit_codes import EXIT_INTERRUPTED, EXIT_OK
-    from gpen_webui.cli.restore_run import restore
 
     arguments.paths, arguments.skip_existing = [arguments.folder], True
     arrivals = Arrivals(arguments.folder, arguments.output, PATIENCE)
     try:
         while True:
-            if arrivals.are_complete() and restore(arguments) == EXIT_INTERRUPTED:
+            if arrivals.are_complete() and restore.run(arguments) == EXIT_INTERRUPTED:
                 return EXIT_OK
             time.sleep(EVERY)
     except KeyboardInterrupt:

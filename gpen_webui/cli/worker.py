@@ -24,7 +24,7 @@ ADDRESS, KEY = "GPEN_WEBUI_JOIN", "GPEN_WEBUI_CLUSTER_KEY"  # in the environment
 LOOK_SECONDS = 0.5
 
 
-def add_worker_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add `worker` and its options to the command line."""
     parser = commands.add_parser(
         "worker",

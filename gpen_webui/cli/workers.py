@@ -21,7 +21,7 @@ class ServerError(UserError):
     """The server of this machine does not run, or refuses what was asked."""
 
 
-def add_workers_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add `workers` to the command line."""
     parser = commands.add_parser(
         "workers",

@@ -18,7 +18,7 @@ from statistics import mean, median
 from threading import Condition
 
 from gpen_webui.engines.cores import cpu_cores, has_little_memory, processor_name, read_cpu_info
-from gpen_webui.engines.quality import MeasurementCache
+from gpen_webui.engines.measurements import MeasurementCache
 
 ROUNDS = 3  # in which every number has its turn
 PHOTOS_IN_A_TURN = 4  # or twice as many as are in work at once

@@ -15,7 +15,8 @@ import torch
 
 from gpen_webui.engines.base import Engine, EngineError, check_shape
 from gpen_webui.engines.cores import cpu_cores
-from gpen_webui.engines.quality import HALF_PRECISION_PSNR, MeasurementCache, psnr, real_crops
+from gpen_webui.engines.measurements import MeasurementCache
+from gpen_webui.engines.quality import HALF_PRECISION_PSNR, psnr, real_crops
 from gpen_webui.gpen.checkpoint import load_network
 
 if TYPE_CHECKING:

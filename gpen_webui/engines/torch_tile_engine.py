@@ -14,7 +14,8 @@ from torch import nn
 
 from gpen_webui.engines.base import TileEngine
 from gpen_webui.engines.cores import cpu_cores
-from gpen_webui.engines.quality import HALF_PRECISION_PSNR, MeasurementCache, worst_tile_psnr
+from gpen_webui.engines.measurements import MeasurementCache
+from gpen_webui.engines.quality import HALF_PRECISION_PSNR, worst_tile_psnr
 from gpen_webui.engines.torch_engine import deterministic, device_name
 from gpen_webui.enlarging.read import load_tile_network, read_config
 

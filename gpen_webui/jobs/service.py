@@ -35,7 +35,8 @@ from gpen_webui.jobs.store.removal import Remover
 from gpen_webui.jobs.store.rescue import prepare_migration, rescue_if_needed
 from gpen_webui.jobs.store.workers import WorkerRows
 from gpen_webui.logs import log_to_file
-from gpen_webui.pipeline import choose_workers, open_restorer, restore_stages
+from gpen_webui.networks import choose_workers
+from gpen_webui.pipeline import open_restorer, restore_stages
 from gpen_webui.settings import Settings
 from gpen_webui.stages.restorer import Restorer
 

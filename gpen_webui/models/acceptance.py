@@ -1,19 +1,22 @@
-"""A weight file is accepted once, after every check, and must stay the same from then on."""
+"""A weight file is accepted once, after every check, and must stay the same from then on.
+
+What reads weights takes time to load, and is loaded only for a file that is new.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gpen_webui.enlarging.recognise import published_names, recognise
 from gpen_webui.folders import COMMAND
-from gpen_webui.gpen.onnx_file import crop_size_of, read_onnx
-from gpen_webui.gpen.weight_files import StoredTensor, read_contents
 from gpen_webui.models.folder import InstalledModel, ModelError, name_of, weight_files
 from gpen_webui.models.published import published_model
 from gpen_webui.models.records import Accepted, RecordFile, hash_file, known_hash
-from gpen_webui.parsing import recognise as parsing
+
+if TYPE_CHECKING:
+    from gpen_webui.gpen.weight_files import StoredTensor
 
 # In the place of the crops' side, of networks that restore no faces; and what these do instead.
 ENLARGES, PARSES = 0, -1
@@ -91,6 +94,9 @@ def examine(path: Path) -> int:
 
     Raises CheckpointError, EnlargingFileError.
     """
+    from gpen_webui.gpen.onnx_file import crop_size_of, read_onnx
+    from gpen_webui.gpen.weight_files import read_contents
+
     if path.suffix.lower() == ".onnx":
         return crop_size_of(read_onnx(path), path.name)
     contents = read_contents(path)
@@ -105,7 +111,7 @@ def examine(path: Path) -> int:
 
         parser_of(path, contents)
         return number
-    from gpen_webui.gpen.checkpoint import load_contents  # torch: only when a file is new
+    from gpen_webui.gpen.checkpoint import load_contents  # torch
 
     config, _ = load_contents(path, contents)
     return config.size
@@ -113,6 +119,9 @@ def examine(path: Path) -> int:
 
 def task_number(contents: Mapping[str, StoredTensor]) -> int | None:
     """ENLARGES or PARSES, told by a file's tensors; None where they are another network's."""
+    from gpen_webui.enlarging.recognise import published_names, recognise
+    from gpen_webui.parsing import recognise as parsing
+
     if recognise(published_names(contents)):
         return ENLARGES
     return PARSES if parsing.recognise(contents) else None

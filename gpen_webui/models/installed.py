@@ -12,11 +12,8 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpen_webui.enlarging.recognise import config_of
 from gpen_webui.errors import UserError
 from gpen_webui.folders import BUNDLED, COMMAND
-from gpen_webui.gpen.onnx_file import crop_size_of, read_onnx
-from gpen_webui.gpen.weight_files import crop_size, read_contents
 from gpen_webui.models import published
 from gpen_webui.models.acceptance import accept, recall, task_number, task_of, verify
 from gpen_webui.models.folder import SUFFIXES, InstalledModel, ModelError, name_of, weight_files
@@ -225,6 +222,8 @@ class _Kind:
 
 def _kind_of(path: Path, models: Path) -> _Kind:
     """What an installed file is, as far as that is known without loading it."""
+    from gpen_webui.enlarging.recognise import config_of  # slow to load, for lists alone
+
     try:
         known = recall(path, models)
         crop = known.crop if known else remembered(path, _crop_of_new)
@@ -242,6 +241,9 @@ def _kind_of(path: Path, models: Path) -> _Kind:
 def _crop_of_new(path: Path) -> int | None:
     """The crop size of a file that was not loaded yet; ENLARGES or PARSES where it restores none,
     None where it is another network's."""
+    from gpen_webui.gpen.onnx_file import crop_size_of, read_onnx
+    from gpen_webui.gpen.weight_files import crop_size, read_contents
+
     if path.suffix.lower() == ".onnx":
         return crop_size_of(read_onnx(path), path.name)
     contents = read_contents(path)

@@ -28,7 +28,7 @@ from gpen_webui.photo.colour import ColourSpace, space_of_numbers, space_of_png
 from gpen_webui.photo.formats import saved_as
 from gpen_webui.photo.metadata import Container, Metadata, exif_of, read_metadata
 from gpen_webui.photo.opening import OnSize, deep_samples, explaining, load, opened
-from gpen_webui.photo.packing import jpeg_coding, tiff_coding
+from gpen_webui.photo.packing import jpeg_coding, on_white, tiff_coding
 from gpen_webui.photo.webp_file import WebpFile
 
 log = logging.getLogger(__name__)
@@ -150,14 +150,6 @@ def _turn_to_preview(image: MpoImageFile, side: int) -> None:
             if max(image.size) >= side and abs(across * height - down * width) <= down * width / 99:
                 return
         image.seek(0)
-
-
-def on_white(image: Image.Image) -> Image.Image:
-    """An LA or RGBA picture without its transparency."""
-    mode = "L" if image.mode == "LA" else "RGB"
-    white = Image.new(mode, image.size, "white")
-    white.paste(image.convert(mode), mask=image.getchannel("A"))
-    return white
 
 
 def _coding(image: Image.Image, container: Container, path: Path) -> dict[str, object]:

@@ -19,19 +19,30 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from signal import Signals
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from gpen_webui.folders import IMPORTED_FROM
 from gpen_webui.photo.errors import PhotoError
 from gpen_webui.shortage import ShortageError, memory_shortage, shortage_of
 
+if TYPE_CHECKING:
+    import numpy as np
+
 PATIENCE = 120.0  # seconds by the clock, where a disk or a network share does not answer
 REMEDY = "open it in another program and save it anew, or try another copy."
+# As in heap.without_collection, which would have to be loaded first.
+START = """
+import gc
+gc.disable()
+from gpen_webui.photo.decoder_process import main
+gc.enable()
+main()
+"""
 CRASHES = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGSYS", "SIGTRAP")
 TRIES = 2  # for a photo whose child was ended from outside
 
@@ -59,7 +70,7 @@ class Child:
         }
         process = subprocess.Popen(
             # -P: a folder of photos may hold a file called json.py, and we may stand in it.
-            [sys.executable, "-P", "-m", "gpen_webui.photo.decoder_process"],
+            [sys.executable, "-P", "-c", START],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -133,6 +144,8 @@ class Child:
         return Signals(-code).name if code < 0 else None
 
     def _read(self, size: int) -> np.ndarray:
+        import numpy as np  # slow to load; a child is started before
+
         data = np.empty(size, np.uint8)
         if self._answers.readinto(data.data) != size:
             raise ChildDied
@@ -149,6 +162,12 @@ class DecoderPool:
     def __init__(self, children: int):
         self._free = threading.Semaphore(children)
         self._idle: list[Child] = []
+
+    def prepare(self) -> None:
+        """Start a child now, to be ready for the first photo. Where it cannot be started, that
+        photo will tell."""
+        with suppress(OSError):
+            self._idle.append(Child())
 
     def ask(self, path: Path, name: str, max_megapixels: int, **more: int) -> Answer:
         """Let a child decode a file: see decoder_process.py for what is asked and answered.

@@ -15,7 +15,6 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from gpen_webui.photo import exif, icc, subject
-from gpen_webui.photo.decode import on_white
 from gpen_webui.photo.errors import PhotoError
 from gpen_webui.photo.formats import suffix_for
 from gpen_webui.photo.jpeg_file import (
@@ -31,6 +30,7 @@ from gpen_webui.photo.packing import (
     heif_options,
     jpeg_options,
     jpeg_strips,
+    on_white,
     stays_jpeg,
     tiff_growth,
     tiff_options,
@@ -90,6 +90,9 @@ def encode_photo(
     elif target == "avif":
         options |= avif_options(quality)
     elif target == "heif":
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener(thumbnails=False)
         options |= heif_options(quality)
     elif target == "tiff":
         if stays_jpeg(photo.coding, image.mode):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from gpen_webui.photo import exif, subject, xmp
-from gpen_webui.photo.heif_file import HeifFile
 from gpen_webui.photo.jpeg_file import (
     APP0,
     APP1,
@@ -29,6 +29,9 @@ from gpen_webui.photo.jpeg_file import (
 from gpen_webui.photo.png_file import PngFile, packed
 from gpen_webui.photo.tiff_file import IPTC, TiffTags
 from gpen_webui.photo.tiff_file import PHOTOSHOP as PHOTOSHOP_TAG
+
+if TYPE_CHECKING:
+    from gpen_webui.photo.heif_file import HeifFile
 
 log = logging.getLogger(__name__)
 

@@ -36,6 +36,14 @@ HEADER = 20_000  # bytes
 SMALL_FRAME = b"\xff\xc0\0\x0b\x08\0\1\0\1\1\1\x11\0\xff\xda\0\x08\1\1\0\0\x3f\0"
 
 
+def on_white(image: Image.Image) -> Image.Image:
+    """An LA or RGBA picture without its transparency."""
+    mode = "L" if image.mode == "LA" else "RGB"
+    white = Image.new(mode, image.size, "white")
+    white.paste(image.convert(mode), mask=image.getchannel("A"))
+    return white
+
+
 def jpeg_coding(image: Image.Image) -> dict[str, object]:
     """How a JPEG packs its pixels; to be asked before they are decoded."""
     assert isinstance(image, JpegImagePlugin.JpegImageFile)

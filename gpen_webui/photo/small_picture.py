@@ -6,7 +6,7 @@ import io
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, WebPImagePlugin  # which Pillow would else look for among all formats
 
 from gpen_webui.photo.icc import space_of
 from gpen_webui.photo.photo import Photo
@@ -32,7 +32,13 @@ def small_picture(photo: Photo, pixels: np.ndarray) -> bytes:
         small = np.rint(small * share + 255 * (1 - share)).astype(np.uint8)
     buffer = io.BytesIO()
     profile = _profile(photo) or b""
-    Image.fromarray(small).save(buffer, "WEBP", quality=QUALITY, method=FAST, icc_profile=profile)
+    Image.fromarray(small).save(
+        buffer,
+        WebPImagePlugin.WebPImageFile.format,
+        quality=QUALITY,
+        method=FAST,
+        icc_profile=profile,
+    )
     return buffer.getvalue()
 
 

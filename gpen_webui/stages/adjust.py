@@ -16,7 +16,6 @@ import numpy as np
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.stages.base import Stages, WorkingPhoto, progressed
-from gpen_webui.stages.denoise import blended, without_noise
 from gpen_webui.states import Stage
 
 # Widths of the low-pass filters, in parts of the crop's side.
@@ -124,11 +123,17 @@ def keep_skin_tone(original: np.ndarray, face: np.ndarray) -> np.ndarray:
     rows, columns = (
         slice(*(round(end * len(before)) for end in ends)) for ends in (SKIN_ROWS, SKIN_COLUMNS)
     )
-    tone = np.median(before[rows, columns], axis=(0, 1))
+    tone = _median(before[rows, columns].reshape(-1, 2))
     apart = (before - tone) / SKIN_SPREAD
     skin = np.exp(-0.5 * (apart[:, :, 0] ** 2 + apart[:, :, 1] ** 2))
     drift = np.einsum("ijk,ij->k", after - before, skin) / skin.sum()
     return face - skin[:, :, None] * (FROM_COLOURS @ drift)
+
+
+def _median(colours: np.ndarray) -> np.ndarray:
+    """Of (N,2) in each column; `np.median` gives the same, but first loads masked arrays."""
+    middle = [(len(colours) - 1) // 2, len(colours) // 2]
+    return np.partition(colours, middle, axis=0)[middle].mean(axis=0)
 
 
 def keep_single_tone(original: np.ndarray, face: np.ndarray) -> np.ndarray | None:
@@ -169,6 +174,8 @@ class Adjust:
         yield Stage.ADJUST
         with working.clock.stage(Stage.ADJUST):
             if options.denoise:
+                from gpen_webui.stages.denoise import blended
+
                 denoised = yield from _denoised(working)
                 working.pixels = blended(working.pixels, denoised, options.denoise)
             working.pixels = finish(working.pixels, options)
@@ -185,6 +192,8 @@ def _denoised(working: WorkingPhoto) -> Generator[str, None, np.ndarray]:
     key = (Stage.ADJUST, hashlib.blake2b(np.ascontiguousarray(working.pixels).data).digest())
     denoised = working.intermediates.get(key)
     if denoised is None:
+        from gpen_webui.stages.denoise import without_noise
+
         denoised = yield from progressed(without_noise(working.pixels), Stage.ADJUST)
         working.intermediates.put(key, denoised, denoised.nbytes)
     return denoised

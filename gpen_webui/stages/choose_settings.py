@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gpen_webui.faces.select import FaceSelection
 from gpen_webui.faces.turn import common_turn
 from gpen_webui.options import RestoreOptions
@@ -11,16 +13,11 @@ from gpen_webui.stages.base import Stages, WorkingPhoto, progressed
 from gpen_webui.stages.enlarge import useful_scale
 from gpen_webui.stages.face_network import FaceNetwork
 from gpen_webui.stages.face_reports import report_faces
-from gpen_webui.stages.photo_measures import measure_largest_face, measure_photo
 from gpen_webui.stages.repair import FOUND_PERCENT
-from gpen_webui.stages.suggestions import (
-    Suggestion,
-    chosen,
-    is_print,
-    suggest_for_faces,
-    suggest_for_photo,
-)
 from gpen_webui.states import Stage
+
+if TYPE_CHECKING:
+    from gpen_webui.stages.suggestions import Suggestion
 
 
 class ChooseForPhoto:
@@ -33,6 +30,9 @@ class ChooseForPhoto:
         return options.preset == "auto" and not options.aligned
 
     def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
+        from gpen_webui.stages.photo_measures import measure_photo
+        from gpen_webui.stages.suggestions import is_print, suggest_for_photo
+
         with working.clock.stage(Stage.DETECT):
             measures = measure_photo(working.pixels)
         if is_print(measures) and options.repair == "off":
@@ -55,6 +55,9 @@ class ChooseForFaces:
         return options.preset == "auto" and not options.aligned
 
     def run(self, working: WorkingPhoto, options: RestoreOptions) -> Stages:
+        from gpen_webui.stages.photo_measures import measure_largest_face
+        from gpen_webui.stages.suggestions import suggest_for_faces
+
         assert working.found is not None  # FindFaces and ChooseForPhoto stand before
         assert working.measures is not None
         with working.clock.stage(Stage.DETECT):
@@ -73,6 +76,8 @@ class ChooseForFaces:
 
 
 def _take(working: WorkingPhoto, suggestions: list[Suggestion]) -> None:
+    from gpen_webui.stages.suggestions import chosen
+
     taken = [each for each in suggestions if each.is_automatic]
     working.options = chosen(working.options, taken)
     working.suggestions += taken

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,10 +34,8 @@ from gpen_webui.stages.enlarge import Enlarge, OpenTileEngine, TileEngines
 from gpen_webui.stages.face_masks import FaceMasks, OpenFaceParser
 from gpen_webui.stages.face_network import FaceNetwork
 from gpen_webui.stages.faces import FindFaces, RestoreAligned, RestoreFaces
-from gpen_webui.stages.preview import PartPreview
 from gpen_webui.stages.repair import RepairPrint
 from gpen_webui.stages.small_faces import SmallFaces
-from gpen_webui.stages.suggestions import Suggestion
 from gpen_webui.stages.turn import TurnUpright
 from gpen_webui.states import ItemState
 
@@ -44,6 +43,8 @@ if TYPE_CHECKING:
     from gpen_webui.engines.base import Engine
     from gpen_webui.engines.photos_at_once import PhotosAtOnce
     from gpen_webui.models.installed import InstalledModel
+    from gpen_webui.stages.preview import PartPreview
+    from gpen_webui.stages.suggestions import Suggestion
 
 
 @dataclass
@@ -96,20 +97,26 @@ class Restorer:
         self._tile_engines = TileEngines(open_tile_engine, models)
         self.face_network = FaceNetwork(engine, model, small_faces)
         scratches = ScratchDetector(faces=detector.exact)
-        enlarge = Enlarge(self._tile_engines, engine.size)
+        self._enlarge = Enlarge(self._tile_engines, engine.size)
         self._face_masks = FaceMasks(open_face_parser, models)
-        self.preview = PartPreview(enlarge, self.face_network, self._face_masks)
         self.stages: list[PhotoStage] = [
             ChooseForPhoto(scratches),
             RepairPrint(scratches),
             FindFaces(detector, self.face_network),
             ChooseForFaces(self.face_network),
-            enlarge,
+            self._enlarge,
             RestoreFaces(self.face_network, self._face_masks),
             RestoreAligned(self.face_network),
             Adjust(),
             TurnUpright(),
         ]
+
+    @cached_property
+    def preview(self) -> PartPreview:
+        """Shows what a part of a photo will look like; for the page alone."""
+        from gpen_webui.stages.preview import PartPreview
+
+        return PartPreview(self._enlarge, self.face_network, self._face_masks)
 
     @property
     def model(self) -> InstalledModel:

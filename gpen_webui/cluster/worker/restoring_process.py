@@ -36,6 +36,7 @@ from gpen_webui.jobs.runner.local_pool import RestoreStages
 from gpen_webui.jobs.runner.shared_restorer import why_not_loaded
 from gpen_webui.models.folder import ModelError
 from gpen_webui.models.installed import find_model
+from gpen_webui.networks import OpeningNetworks
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.small_picture import before_and_after
 from gpen_webui.pipeline import (
@@ -98,9 +99,8 @@ class RestoringProcess:
             model = find_model(load.model, Path(load.model).parent)
             small = load.small_model
             small_model = find_model(small, Path(small).parent) if small else None
-            self._restorer = restorer_of(
-                model, small_model, settings, load.workers, Path(load.further)
-            )
+            networks = OpeningNetworks(model, small_model, settings, load.workers)
+            self._restorer = restorer_of(networks, Path(load.further))
             kind = measure_kind(self._restorer)
         except Exception as error:  # whatever it is, the worker must hear of it
             if not isinstance(error, UserError):

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 
+from gpen_webui.engines.measurements import MeasurementCache
 from gpen_webui.engines.openvino.cache import Compiled
 from gpen_webui.engines.openvino.graph_variants import (
     AS_IT_IS,
@@ -32,7 +33,6 @@ from gpen_webui.engines.openvino.onnx_model import (
     same_face_psnr,
 )
 from gpen_webui.engines.quality import (
-    MeasurementCache,
     many_crops,
     perceptual_distance,
     psnr,

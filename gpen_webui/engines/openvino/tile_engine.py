@@ -15,6 +15,7 @@ import openvino as ov
 
 from gpen_webui.engines.base import TileEngine
 from gpen_webui.engines.cores import cpu_cores
+from gpen_webui.engines.measurements import MeasurementCache
 from gpen_webui.engines.openvino.cache import Compiled
 from gpen_webui.engines.openvino.eight_bits import EIGHT_BIT_FLAGS
 from gpen_webui.engines.openvino.engine import settings_for
@@ -34,7 +35,7 @@ from gpen_webui.engines.openvino.graph_variants import (
     VariantOpener,
 )
 from gpen_webui.engines.openvino.request_pool import RequestPool
-from gpen_webui.engines.quality import HALF_PRECISION_PSNR, MeasurementCache, worst_tile_psnr
+from gpen_webui.engines.quality import HALF_PRECISION_PSNR, worst_tile_psnr
 from gpen_webui.enlarging.read import read_config
 from gpen_webui.enlarging.recognise import Config, UpConvConfig
 from gpen_webui.enlarging.tiles import RunTiles
