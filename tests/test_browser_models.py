@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from gpen_webui.engines.fast_mode import FastMode, KeptFastMode
 from gpen_webui.models.published import EMBEDDED
+from gpen_webui.models.records import hash_file
 from tests.browser import OpenPage, portrait, upload
-from tests.server import PROJECT, Server
+from tests.server import PROJECT, Server, small_photo
 
 pytest_plugins = ["tests.browser_fixtures"]
 
@@ -55,6 +57,30 @@ def test_a_model_of_ones_own_is_added_used_and_remembered(server: Server, open_p
     expect(page.locator("#facts")).to_contain_text("1 face restored")
     job = re.search(r"job=(\w+)", page.url).group(1)
     assert server.get(f"/api/jobs/{job}/items/0").json()["report"]["model"] == "mine"
+
+
+def test_the_fast_mode_is_offered_with_its_cost_declined_and_switched_on(
+    server: Server, open_page: OpenPage
+):
+    models = server.outputs.parent / "models"
+    KeptFastMode(models / ".cache", hash_file(models / MINI.name)).keep(FastMode(52.3, 1.94))
+    job = server.new_album([("a.jpg", small_photo())])
+    page = open_page(f"{server.url}/jobs/{job}")
+    offer = page.locator("#fast-mode")
+    expect(offer).to_contain_text("1.9 times as fast")
+    expect(offer).to_contain_text("52 dB")
+    offer.get_by_role("button", name="No, thanks").click()
+    expect(offer).to_be_hidden()
+    page.reload()
+    expect(page.locator("#name")).to_be_visible()
+    expect(offer).to_be_hidden()
+
+    page.goto(f"{server.url}/models")
+    offer.get_by_role("button", name="Use the fast mode").click()
+    expect(offer).to_contain_text("The fast mode is on")
+    expect(page.locator("#settings")).to_contain_text("fast")
+    offer.get_by_role("button", name="Compute exactly again").click()
+    expect(offer.get_by_role("button", name="Use the fast mode")).to_be_visible()
 
 
 def test_unpublished_licences_are_told_before_the_download(server: Server, open_page: OpenPage):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gpen_webui.engines.fast_mode import FastMode, KeptFastMode
 from gpen_webui.engines.quality import many_crops, perceptual_distance, psnr, real_crops
 from gpen_webui.models.installed import find_model
 from tests.tiny_gpen import make_tiny_model, random_crops
@@ -14,6 +15,7 @@ pytest.importorskip("openvino")
 from gpen_webui.engines.openvino import fast
 from gpen_webui.engines.openvino.engine import OpenVinoEngine
 from gpen_webui.engines.openvino.graph import build_model
+from gpen_webui.engines.openvino.graph_variants import VariantOpener
 from gpen_webui.gpen.checkpoint import load_network
 
 
@@ -100,7 +102,7 @@ def test_a_graph_that_fails_gives_the_exact_result_and_says_so(
 
 def test_a_graph_that_looks_different_fails_even_with_a_good_psnr(model, tmp_path, monkeypatch):
     stand_in(monkeypatch, faithful)
-    monkeypatch.setattr(fast, "compare", lambda *compared: (45.0, 0.02))
+    monkeypatch.setattr(fast, "compare", lambda *compared: fast.Comparison(45.0, 0.02))
     with open_fast(model, tmp_path) as engine:
         assert "missed the quality check" in engine.description
 
@@ -144,12 +146,38 @@ def test_only_a_processor_with_tile_instructions_multiplies_directly(model, tmp_
 
 
 def test_bfloat16_that_misses_the_check_is_not_used(model, tmp_path, monkeypatch, processor):
-    monkeypatch.setattr(fast, "compare", lambda *compared: (37.9, 0.0))
+    monkeypatch.setattr(fast, "compare", lambda *compared: fast.Comparison(37.9, 0.0))
     processor("avx512_bf16")
     crops = random_crops(1)
     with open_fast(model, tmp_path) as engine:
         assert "missed the quality check" in engine.description
         assert engine.run(crops).tobytes() == exact_bytes(model, tmp_path, crops)
+
+
+def try_it(model, cache):
+    opener = VariantOpener(model, cache, lambda variant: {"NUM_STREAMS": 1})
+    return fast.try_fast_mode(opener)
+
+
+def test_a_trial_tells_what_the_fast_mode_brings_and_leaves_it_ready(model, tmp_path, monkeypatch):
+    tried = try_it(model, tmp_path)
+    assert tried.decibels >= fast.FAST_PSNR
+    assert tried.gain > 0
+    KeptFastMode(tmp_path, model.sha256).keep(tried)
+    assert KeptFastMode(tmp_path, model.sha256).read() == tried
+    assert KeptFastMode(tmp_path, "0" * 64).read() is None
+    monkeypatch.setattr(fast, "compare", None)  # a second check would raise
+    with open_fast(model, tmp_path) as engine:
+        assert "in bfloat16" in engine.description
+
+
+def test_a_fast_mode_that_misses_the_check_or_gains_little_is_not_worth_it(
+    model, tmp_path, monkeypatch
+):
+    stand_in(monkeypatch, coarse)
+    assert not try_it(model, tmp_path).is_worth_it
+    assert not FastMode(52.0, 1.1).is_worth_it
+    assert FastMode(52.0, 1.5).is_worth_it
 
 
 class Played:
@@ -171,7 +199,7 @@ class Played:
 @pytest.mark.parametrize(("more", "people"), [(0.001, 4), (0.0225, 16), (0.1, 1)])
 def test_only_where_four_people_leave_a_doubt_more_are_looked_at(more: float, people: int):
     quick = Played(more)
-    closeness, _ = fast.compare(quick, Played(0), 64)
+    closeness = fast.compare(quick, Played(0), 64).closeness
     assert quick.seen == people
     assert (closeness >= fast.FAST_PSNR) == (people > 1)
 

@@ -15,14 +15,18 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from gpen_webui.engines.fast_mode import FastMode, KeptFastMode
 from gpen_webui.errors import UserError
 from gpen_webui.folders import BUNDLED
 from gpen_webui.jobs.service import open_jobs
 from gpen_webui.models.download import download_model
 from gpen_webui.models.installed import list_models
+from gpen_webui.models.records import hash_file
 from gpen_webui.settings import Settings
 from gpen_webui.web import model_manager
-from gpen_webui.web.model_manager import ChosenModel, ModelManager
+from gpen_webui.web.fast_mode import ChosenPrecision
+from gpen_webui.web.model_choice import ChosenModel
+from gpen_webui.web.model_manager import ModelManager
 from tests.server import Server, small_photo
 from tests.tiny_enlarging import repeating_network, save_published
 from tests.tiny_gpen import make_tiny_model
@@ -147,6 +151,35 @@ def test_what_cannot_be_downloaded_is_said(server: Server, name: str, status: in
     assert server.delete(f"/api/models/{name}/download").status_code == status
 
 
+def test_the_fast_mode_is_offered_where_it_pays_and_switched_while_the_server_runs(
+    server: Server, folders
+):
+    assert server.get("/api/models").json()["fast_mode"] is None, "it was not tried yet"
+    sha256 = hash_file(folders[1] / EMBEDDED.name)
+    KeptFastMode(folders[1] / ".cache", sha256).keep(FastMode(52.3, 1.94))
+    offer = {"is_on": False, "is_chosen": False, "decibels": 52, "gain": 1.9}
+    assert server.get("/api/models").json()["fast_mode"] == offer
+    for is_on, precision in ((True, "fast"), (False, "exact")):
+        answer = server.post("/api/models/fast-mode", json={"is_on": is_on})
+        assert answer.json()["fast_mode"] == offer | {"is_on": is_on, "is_chosen": True}
+        assert server.get("/api/models").json()["settings"]["precision"] == precision
+        restarted = ChosenPrecision(Settings(outputs=folders[0], models=folders[1]))
+        assert restarted() == precision
+    assert server.post("/api/models/fast-mode", json={}).status_code == 400
+
+
+@pytest.mark.parametrize("given", [{"precision": "auto"}, {"cluster": "none"}])
+def test_who_named_a_precision_or_works_with_other_machines_is_offered_no_fast_mode(
+    tmp_path: Path, given: dict
+):
+    outputs = tmp_path / "outputs"
+    (outputs / ".gpen-webui").mkdir(parents=True)
+    ChosenPrecision(Settings(outputs=outputs)).choose("fast")
+    choice = ChosenPrecision(Settings(outputs=outputs, **given))
+    assert not choice.is_free
+    assert choice() == given.get("precision", "exact")
+
+
 class Shop:
     """A web server that hands out one file, slowly if asked to, and what fetches from it."""
 
@@ -175,7 +208,9 @@ class Shop:
         self.models = settings.models
         self.jobs = open_jobs(settings)
         fetch = functools.partial(download_model, sources=[source])
-        self.manager = ModelManager(settings, self.jobs, ChosenModel(settings), fetch)
+        self.manager = ModelManager(
+            settings, self.jobs, ChosenModel(settings), ChosenPrecision(settings), fetch
+        )
 
     def download_until(self, state: str) -> dict:
         def look() -> dict | None:

@@ -6,12 +6,15 @@ import math
 import os
 import platform
 import re
+import shutil
 from pathlib import Path
 
 from gpen_webui.control_groups import cpu_quota, memory_limit
 
 # With GPEN-BFR-512 one photo at a time takes 1.5 GB, and each more some 0.1 GB, a large one 0.5.
 LITTLE_MEMORY = 3 << 30
+# Instructions that multiply bfloat16.
+BFLOAT16_FLAGS = frozenset(("avx512_bf16", "amx_bf16"))
 CPU_INFO = Path("/proc/cpuinfo")
 
 
@@ -57,6 +60,13 @@ def usable_memory() -> int | None:
     except (AttributeError, ValueError, OSError):  # Windows
         return memory_limit()
     return min(memory, memory_limit() or memory)
+
+
+def may_have_gpu() -> bool:
+    """A cheap look that spares most machines the import of PyTorch."""
+    if platform.system() == "Darwin":
+        return platform.machine() == "arm64"
+    return shutil.which("nvidia-smi") is not None or Path("/dev/nvidia0").exists()
 
 
 def _cores_seen() -> int:

@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import importlib.util
-import platform
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpen_webui.engines.base import Engine, EngineError, TileEngine
+from gpen_webui.engines.cores import may_have_gpu
 from gpen_webui.settings import DEVICES, PRECISIONS
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def open_face_parser(model: InstalledModel, *, device: str = "auto") -> FacePars
 
 def _gpu(device: str) -> str | None:
     """The GPU to use; None for the CPU. Raises EngineError where the one asked for is missing."""
-    if device not in ("cuda", "mps") and not (device == "auto" and _may_have_gpu()):
+    if device not in ("cuda", "mps") and not (device == "auto" and may_have_gpu()):
         return None
     from gpen_webui.engines.torch_engine import gpu_device
 
@@ -116,10 +115,3 @@ def _open_onnx(model: InstalledModel, *, device: str, workers: int, cache: Path 
     from gpen_webui.engines.openvino.engine import OpenVinoEngine
 
     return OpenVinoEngine(model, precision="exact", workers=workers, cache=cache)
-
-
-def _may_have_gpu() -> bool:
-    """A cheap look that spares most machines the import of PyTorch."""
-    if platform.system() == "Darwin":
-        return platform.machine() == "arm64"
-    return shutil.which("nvidia-smi") is not None or Path("/dev/nvidia0").exists()

@@ -118,12 +118,13 @@ class JobService:
 def open_jobs(
     settings: Settings,
     chosen_model: Callable[[], str | None] | None = None,
+    chosen_precision: Callable[[], str] | None = None,
     max_original_bytes: int | None = None,
     measure_kind: Callable[[Restorer], str] | None = None,
 ) -> JobService:
     """The jobs of settings.outputs, taken up where the last process left them.
 
-    chosen_model: tells the name of the model to load, each time; else settings.model is it.
+    chosen_model, chosen_precision: tell which to load, each time; else the settings do.
     max_original_bytes: photos that stay where they are may be so large; None: no limit.
     measure_kind: tells the kind of this machine, where others help it.
     Raises OutputsInUseError where another process works in the folder, StoreError where it
@@ -131,7 +132,11 @@ def open_jobs(
     """
 
     def load_restorer() -> tuple[Restorer, int]:
-        current = replace(settings, model=chosen_model()) if chosen_model else settings
+        current = settings
+        if chosen_model:
+            current = replace(current, model=chosen_model())
+        if chosen_precision:
+            current = replace(current, precision=chosen_precision())
         workers = choose_workers(current)
         started = time.perf_counter()
         restorer = open_restorer(current, workers)

@@ -27,8 +27,10 @@ from gpen_webui.web import (
     workers,
 )
 from gpen_webui.web.announcement import announce_key
+from gpen_webui.web.fast_mode import ChosenPrecision
 from gpen_webui.web.language import JsonInLanguage
-from gpen_webui.web.model_manager import ChosenModel, ModelManager
+from gpen_webui.web.model_choice import ChosenModel
+from gpen_webui.web.model_manager import ModelManager
 from gpen_webui.web.proxy import BehindProxy
 
 # The modules whose blueprints answer.
@@ -72,10 +74,13 @@ def build_app(settings: Settings) -> Flask:
         app.register_blueprint(noun.blueprint)
     app.register_blueprint(events.sockets)
     chosen = ChosenModel(settings)
-    service = open_jobs(settings, chosen, settings.max_file_mb * uploads.MB, measure_kind_of)
+    precision = ChosenPrecision(settings)
+    service = open_jobs(
+        settings, chosen, precision, settings.max_file_mb * uploads.MB, measure_kind_of
+    )
     app.extensions["jobs"] = service
     app.extensions["presets"] = presets.OwnPresets(settings.outputs)
-    app.extensions["models"] = ModelManager(settings, service, chosen)
+    app.extensions["models"] = ModelManager(settings, service, chosen, precision)
     if service.others:
         from gpen_webui.web import cluster
 

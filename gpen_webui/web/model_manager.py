@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
 
 from gpen_webui.errors import UserError
-from gpen_webui.files.atomic import write_atomically
 from gpen_webui.jobs.service import JobService
 from gpen_webui.models.download import DownloadCancelled, download_model
 from gpen_webui.models.importing import remove_leftovers
@@ -27,42 +27,13 @@ from gpen_webui.models.published import ASK_MAKER, published_model
 from gpen_webui.settings import Settings
 from gpen_webui.states import ItemState
 from gpen_webui.web.errors import UnknownModelError
+from gpen_webui.web.fast_mode import EXACT, FAST, ChosenPrecision, FastModeOffer
+from gpen_webui.web.model_choice import ChosenModel
 
 log = logging.getLogger(__name__)
 
-CHOICE_FILE = Path(".gpen-webui") / "model"
 RECENT_JOBS, RECENT_ITEMS = 5, 100
 RECENT_SECONDS = 0.4
-
-
-class ChosenModel:
-    """The model for the next photos: the one chosen in the page, remembered in the outputs folder.
-
-    A model that was named when the server was started goes before an earlier choice.
-    """
-
-    def __init__(self, settings: Settings):
-        self._settings = settings
-        self._file = settings.outputs / CHOICE_FILE
-        self._name = settings.model or self._remembered()
-
-    def __call__(self) -> str | None:
-        """Its name or file; None: the default."""
-        return self._name
-
-    def choose(self, name: str) -> None:
-        """From now on this one, also after a restart. Raises OSError."""
-        write_atomically(self._file, name.encode())
-        self._name = name
-
-    def _remembered(self) -> str | None:
-        """The earlier choice, if it is still installed."""
-        try:
-            name = self._file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            return None
-        is_there = installed_file(name, self._settings.models) or Path(name).is_file()
-        return name if name and is_there else None
 
 
 @dataclass
@@ -79,11 +50,18 @@ class ModelManager:
     """What the models page shows and changes. Thread-safe."""
 
     def __init__(
-        self, settings: Settings, jobs: JobService, chosen: ChosenModel, download=download_model
+        self,
+        settings: Settings,
+        jobs: JobService,
+        chosen: ChosenModel,
+        precision: ChosenPrecision,
+        download=download_model,
     ):
         self._settings = settings
         self._jobs = jobs
         self._chosen = chosen
+        self._precision = precision
+        self._fast_mode = FastModeOffer(settings, jobs, chosen, precision)
         self._download = download
         self._lock = Lock()
         self._downloads: dict[str, Download] = {}
@@ -101,10 +79,11 @@ class ModelManager:
         return entry.name if entry else file.stem
 
     def state(self) -> dict:
-        """{models: [...], engine: {...}}, for JSON."""
+        """{models: [...], engine: {...}, fast_mode: {...}}, for JSON."""
         active = self.active
         models = [self._model(state, active) for state in self._states()]
-        return {"models": models, "engine": self._jobs.pool.status()}
+        engine = self._jobs.pool.status()
+        return {"models": models, "engine": engine, "fast_mode": self._fast_mode.state()}
 
     def recent_state(self) -> str:
         """As state(), as JSON text and up to RECENT_SECONDS old: all who watch share it."""
@@ -136,13 +115,37 @@ class ModelManager:
         in_folder = installed_file(name, self._settings.models)
         chosen = name if in_folder else str(state.installed)
         find_model(chosen, self._settings.models)  # reads a file that is new
+        self._keep(self._chosen.choose, chosen)
+        self._load_anew()
+
+    @property
+    def precision(self) -> str:
+        """That of the next photos, as in the settings."""
+        return self._precision()
+
+    def switch_fast_mode(self, is_on: bool) -> None:
+        """Compute the next photos so. Raises ModelError where there is no choice."""
+        if not self._precision.is_free:
+            raise ModelError(
+                "The fast mode cannot be chosen here, as this server was started with another "
+                "--precision or works with other machines; start it anew without."
+            )
+        was = self.precision
+        self._keep(self._precision.choose, FAST if is_on else EXACT)
+        if self.precision != was:
+            self._load_anew()
+
+    def _keep(self, choose: Callable[[str], None], choice: str) -> None:
+        """Make a choice that holds after a restart too."""
         try:
-            self._chosen.choose(chosen)
+            choose(choice)
         except OSError as error:
             raise ModelError(
                 f"The choice cannot be kept in {self._settings.outputs} ({error.strerror}); "
                 "check the folder's permissions."
             ) from error
+
+    def _load_anew(self) -> None:
         self._jobs.pool.replace_restorer()
         self._jobs.pool.warm_up()
 
@@ -172,7 +175,8 @@ class ModelManager:
             self._stops[name].set()
 
     def close(self) -> None:
-        """Stop all downloads."""
+        """Stop all downloads, and trials of the fast mode."""
+        self._fast_mode.close()
         with self._lock:
             for stop in self._stops.values():
                 stop.set()

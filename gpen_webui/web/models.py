@@ -11,7 +11,7 @@ from gpen_webui.engines.import_weights import import_weights
 from gpen_webui.files.names import safe_name
 from gpen_webui.models.download import MAX_BYTES
 from gpen_webui.models.folder import SUFFIXES
-from gpen_webui.web.context import model_manager, settings
+from gpen_webui.web.context import json_body, model_manager, settings
 from gpen_webui.web.errors import BadRequestError
 from gpen_webui.web.uploads import allow_bytes, uploaded
 
@@ -33,6 +33,16 @@ def list_all() -> Response:
 def activate(name: str) -> Response:
     """Restore the next photos with this model."""
     model_manager().activate(name)
+    return jsonify(model_manager().state())
+
+
+@blueprint.post("/fast-mode")
+def switch_fast_mode() -> Response:
+    """Compute the next photos in the fast mode, or exactly again."""
+    is_on = json_body().get("is_on")
+    if not isinstance(is_on, bool):
+        raise BadRequestError("is_on must be true or false.")
+    model_manager().switch_fast_mode(is_on)
     return jsonify(model_manager().state())
 
 
@@ -66,6 +76,7 @@ def bring_in() -> tuple[Response, int]:
 def _settings_json() -> dict:
     """All settings for the page to show; paths as text."""
     values = {field.name: getattr(settings(), field.name) for field in fields(settings())}
+    values["precision"] = model_manager().precision
     return {name: _plain(value) for name, value in values.items() if name not in SECRET}
 
 

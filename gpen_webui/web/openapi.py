@@ -226,6 +226,9 @@ OPERATIONS: dict[str, Operation] = {
     "sockets.model_changes": Operation({101: {}}),
     "models.list_all": Operation({200: json_of(named("ModelsAndSettings"))}),
     "models.activate": Operation({200: json_of(MODELS)}),
+    "models.switch_fast_mode": Operation(
+        {200: json_of(MODELS)}, body=json_of(object_of({"is_on": {"type": "boolean"}}))
+    ),
     "models.start_download": Operation({202: json_of(MODELS)}),
     "models.cancel_download": Operation({200: json_of(MODELS)}),
     "models.bring_in": Operation({201: json_of(named("Model"))}, body=multipart({"file": BINARY})),

@@ -149,7 +149,19 @@ _MODEL = {
         object_of({"done": INTEGER, "total": INTEGER, "state": STRING, "error": or_null(STRING)})
     ),
 }
-_MODELS = {"models": array_of(named("Model")), "engine": ENGINE}
+_FAST_MODE = object_of(
+    {
+        "is_on": BOOLEAN,
+        "is_chosen": BOOLEAN,
+        "decibels": or_null(NUMBER),
+        "gain": or_null(NUMBER),
+    }
+)
+_MODELS = {
+    "models": array_of(named("Model")),
+    "engine": ENGINE,
+    "fast_mode": or_null(_FAST_MODE),
+}
 _HEALTH = {
     "status": {"enum": ["idle", "loading", "ready", "failed"]},
     "alive": BOOLEAN,

@@ -20,7 +20,7 @@ class KeptIntermediates:
         self._lock = Lock()
 
     def of(self, *photo: Hashable) -> PhotoIntermediates:
-        """Those of one photo, restored with one model."""
+        """Those of one photo, restored with one model in one way."""
         return PhotoIntermediates(self, photo)
 
     def get(self, key: Hashable) -> Any | None:

@@ -152,7 +152,7 @@ class LocalPool:
             return None
         restorer = self._restorer.acquire()
         try:
-            reuse = self._kept.of(sha256, restorer.model.sha256)
+            reuse = self._kept.of(sha256, restorer.model.sha256, restorer.description)
             return restorer.preview.show(request, reuse)
         finally:
             self._restorer.release(restorer)
@@ -379,7 +379,8 @@ class LocalPool:
         claim = task.claim
         is_photo = claim.kind == "photo" and claim.sha256 != ""  # else it was not read yet
         task.begin(restorer.model)
-        reuse = self._kept.of(claim.sha256, restorer.model.sha256) if is_photo else None
+        by = restorer.model.sha256, restorer.description
+        reuse = self._kept.of(claim.sha256, *by) if is_photo else None
         stages = self._restore_stages(restorer, claim.source, claim.name, claim.options, reuse)
         with closing(stages):
             return self._follow(task, stages)

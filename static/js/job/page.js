@@ -9,6 +9,7 @@ import { ask, find, toast, toastError } from "../shared/dom.js";
 import { JobEvents } from "../shared/job_events.js";
 import { permit, tell } from "../shared/notify.js";
 import { say } from "../shared/words.js";
+import { FastModeSwitch } from "../widgets/fast_mode.js";
 import { ENDED_JOBS, UNFINISHED_ITEMS } from "../states.js";
 import { AlbumHeader } from "./album_header.js";
 import { AlbumProgress } from "./album_progress.js";
@@ -43,6 +44,7 @@ class AlbumPage {
       () => this.grid.own,
     );
     this.#listen(root);
+    new FastModeSwitch(find("#fast-mode", root), { isOffer: true }).refresh();
   }
 
   async load() {

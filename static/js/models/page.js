@@ -5,6 +5,7 @@
 import { attempt, get } from "../shared/api.js";
 import { find } from "../shared/dom.js";
 import { Socket } from "../shared/socket.js";
+import { FastModeSwitch } from "../widgets/fast_mode.js";
 import { drawEngineFacts, drawSettings } from "./facts.js";
 import { ModelImport } from "./model_import.js";
 import { ModelList } from "./model_list.js";
@@ -15,6 +16,7 @@ class ModelsPage {
 
   constructor() {
     this.trouble = find("#trouble");
+    this.fastMode = new FastModeSwitch(find("#fast-mode"));
     this.list = new ModelList(find("#models"), find("#licence"), () => this.refresh());
     new ModelImport(find("#import", document, HTMLInputElement), find("#import-words"), () =>
       this.refresh(),
@@ -48,6 +50,7 @@ class ModelsPage {
     this.#known = all;
     drawEngineFacts(find("#engine-facts"), all);
     drawSettings(find("#settings"), all.settings);
+    this.fastMode.show(all.fast_mode);
     this.list.draw(all);
     this.trouble.hidden = true;
   }

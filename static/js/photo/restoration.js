@@ -16,6 +16,7 @@ import { say } from "../shared/words.js";
 import { ENDED_ITEMS, ItemState, RESTORED_ITEMS } from "../states.js";
 import { FirstSight } from "./first_sight.js";
 import { FaceStrip } from "../widgets/face_strip.js";
+import { FastModeSwitch } from "../widgets/fast_mode.js";
 import { ModelOffer } from "./model_offer.js";
 import { Outcome } from "./outcome.js";
 import { PhotoTools } from "./photo_tools.js";
@@ -64,6 +65,7 @@ export class Restoration {
     this.stages = new StageList(find("#stages", root), find("#stage-words", root));
     this.outcome = new Outcome(find("#outcome", root));
     this.faces = new FaceStrip(find("#face-strip", root), options, () => this.#showLive());
+    this.fastMode = new FastModeSwitch(find("#fast-mode", root), { isOffer: true });
     this.offer = new ModelOffer(root, () => this.#tryOtherModel());
     this.firstSight = new FirstSight(find(".viewer", root));
     const strength = find("#opt-strength", options.form);
@@ -312,6 +314,7 @@ export class Restoration {
     this.tools.show(job);
     if (isNews || keepView) this.#announce(item);
     this.offer.show(item);
+    this.fastMode.refresh();
     await this.#compare(id, item, keepView && isSameFrame);
     const suggested = this.suggestions.show(job, item);
     if (!isNews) return; // what is shown waits for no suggestion

@@ -194,7 +194,15 @@ export type Model = {
   download: Download | null;
 };
 
-export type ModelsAndEngine = { models: Model[]; engine: Engine };
+/** decibels, gain: null where it was not measured with this model on this machine. */
+export type FastMode = {
+  is_on: boolean;
+  is_chosen: boolean;
+  decibels: number | null;
+  gain: number | null;
+};
+
+export type ModelsAndEngine = { models: Model[]; engine: Engine; fast_mode: FastMode | null };
 
 export type ModelsAnswer = ModelsAndEngine & {
   settings: Record<string, unknown>;
