@@ -79,11 +79,13 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads(model, cache, monkeypa
     assert len(results) == 1
 
 
-def test_never_more_streams_than_cores(model, cache, monkeypatch):
-    monkeypatch.setattr("gpen_webui.engines.openvino.engine.cpu_cores", lambda: 2)
-    with open_openvino(model, cache, workers=8) as engine:
-        assert engine.streams == 2
-        assert engine.threads == 2
+def test_half_as_many_streams_as_cores_or_photos_at_once(model, cache, monkeypatch):
+    for cores, workers, streams in ((2, 8, 1), (8, 8, 4), (8, 2, 1)):
+        monkeypatch.setattr(
+            "gpen_webui.engines.openvino.engine.cpu_cores", lambda cores=cores: cores
+        )
+        with open_openvino(model, cache, workers=workers) as engine:
+            assert (engine.threads, engine.streams) == (cores, streams)
 
 
 def test_one_stream_only_where_feature_maps_are_large():

@@ -43,6 +43,15 @@ class Compiled:
     model: ov.CompiledModel
     file: mmap.mmap | None = None
 
+    def release_file(self) -> None:
+        """Let go of the memory that holds what was read.
+
+        A compiled model computes with weights of its own, in its own order, but keeps the file
+        mapped: twice the memory. Should a page be needed after all, it is read again.
+        """
+        if self.file is not None and hasattr(self.file, "madvise"):
+            self.file.madvise(mmap.MADV_DONTNEED)
+
 
 class ModelCache:
     """The folder of one checkpoint's compiled models.
@@ -102,7 +111,7 @@ class ModelCache:
             raise ValueError("it is damaged")
         content = ov.Tensor(np.frombuffer(file, np.uint8), shared_memory=True)
         compiled = Compiled(CORE.import_model(content, "CPU", settings), file)
-        _release(file)
+        compiled.release_file()
         return compiled
 
     def save(self, model: ov.CompiledModel) -> None:
@@ -164,16 +173,6 @@ def _processor() -> str:
     """Compilation depends on what the processor can do."""
     known = [CORE.get_property("CPU", p) for p in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
     return f"{zlib.crc32(repr(known).encode()):08x}"
-
-
-def _release(file: mmap.mmap) -> None:
-    """Let go of the memory that holds what was read.
-
-    A compiled model computes with weights of its own, in its own order, but keeps the file
-    mapped: twice the memory. Should a page be needed after all, it is read again.
-    """
-    if hasattr(file, "madvise"):
-        file.madvise(mmap.MADV_DONTNEED)
 
 
 def _checksum(content: mmap.mmap | memoryview) -> str:

@@ -62,7 +62,13 @@ class OpenVinoEngine(Engine):
 
     def _streams(self, variant: GraphVariant) -> int:
         in_memory = streams_in_memory(self.size, variant.numbers)
-        return max(1, min(self._workers, self.threads, in_memory))
+        at_once = min(self._workers, self.threads)
+        if variant.numbers == "float32":
+            # While a photo is in the network, the next one is opened, looked at or saved: a core
+            # for each stream would wait. Half as many, on two cores each, take a tenth less time
+            # and memory.
+            at_once //= 2
+        return max(1, min(at_once, in_memory))
 
 
 def settings_for(streams: int, threads: int) -> dict:

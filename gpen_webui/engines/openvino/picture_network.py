@@ -66,11 +66,16 @@ class PictureNetwork:
 
         The same picture gives the same bytes, whatever else is running.
         """
-        self._note(pixels.shape)
+        is_new = self._note(pixels.shape)
         request = self._idle.get()
         try:
             request.infer([np.ascontiguousarray(pixels)[None]], share_inputs=True)
-            return [tensor.data.copy() for tensor in request.output_tensors]
+            outputs = [tensor.data.copy() for tensor in request.output_tensors]
+            if self._requests == 1:  # it is made anew in no time, and is what a photo soon needs
+                self._compiled.model.release_memory()
+            if is_new:  # for a new size it reads its weights once more
+                self._compiled.release_file()
+            return outputs
         finally:
             self._idle.put(request)
 
@@ -84,14 +89,17 @@ class PictureNetwork:
                 for request in requests:
                     self._idle.put(request)
 
-    def _note(self, size: tuple[int, ...]) -> None:
-        """An album of photos of all sizes must not fill the memory."""
+    def _note(self, size: tuple[int, ...]) -> bool:
+        """Whether a size is new. An album of photos of all sizes must not fill the memory."""
         with self._noting:
+            if size in self._sizes:
+                return False
             self._sizes.add(size)
             if len(self._sizes) <= KEPT_SIZES:
-                return
+                return True
             self._sizes.clear()
         self.free_memory()
+        return True
 
 
 def _open(weights: Path, ranges: Path | None, cache: Path | None, settings: dict) -> Compiled:

@@ -22,6 +22,7 @@ class RequestPool:
         self._idle: queue.SimpleQueue[ov.InferRequest | None] = queue.SimpleQueue()
         for _ in range(streams):
             self._idle.put(compiled.model.create_infer_request())
+        self._unused = streams  # requests that were not run yet
         self._closed = False
         self._closing = threading.Lock()
 
@@ -70,5 +71,8 @@ class RequestPool:
         try:
             request.wait()
             outputs[index] = request.get_output_tensor().data[0]
+            if self._unused:  # the first run of each reads some weights once more
+                self._unused -= 1
+                self._compiled.release_file()
         finally:
             self._idle.put(request)
