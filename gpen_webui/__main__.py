@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 import sys
 
@@ -14,7 +16,22 @@ def main() -> int:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     from gpen_webui import cli
 
-    return cli.main(sys.argv[1:])
+    code = cli.main(sys.argv[1:])
+    if sys.argv[1:2] == ["restore"]:
+        end_at_once(code)
+    return code
+
+
+def end_at_once(code: int) -> None:
+    """End the process without taking apart networks and libraries, which the system does sooner: a
+    twentieth of the time that one photo takes. Returns where the output cannot be written."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return
+    atexit._run_exitfuncs()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -39,13 +39,15 @@ class AlbumStoppedError(UserError):
 
 @dataclass(frozen=True)
 class AlbumSettings:
-    """How a run restores. extras: what to save beside the results: save_faces, compare."""
+    """How a run restores. extras: what to save beside the results: save_faces, compare. is_last:
+    the process ends with it."""
 
     options: RestoreOptions
     workers: int
     max_photo_seconds: float
     skip_existing: bool
     extras: frozenset[str]
+    is_last: bool
 
 
 class Album:
@@ -80,6 +82,7 @@ class Album:
                 self._settings.workers,
                 self._stages(files.staging),
                 self._settings.max_photo_seconds,
+                is_last=self._settings.is_last,
             )
         ) as service:
             job = service.store.create_job(

@@ -46,6 +46,7 @@ def restore(plan: RestorePlan) -> int:
             settings.max_photo_seconds,
             arguments.skip_existing,
             frozenset(name for name in ("save_faces", "compare") if getattr(arguments, name)),
+            is_last=arguments.command == "restore",  # `watch` comes here again and again
         )
         album = Album(record, restorer, album_settings, progress)
         interrupted = album.restore(photos, [some.as_dict() for some in left_out])

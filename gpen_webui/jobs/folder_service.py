@@ -22,7 +22,8 @@ class FolderService:
     """One job whose results folder is the user's own, from the making of the object to close().
 
     store, runner, pool, events: as in service.JobService. The store is new, and goes with the
-    run: it needs neither backups nor a lock of its own. Raises StoreError.
+    run: it needs neither backups nor a lock of its own. is_last: the process ends with it, and so
+    the restorer. Raises StoreError.
     """
 
     def __init__(
@@ -33,6 +34,8 @@ class FolderService:
         workers: int,
         restore_stages: RestoreStages,
         max_photo_seconds: float,
+        *,
+        is_last: bool = False,
     ):
         with ExitStack() as opened:
             notifier = EventNotifier()
@@ -50,7 +53,7 @@ class FolderService:
                 self.runner, lambda: (restorer, workers), restore_stages, max_photo_seconds
             )
             self.pool.start()
-            opened.callback(self.pool.close)
+            opened.callback(self.pool.close, frees=not is_last)
             self._opened = opened.pop_all()
 
     def close(self) -> None:

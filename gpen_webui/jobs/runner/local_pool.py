@@ -157,7 +157,8 @@ class LocalPool:
         finally:
             self._restorer.release(restorer)
 
-    def close(self, patience: float = 10.0) -> None:
+    def close(self, patience: float = 10.0, *, frees: bool = True) -> None:
+        """frees: the restorer too; not where the process is about to end."""
         self._closing.set()
         self._foreman.close()
         with self._lock:
@@ -167,7 +168,8 @@ class LocalPool:
             worker.join(max(0.0, deadline - time.monotonic()))
         if self._loading:
             self._loading.clear()  # a load that is cut off now is no death
-        self._restorer.replace()
+        if frees:
+            self._restorer.replace()
 
     # Threads
 
