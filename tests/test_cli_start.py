@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.server import small_photo
+from tests.tiny_gpen import make_tiny_model
 
 HEAVY = ("torch", "openvino", "cv2", "numpy", "PIL", "flask", "requests")
 
@@ -36,6 +37,25 @@ def test_no_commands_libraries_are_loaded_before_it_runs(project: Path):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.slow
+def test_a_photo_is_restored_without_what_only_others_need(project: Path, tmp_path: Path):
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(small_photo(0))
+    model = make_tiny_model(tmp_path)
+    environment = {**os.environ, "GPEN_WEBUI_MODELS": str(tmp_path)}
+    command = [sys.executable, "-X", "importtime", str(project / "app.py"), "restore", str(photo)]
+    command += ["--model", str(model.path)]
+    for run in ("first", "second"):  # the second finds the network compiled
+        done = subprocess.run(
+            [*command, "-o", str(tmp_path / run)], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "openvino" in loaded
+    others = {"torch", "flask", "jinja2", "babel", "tqdm", "numpy.ma", "PIL.TiffImagePlugin"}
+    assert loaded.isdisjoint(others), loaded & others
 
 
 @pytest.mark.parametrize(
