@@ -82,7 +82,7 @@ def test_another_amount_is_blended_from_what_is_kept(portrait: np.ndarray, monke
     kept, ours = KeptIntermediates().of("noisy"), restorer(lambda crops: crops)
     options = [RestoreOptions(strength=0, denoise=amount) for amount in (0, 50, 100)]
     before, _, all_of_it = (ours.restore(photo, how, reuse=kept).pixels for how in options)
-    monkeypatch.setattr("gpen_webui.stages.adjust.without_noise", None)  # not again
+    monkeypatch.setattr("gpen_webui.stages.denoise.without_noise", None)  # not again
     half = ours.restore(photo, options[1], reuse=kept).pixels
     assert np.array_equal(before, photo.pixels)
     assert np.abs(half - (before.astype(float) + all_of_it) / 2).max() <= 1

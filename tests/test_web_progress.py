@@ -166,7 +166,7 @@ def test_the_socket_of_a_deleted_job_closes(server: Server):
 def test_the_models_are_told_when_something_changes(server: Server):
     watcher = server.watch("/ws/models")
     first = json.loads(watcher.recv())
-    assert {"models", "engine"} == set(first)
+    assert {"models", "engine", "fast_mode"} == set(first)
     job = server.new_album(photos(30, first=60))  # more than are done before it is noticed
     assert json.loads(watcher.recv())["engine"] != first["engine"]
     server.post(f"/api/jobs/{job}/cancel")

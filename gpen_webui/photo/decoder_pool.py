@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 120.0  # seconds by the clock, where a disk or a network share does not answer
 REMEDY = "open it in another program and save it anew, or try another copy."
+NAME = "gpen_webui.photo.decoder_process"  # for whoever lists the processes
 # As in heap.without_collection, which would have to be loaded first.
 START = """
 import gc
@@ -70,7 +71,7 @@ class Child:
         }
         process = subprocess.Popen(
             # -P: a folder of photos may hold a file called json.py, and we may stand in it.
-            [sys.executable, "-P", "-c", START],
+            [sys.executable, "-P", "-c", START, NAME],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
