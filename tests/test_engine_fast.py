@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gpen_webui.engines import cores
 from gpen_webui.engines.fast_mode import FastMode, KeptFastMode
 from gpen_webui.engines.quality import many_crops, perceptual_distance, psnr, real_crops
 from gpen_webui.models.installed import find_model
@@ -28,7 +29,7 @@ def model(tmp_path_factory):
 def processor(tmp_path_factory, monkeypatch):
     """Says which instructions the processor has; at first, products in bfloat16."""
     info = tmp_path_factory.mktemp("processor") / "cpuinfo"
-    monkeypatch.setattr(fast, "CPU_INFO", info)
+    monkeypatch.setattr(cores, "CPU_INFO", info)
 
     def set_flags(flags: str) -> None:
         info.write_text(f"flags : fpu {flags}\n")

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import shutil
+from collections.abc import Set
 from pathlib import Path
 
 from gpen_webui.control_groups import cpu_quota, memory_limit
@@ -67,6 +68,16 @@ def may_have_gpu() -> bool:
     if platform.system() == "Darwin":
         return platform.machine() == "arm64"
     return shutil.which("nvidia-smi") is not None or Path("/dev/nvidia0").exists()
+
+
+def has_flags(flags: Set[str]) -> bool:
+    """Whether the processor has one of these instructions; known on Linux only."""
+    return not flags.isdisjoint(read_cpu_info().split())
+
+
+def machine_key() -> str:
+    """By which what was measured on this machine is kept: its processor, and how many cores."""
+    return f"{processor_name(read_cpu_info())}-{cpu_cores()}"
 
 
 def _cores_seen() -> int:

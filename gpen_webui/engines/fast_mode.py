@@ -15,11 +15,10 @@ from pathlib import Path
 
 from gpen_webui.engines.cores import (
     BFLOAT16_FLAGS,
-    cpu_cores,
+    has_flags,
     has_little_memory,
+    machine_key,
     may_have_gpu,
-    processor_name,
-    read_cpu_info,
 )
 from gpen_webui.engines.measurements import MeasurementCache
 from gpen_webui.folders import IMPORTED_FROM
@@ -45,8 +44,7 @@ class KeptFastMode:
 
     def __init__(self, cache: Path | None, model_sha256: str):
         self._measurements = MeasurementCache(cache, model_sha256)
-        machine = f"{processor_name(read_cpu_info())}-{cpu_cores()}"
-        self._check = f"fast-mode-{machine}-openvino-{_openvino()}"
+        self._check = f"fast-mode-{machine_key()}-openvino-{_openvino()}"
 
     def read(self) -> FastMode | None:
         """None where it was not tried yet."""
@@ -66,8 +64,7 @@ def is_possible(device: str) -> bool:
     """Whether a trial could find that it pays: on a CPU that multiplies such numbers fast, with the
     memory for two networks. device: as in the settings."""
     on_cpu = device == "cpu" or (device == "auto" and not may_have_gpu())
-    has_bfloat16 = not BFLOAT16_FLAGS.isdisjoint(read_cpu_info().split())
-    return on_cpu and has_bfloat16 and _openvino() != "" and not has_little_memory()
+    return on_cpu and has_flags(BFLOAT16_FLAGS) and _openvino() != "" and not has_little_memory()
 
 
 def start_trial(model: Path, models: Path) -> subprocess.Popen:

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import mean, median
 from threading import Condition
 
-from gpen_webui.engines.cores import cpu_cores, has_little_memory, processor_name, read_cpu_info
+from gpen_webui.engines.cores import cpu_cores, has_little_memory, machine_key
 from gpen_webui.engines.measurements import MeasurementCache
 
 ROUNDS = 3  # in which every number has its turn
@@ -74,8 +74,7 @@ class KeptTurns:
 
     def __init__(self, cache: Path | None, model_sha256: str, device: str, precision: str):
         self._measurements = MeasurementCache(cache, model_sha256)
-        machine = f"{processor_name(read_cpu_info())}-{cpu_cores()}"
-        self._check = f"photos-at-once-{machine}-{device}-{precision}"
+        self._check = f"photos-at-once-{machine_key()}-{device}-{precision}"
 
     def read(self) -> Turns:
         """The turns so far of all numbers that are to be tried."""

@@ -9,20 +9,18 @@ from __future__ import annotations
 import logging
 import subprocess
 from contextlib import suppress
-from pathlib import Path
 from threading import Event, Thread
 
 from gpen_webui.engines.fast_mode import FastMode, KeptFastMode, is_possible, start_trial
 from gpen_webui.errors import UserError
-from gpen_webui.files.atomic import write_atomically
 from gpen_webui.jobs.service import JobService
 from gpen_webui.models.installed import InstalledModel, find_model
 from gpen_webui.settings import Settings
 from gpen_webui.web.model_choice import ChosenModel
+from gpen_webui.web.remembered_choice import RememberedChoice
 
 log = logging.getLogger(__name__)
 
-CHOICE_FILE = Path(".gpen-webui") / "precision"
 EXACT, FAST = "exact", "fast"
 LOOK_SECONDS = 20.0  # between two looks whether there is nothing to do
 QUIET_LOOKS = 3  # one after the other
@@ -38,25 +36,18 @@ class ChosenPrecision:
 
     def __init__(self, settings: Settings):
         self.is_free = settings.precision == EXACT and not settings.cluster
-        self._file = settings.outputs / CHOICE_FILE
-        remembered = self._remembered() if self.is_free else None
-        self.is_made = remembered is not None
-        self._precision = remembered or settings.precision
+        self._choice = RememberedChoice(settings.outputs, "precision")
+        remembered = self._choice.read() if self.is_free else ""
+        self.is_made = remembered in (EXACT, FAST)
+        self._precision = remembered if self.is_made else settings.precision
 
     def __call__(self) -> str:
         return self._precision
 
     def choose(self, precision: str) -> None:
         """From now on this one, also after a restart. Raises OSError."""
-        write_atomically(self._file, precision.encode())
+        self._choice.keep(precision)
         self._precision, self.is_made = precision, True
-
-    def _remembered(self) -> str | None:
-        try:
-            precision = self._file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            return None
-        return precision if precision in (EXACT, FAST) else None
 
 
 class FastModeOffer:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gpen_webui.files.atomic import write_atomically
 from gpen_webui.models.installed import installed_file
 from gpen_webui.settings import Settings
-
-CHOICE_FILE = Path(".gpen-webui") / "model"
+from gpen_webui.web.remembered_choice import RememberedChoice
 
 
 class ChosenModel:
@@ -19,7 +17,7 @@ class ChosenModel:
 
     def __init__(self, settings: Settings):
         self._settings = settings
-        self._file = settings.outputs / CHOICE_FILE
+        self._choice = RememberedChoice(settings.outputs, "model")
         self._name = settings.model or self._remembered()
 
     def __call__(self) -> str | None:
@@ -28,14 +26,11 @@ class ChosenModel:
 
     def choose(self, name: str) -> None:
         """From now on this one, also after a restart. Raises OSError."""
-        write_atomically(self._file, name.encode())
+        self._choice.keep(name)
         self._name = name
 
     def _remembered(self) -> str | None:
         """The earlier choice, if it is still installed."""
-        try:
-            name = self._file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            return None
+        name = self._choice.read()
         is_there = installed_file(name, self._settings.models) or Path(name).is_file()
         return name if name and is_there else None

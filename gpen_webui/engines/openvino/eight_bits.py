@@ -60,12 +60,17 @@ def _goes_on(add: ov.Node) -> bool:
     return kinds != {"Relu"} and not kinds & {"Result", "Sigmoid"}
 
 
+def rounded(values: ov.Output | ov.Node, lowest: float, highest: float) -> ov.Node:
+    """Values of any shape, in steps of a range."""
+    low, high = (ops.constant(np.float32(limit)) for limit in (lowest, highest))
+    return ops.fake_quantize(values, low, high, low, high, STEPS)
+
+
 def _round(values: ov.Output, lowest: float, highest: float) -> None:
     targets = list(values.get_target_inputs())
-    low, high = (ops.constant(np.float32(limit)) for limit in (lowest, highest))
-    rounded = ops.fake_quantize(values, low, high, low, high, STEPS)
+    result = rounded(values, lowest, highest)
     for target in targets:
-        target.replace_source_output(rounded.output(0))
+        target.replace_source_output(result.output(0))
 
 
 def round_weights(convolution: ov.Node, limits: Limits = _largest) -> None:
@@ -78,5 +83,5 @@ def round_weights(convolution: ov.Node, limits: Limits = _largest) -> None:
     weights = node.data.astype(np.float32).reshape(shape)
     most = np.maximum(limits(weights), np.finfo(np.float32).tiny)
     low, high = ops.constant(-most), ops.constant(most)
-    rounded = ops.fake_quantize(ops.constant(weights), low, high, low, high, WEIGHT_STEPS)
-    convolution.input(1).replace_source_output(rounded.output(0))
+    result = ops.fake_quantize(ops.constant(weights), low, high, low, high, WEIGHT_STEPS)
+    convolution.input(1).replace_source_output(result.output(0))

@@ -69,13 +69,21 @@ def build_enlarging_model(network: UpConv, side: int, *, direct: bool) -> ov.Mod
     layer = _layer_of(tile)
     tensors = network.state_dict()
     shares = shares_of(tensors["enlarge.weight"])
-    last = len(network.convolutions) - 1
-    for number in range(last + 1):
-        weight, bias = (tensors[f"convolutions.{number}.{kind}"] for kind in ("weight", "bias"))
-        finish = _finish(bias, shares if number == last else None)
+    layers = layers_of(network)
+    for number, (weight, bias) in enumerate(layers, start=1):
+        finish = _finish(bias, shares if number == len(layers) else None)
         layer = _convolved(layer, weight, finish, direct=direct)
     made = meeting(layer.pictures, tensors["enlarge.bias"])
     return ov.Model([made], [tile], "enlarging")
+
+
+def layers_of(network: UpConv) -> list[tuple[Tensor, Tensor]]:
+    """The weights and the bias of each convolution."""
+    tensors = network.state_dict()
+    return [
+        (tensors[f"convolutions.{number}.weight"], tensors[f"convolutions.{number}.bias"])
+        for number in range(len(network.convolutions))
+    ]
 
 
 def _layer_of(pictures: ov.Node) -> _Layer:

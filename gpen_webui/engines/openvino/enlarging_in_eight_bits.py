@@ -20,8 +20,9 @@ from gpen_webui.engines.openvino.eight_bits import (
     WEIGHT_STEPS,
     Range,
     round_weights,
+    rounded,
 )
-from gpen_webui.engines.openvino.enlarging_graph import meeting, shares_of
+from gpen_webui.engines.openvino.enlarging_graph import layers_of, meeting, shares_of
 from gpen_webui.engines.openvino.nodes import constant
 from gpen_webui.engines.quality import many_crops
 from gpen_webui.enlarging.upconv import SLOPE, UpConv
@@ -32,7 +33,7 @@ SIDE_OF_CROPS = 160  # pixels; larger ones show no other values
 
 def build_enlarging_in_eight_bits(network: UpConv, side: int) -> ov.Model:
     """The model of `network` for one tile (1,3,side,side)."""
-    layers, tensors = _layers(network), network.state_dict()
+    layers, tensors = layers_of(network), network.state_dict()
     tile = ops.parameter([1, network.inputs, side, side], np.float32, name="tile")
     values = tile
     for (weight, bias), limits in zip(layers, _ranges_before(layers), strict=True):
@@ -47,15 +48,6 @@ def build_enlarging_in_eight_bits(network: UpConv, side: int) -> ov.Model:
     return ov.Model([meeting(made, tensors["enlarge.bias"])], [tile], "enlarging")
 
 
-def _layers(network: UpConv) -> list[tuple[Tensor, Tensor]]:
-    """The weights and the bias of each convolution."""
-    tensors = network.state_dict()
-    return [
-        (tensors[f"convolutions.{number}.weight"], tensors[f"convolutions.{number}.bias"])
-        for number in range(len(network.convolutions))
-    ]
-
-
 def _convolved(values: ov.Node, weight: Tensor) -> ov.Node:
     return ops.convolution(values, constant(weight), [1, 1], [0, 0], [0, 0], [1, 1])
 
@@ -65,8 +57,7 @@ def _rounded(values: ov.Node, limits: Range) -> ov.Node:
     lowest, highest = limits
     step = (highest - lowest) / (STEPS - 1)
     below = round(-lowest / step)
-    low, high = (ops.constant(np.float32(number * step)) for number in (-below, STEPS - 1 - below))
-    return ops.fake_quantize(values, low, high, low, high, STEPS)
+    return rounded(values, -below * step, (STEPS - 1 - below) * step)
 
 
 def _best_limits(weights: np.ndarray) -> np.ndarray:

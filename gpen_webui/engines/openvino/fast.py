@@ -11,17 +11,15 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Set
 from dataclasses import dataclass
 from functools import cache as remember
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
 import openvino as ov
 
-from gpen_webui.engines.cores import BFLOAT16_FLAGS
+from gpen_webui.engines.cores import BFLOAT16_FLAGS, has_flags
 from gpen_webui.engines.measurements import MeasurementCache
 from gpen_webui.engines.openvino.cache import Compiled
 from gpen_webui.engines.openvino.graph_variants import (
@@ -55,7 +53,6 @@ FAST_DISTANCE = 0.01  # how much further from the true face a restored one may b
 # enough: those of one network differ by 1 to 2 dB, and a large one takes seconds for each.
 FEWEST_CROPS, CLEAR_PSNR = 4, 3.0
 TILE_FLAGS = {"amx_bf16"}
-CPU_INFO = Path("/proc/cpuinfo")
 MISSED = " With fewer bits this model missed the quality check."
 NO_USE = " This processor gains nothing from fewer bits."
 
@@ -130,14 +127,6 @@ def _if_good(opener: VariantOpener, variant: GraphVariant) -> Choice | None:
         "%s: %.1f dB, perceptual distance %+.4f", variant.numbers, found.closeness, found.moved
     )
     return None
-
-
-def has_flags(flags: Set[str]) -> bool:
-    """Whether the processor has one of these instructions; known on Linux only."""
-    try:
-        return bool(flags & set(CPU_INFO.read_text().split()))
-    except OSError:
-        return False
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,11 @@ import numpy as np
 import openvino as ov
 from openvino.preprocess import PrePostProcessor
 
-from gpen_webui.engines.cores import cpu_cores
+from gpen_webui.engines.cores import cpu_cores, has_flags
 from gpen_webui.engines.openvino.cache import Compiled, ModelCache
 from gpen_webui.engines.openvino.core import CORE
 from gpen_webui.engines.openvino.eight_bits import EIGHT_BIT_FLAGS, to_eight_bits
 from gpen_webui.engines.openvino.engine import settings_for
-from gpen_webui.engines.openvino.fast import has_flags
 from gpen_webui.models.records import known_hash
 
 # Raise the numbers whenever another graph is made of the file.

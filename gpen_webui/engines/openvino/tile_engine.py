@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache as remember
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,18 +13,16 @@ import numpy as np
 import openvino as ov
 
 from gpen_webui.engines.base import TileEngine
-from gpen_webui.engines.cores import cpu_cores
+from gpen_webui.engines.cores import BFLOAT16_FLAGS, cpu_cores, has_flags
 from gpen_webui.engines.measurements import MeasurementCache
 from gpen_webui.engines.openvino.cache import Compiled
 from gpen_webui.engines.openvino.eight_bits import EIGHT_BIT_FLAGS
 from gpen_webui.engines.openvino.engine import settings_for
 from gpen_webui.engines.openvino.fast import (
-    BFLOAT16_FLAGS,
     MISSED,
     NO_USE,
     Choice,
     good_choice,
-    has_flags,
 )
 from gpen_webui.engines.openvino.graph_variants import (
     ENLARGING,
@@ -81,14 +78,8 @@ def _choose(opener: VariantOpener, precision: str, config: Config, side: int) ->
     exact = remember(lambda: opener.open(ENLARGING))
     quicker = [] if precision == "exact" else _quicker_variants(config)
     for variant in quicker:
-        fast = remember(partial(opener.open, variant))
-        measure = partial(_closeness_of, fast, exact, side)
-        closeness = MeasurementCache(opener.cache, opener.model.sha256).recall(
-            f"cpu-{variant.name}-{ENLARGING.name}-openvino-{ov.__version__}-psnr", measure
-        )
-        if closeness >= HALF_PRECISION_PSNR:
-            return good_choice(fast(), variant, closeness)
-        log.info("%s: %.1f dB from float32", variant.numbers, closeness)
+        if choice := _if_close(opener, variant, exact, side):
+            return choice
     remark = "" if precision == "exact" else MISSED if quicker else NO_USE
     return Choice(exact(), ENLARGING, remark)
 
@@ -100,8 +91,19 @@ def _quicker_variants(config: Config) -> list[GraphVariant]:
     return [ENLARGING_EIGHT_BITS] * eight_bits + [ENLARGING_BFLOAT16] * half
 
 
-def _closeness_of(fast: Callable[[], Compiled], exact: Callable[[], Compiled], side: int) -> float:
-    return closeness_of(fast(), exact(), side)
+def _if_close(
+    opener: VariantOpener, variant: GraphVariant, exact: Callable[[], Compiled], side: int
+) -> Choice | None:
+    """The variant, if it passes the check, or passed it at an earlier start."""
+    fast = remember(lambda: opener.open(variant))
+    closeness = MeasurementCache(opener.cache, opener.model.sha256).recall(
+        f"cpu-{variant.name}-{ENLARGING.name}-openvino-{ov.__version__}-psnr",
+        lambda: closeness_of(fast(), exact(), side),
+    )
+    if closeness >= HALF_PRECISION_PSNR:
+        return good_choice(fast(), variant, closeness)
+    log.info("%s: %.1f dB from float32", variant.numbers, closeness)
+    return None
 
 
 def closeness_of(fast: Compiled, exact: Compiled, side: int) -> float:
