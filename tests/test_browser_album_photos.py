@@ -30,14 +30,6 @@ def cell(page: Page, name: str) -> Locator:
     return page.locator(f"#grid .cell[title='{name}']")
 
 
-def focused(page: Page) -> str:
-    return page.evaluate("document.activeElement.title")
-
-
-def is_compared(page: Page) -> list[str]:
-    return [each.get_attribute("title") for each in page.locator(".cell.comparing").all()]
-
-
 def test_an_album_is_looked_through_in_its_folders_with_mouse_and_keys(
     web: Server, open_page: OpenPage, done: dict
 ):
@@ -72,8 +64,8 @@ def test_an_album_is_looked_through_in_its_folders_with_mouse_and_keys(
         ("Home", TREE[0]),
     ):
         page.keyboard.press(key)
-        assert focused(page) == name, key
-        assert is_compared(page) == [name]
+        expect(cell(page, name), key).to_be_focused()
+        expect(page.locator(".cell.comparing")).to_have_attribute("title", name)
     assert page.locator("#grid .cell[tabindex='0']").count() == 1
     page.keyboard.press("Enter")
     expect(page.locator("#photo-name")).to_have_text(TREE[0])
@@ -81,7 +73,7 @@ def test_an_album_is_looked_through_in_its_folders_with_mouse_and_keys(
     expect(page.locator("#photo-name")).to_have_text(TREE[1])
     page.keyboard.press("Escape")
     expect(page.locator("#lightbox")).to_be_hidden()
-    assert focused(page) == TREE[1]
+    expect(cell(page, TREE[1])).to_be_focused()
 
 
 def test_who_holds_a_photo_on_a_phone_sees_it_as_it_was_and_does_not_open_it(
@@ -180,7 +172,7 @@ def test_a_photo_is_taken_out_before_the_start_and_may_come_back(
     page.get_by_role("button", name="Take p1.jpg out of the album").click()
     expect(page.locator("#start")).to_have_text("Start with 2 photos")
     expect(page.locator("#thumbs .cell")).to_have_count(2)
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("Take p")
+    expect(page.locator("#thumbs [aria-label^='Take p']:focus")).to_have_count(1)
     page.set_input_files("#pick", files[1])
     expect(page.locator("#start")).to_have_text("Start with 3 photos")
     page.get_by_role("button", name="Take p0.jpg out of the album").click()
@@ -227,7 +219,7 @@ def test_one_photo_gets_settings_of_its_own_before_the_start(
     expect(own).to_be_hidden()
     expect(marked).to_have_text(["p1.jpg"])
     label = "Settings for p1.jpg only: Strength 20"
-    assert page.evaluate("document.activeElement.ariaLabel") == label
+    expect(page.get_by_label(label)).to_be_focused()
     open_settings("p2.jpg")
     own.locator("[name=mode][value=strong]").check()
     own.get_by_role("button", name="Turn right").click()

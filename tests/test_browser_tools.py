@@ -259,7 +259,7 @@ def test_the_result_is_announced_copied_and_shown_in_its_folder(web: Server, ope
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=web.url)
     restore(page, "Aunt Mary.jpg", 6)
     expect(page.locator("#announce")).to_contain_text("Aunt Mary.jpg: 1 face restored")
-    assert page.evaluate("document.activeElement.id") == "filename"
+    expect(page.locator("#filename")).to_be_focused()
     page.click("#copy-picture")
     expect(page.locator(".toast")).to_have_text("The picture is copied")
     size = page.evaluate(
