@@ -23,7 +23,8 @@ from gpen_webui.parsing.read import load_parser
 from gpen_webui.parsing.recognise import CLASSES, SIDE, ParseConfig, recognise
 from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.repairing.scratches import ScratchDetector
-from gpen_webui.stages.preview import KnownPhoto, PreviewRequest
+from gpen_webui.stages.known_photo import KnownPhoto
+from gpen_webui.stages.preview_part import PreviewRequest
 from gpen_webui.stages.restorer import Restorer
 from tests.checkpoint_bombs import DAMAGES, damage
 from tests.downloads import check_only_the_right_one_lands

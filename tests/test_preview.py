@@ -13,7 +13,8 @@ from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.repairing.mask import mask_text
 from gpen_webui.repairing.scratches import ScratchDetector
-from gpen_webui.stages.preview import KnownPhoto, PreviewRequest
+from gpen_webui.stages.known_photo import KnownPhoto
+from gpen_webui.stages.preview_part import PreviewRequest
 from gpen_webui.stages.restorer import Restorer
 from gpen_webui.web.known_photos import KnownPhotos
 from tests.test_enlarge import NearestEngine, astronaut, restorer  # noqa: F401 - a fixture

@@ -8,14 +8,10 @@ made before. The exact result differs by a few levels, mostly where the part is 
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from functools import cached_property
-
 import cv2
 import numpy as np
 
-from gpen_webui.face_numbers import Box, DrawnBox, read_drawn_boxes
+from gpen_webui.face_numbers import DrawnBox, read_drawn_boxes
 from gpen_webui.faces.align import bounds, crop_matrix, extract_crop, scale_of, warp
 from gpen_webui.faces.blend import Patch, blend_band, plan_bands
 from gpen_webui.faces.face import Face
@@ -23,11 +19,10 @@ from gpen_webui.faces.select import FaceSelection, add_drawn_faces
 from gpen_webui.faces.turn import common_turn
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo
-from gpen_webui.repairing.fade import Levels, evened, has_faded, measure
-from gpen_webui.repairing.fill import fill, without_wide
-from gpen_webui.repairing.mask import read_mask
-from gpen_webui.repairing.scratches import WORKING_PIXELS, ScratchDetector
-from gpen_webui.stages.adjust import detail_radius, finish
+from gpen_webui.repairing.fade import evened, has_faded
+from gpen_webui.repairing.fill import fill
+from gpen_webui.repairing.scratches import WORKING_PIXELS
+from gpen_webui.stages.adjust import finish
 from gpen_webui.stages.base import (
     FoundFaces,
     Intermediates,
@@ -36,106 +31,27 @@ from gpen_webui.stages.base import (
     key_for,
     last,
 )
-from gpen_webui.stages.denoise import Noise, blended, noise_of, without_noise
-from gpen_webui.stages.enlarge import SCALES, Enlarge, largest_scale, wanted_scale
+from gpen_webui.stages.denoise import blended, without_noise
+from gpen_webui.stages.enlarge import Enlarge, largest_scale, wanted_scale
 from gpen_webui.stages.face_masks import FaceMasks
 from gpen_webui.stages.face_network import FaceNetwork
 from gpen_webui.stages.faces import kept_faces
+from gpen_webui.stages.known_photo import KnownPhoto
+from gpen_webui.stages.preview_part import (
+    Part,
+    PreviewRequest,
+    Source,
+    cut_part,
+    in_part,
+    part_of,
+    without_margin,
+)
 from gpen_webui.stages.repair import WIDEST_FOUND, WIDEST_PAINTED, widest
 from gpen_webui.states import Stage
 
-MARGIN = 16  # pixels around the part that is seen: so far what is done to it reaches
-DEVIATIONS = 3  # of a blur, within which all of it lies that can be seen
 LEAST_CROP = 64  # pixels of the side of a face that is seen small
 CROP_SHARE = 1.5  # pixels of a crop for one in which it is seen
 SHRUNK_DAMAGE = 32  # of 255: from this share on a shrunk pixel counts as damaged
-
-
-class KnownPhoto:
-    """An open photo, and what has been learned of the whole of it; may be shared by threads."""
-
-    def __init__(self, photo: Photo, detector: ScratchDetector):
-        self.photo = photo
-        self._detector = detector
-        self._holes: tuple[object, np.ndarray] = (None, np.empty(0))
-
-    @cached_property
-    def damage(self) -> np.ndarray:
-        """Where it seems to be damaged, (H,W) bool."""
-        return last(self._detector.find(self.photo.pixels))
-
-    @cached_property
-    def levels(self) -> Levels:
-        """By which it tells how far it has faded."""
-        return measure(self.photo.pixels)
-
-    @cached_property
-    def noise(self) -> Noise:
-        """How strong its noise is."""
-        return noise_of(self.photo.pixels)
-
-    def holes(self, options: RestoreOptions) -> np.ndarray:
-        """What the options would fill in, (H,W) bool."""
-        wanted = (options.repair, options.mask)
-        if self._holes[0] != wanted:
-            self._holes = (wanted, self._found_holes(options))
-        return self._holes[1]
-
-    def _found_holes(self, options: RestoreOptions) -> np.ndarray:
-        shape = self.photo.pixels.shape
-        holes = np.zeros(shape[:2], bool)
-        if options.mask:
-            painted = read_mask(self.photo, options)
-            holes |= without_wide(painted, widest(WIDEST_PAINTED, max(shape))).to_fill
-        if options.repair != "off":
-            holes |= without_wide(self.damage, widest(WIDEST_FOUND, max(shape))).to_fill
-        return holes
-
-
-@dataclass(frozen=True, eq=False)
-class PreviewRequest:
-    """What is to be shown. box: left, top, right, bottom of what is seen, in pixels of the photo as
-    it lies in its file. width: of that, in pixels of the screen. former: options with which the
-    photo was restored before."""
-
-    known: KnownPhoto
-    box: Box
-    width: int
-    options: RestoreOptions
-    former: RestoreOptions
-
-
-@dataclass(frozen=True, eq=False)
-class _Source:
-    """The picture of which a part is taken: the photo, or what was kept of it.
-
-    scale: how many times larger than the photo it is. is_repaired, is_enlarged: what was done to it
-    already, as the options say.
-    """
-
-    pixels: np.ndarray
-    scale: int = 1
-    is_repaired: bool = False
-    is_enlarged: bool = False
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What is taken of a source.
-
-    seen, taken: left, top, right, bottom in its pixels, without and with a margin. shrunk: at which
-    scale, at most 1, that is worked on. enlarged: how many times it is enlarged then.
-    """
-
-    seen: tuple[int, int, int, int]
-    taken: tuple[int, int, int, int]
-    shrunk: float
-    enlarged: int
-
-    @property
-    def scale(self) -> float:
-        """How many times larger than in the source it is in the end."""
-        return self.shrunk * self.enlarged
 
 
 class PartPreview:
@@ -178,8 +94,8 @@ class PartPreview:
             masks = self._masks.kept(reuse, made_with, network, faces)
             if len(masks) < len(faces):
                 return None
-        part = _part(source, request, scale)
-        pixels = _cut(source.pixels, part)
+        part = part_of(source, request, scale)
+        pixels = cut_part(source.pixels, part)
         if not source.is_repaired:
             pixels = _filled(pixels, known, options, part)
         # Faces that were made of the photo before it was repaired fade with it.
@@ -193,7 +109,7 @@ class PartPreview:
             pixels = evened(pixels, known.levels)
         pixels = _adjusted(pixels, known, options, part.scale * source.scale, scale)
         turn = common_turn(network.found.faces) if options.upright else 0
-        return np.ascontiguousarray(np.rot90(_without_margin(pixels, part), turn))
+        return np.ascontiguousarray(np.rot90(without_margin(pixels, part), turn))
 
     def _with_faces(
         self,
@@ -202,14 +118,14 @@ class PartPreview:
         faces: list[int],
         masks: dict[int, np.ndarray],
         selection: FaceSelection,
-        source: _Source,
-        part: _Part,
+        source: Source,
+        part: Part,
     ) -> np.ndarray:
         """faces: places in `network.found.kept`, by which the masks go too."""
         result, side = pixels.copy(), self._faces.engine.size
         size = pixels.shape[1::-1]
         for place in faces:
-            matrix = _in_part(network.found.matrices[place], source, part)
+            matrix = in_part(network.found.matrices[place], source, part)
             left, top, right, bottom = bounds(cv2.invertAffineTransform(matrix), (side, side), size)
             if right <= left or bottom <= top:
                 continue
@@ -285,80 +201,30 @@ def _repairs(known: KnownPhoto, options: RestoreOptions) -> bool:
 
 def _source(
     known: KnownPhoto, options: RestoreOptions, scale: int | None, reuse: Intermediates
-) -> _Source:
+) -> Source:
     """scale: how many times the whole is enlarged or, at 1, cleaned; None where it is neither."""
     if scale is not None:
         enlarged = reuse.get(key_for(Stage.ENLARGE, options, scale))
         if enlarged is not None:
-            return _Source(enlarged, scale, is_repaired=True, is_enlarged=True)
+            return Source(enlarged, scale, is_repaired=True, is_enlarged=True)
     repaired = reuse.get(key_for(Stage.REPAIR, options))
     if repaired is not None:
-        return _Source(repaired[0], is_repaired=True)
-    return _Source(known.photo.pixels)
-
-
-def _part(source: _Source, request: PreviewRequest, scale: int) -> _Part:
-    height, width = source.pixels.shape[:2]
-    left, top, right, bottom = (side * source.scale for side in request.box)
-    seen = (
-        min(max(0, math.floor(left)), width - 1),
-        min(max(0, math.floor(top)), height - 1),
-        max(1, min(width, math.ceil(right))),
-        max(1, min(height, math.ceil(bottom))),
-    )
-    times = request.width / (seen[2] - seen[0])  # pixels of the screen for one of the source
-    shrunk = min(1.0, times)
-    enlarged = 1
-    if not source.is_enlarged and shrunk == 1:
-        enlarged = next(each for each in SCALES if each >= min(scale, times))
-    margin = MARGIN
-    if request.options.enhance_detail:
-        side = min(height, width) * scale // source.scale
-        radius = detail_radius(side) * shrunk * enlarged * source.scale / scale
-        margin = max(margin, math.ceil(DEVIATIONS * radius / enlarged))
-    around = math.ceil(margin / shrunk)
-    taken = (
-        max(0, seen[0] - around),
-        max(0, seen[1] - around),
-        min(width, seen[2] + around),
-        min(height, seen[3] + around),
-    )
-    return _Part(seen, taken, shrunk, enlarged)
-
-
-def _cut(pixels: np.ndarray, part: _Part) -> np.ndarray:
-    """The part as it is worked on; of masks (H,W) uint8 too."""
-    left, top, right, bottom = part.taken
-    taken = pixels[top:bottom, left:right]
-    if part.shrunk == 1:
-        return taken
-    size = tuple(max(1, round(side * part.shrunk)) for side in taken.shape[1::-1])
-    return cv2.resize(taken, size, interpolation=cv2.INTER_AREA)
+        return Source(repaired[0], is_repaired=True)
+    return Source(known.photo.pixels)
 
 
 def _filled(
-    pixels: np.ndarray, known: KnownPhoto, options: RestoreOptions, part: _Part
+    pixels: np.ndarray, known: KnownPhoto, options: RestoreOptions, part: Part
 ) -> np.ndarray:
     if options.repair == "off" and not options.mask:
         return pixels
     holes = known.holes(options)
-    damaged = _cut(holes.astype(np.uint8) * 255, part) > SHRUNK_DAMAGE
+    damaged = cut_part(holes.astype(np.uint8) * 255, part) > SHRUNK_DAMAGE
     if not damaged.any():
         return pixels
     share = WIDEST_PAINTED if options.mask else WIDEST_FOUND
     grain = max(1.0, (holes.size / WORKING_PIXELS) ** 0.5 * part.shrunk)
     return last(fill(pixels, damaged, widest(share, max(holes.shape)) * part.shrunk, grain))
-
-
-def _in_part(matrix: np.ndarray, source: _Source, part: _Part) -> np.ndarray:
-    """From pixels of the part to a crop, where `matrix` is from the photo's own.
-
-    The centre of pixel i of the part is at (i + 0.5) / scale - 0.5 of what was taken.
-    """
-    scale = part.scale * source.scale
-    corner = np.array(part.taken[:2]) / source.scale
-    shift = matrix[:, :2] @ ((0.5 / scale - 0.5) + corner)
-    return np.column_stack((matrix[:, :2] / scale, matrix[:, 2] + shift))
 
 
 def _as_small_as_seen(
@@ -401,11 +267,3 @@ def _adjusted(
         pixels = blended(pixels, denoised, options.denoise)
     side = min(known.photo.pixels.shape[:2]) * of_result
     return finish(pixels, options, side, scale / of_result)
-
-
-def _without_margin(pixels: np.ndarray, part: _Part) -> np.ndarray:
-    left, top = (
-        round((a - b) * part.scale) for a, b in zip(part.seen, part.taken[:2], strict=False)
-    )
-    width, height = (max(1, round((part.seen[i + 2] - part.seen[i]) * part.scale)) for i in (0, 1))
-    return pixels[top : top + height, left : left + width]

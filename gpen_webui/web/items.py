@@ -23,8 +23,8 @@ from gpen_webui.photo.framing import framed, shrunk
 from gpen_webui.photo.photo import Photo, open_photo, thumbnail
 from gpen_webui.photo.turning import turned
 from gpen_webui.repairing.mask import mask_png
+from gpen_webui.stages.known_photo import KnownPhoto
 from gpen_webui.stages.photo_measures import measure_largest_face, measure_photo
-from gpen_webui.stages.preview import KnownPhoto
 from gpen_webui.stages.suggestions import suggest_for_faces, suggest_for_photo
 from gpen_webui.web.context import (
     job_json,

@@ -8,7 +8,7 @@ from threading import Lock, Timer
 
 from gpen_webui.photo.photo import Photo
 from gpen_webui.repairing.scratches import ScratchDetector
-from gpen_webui.stages.preview import KnownPhoto
+from gpen_webui.stages.known_photo import KnownPhoto
 
 KEPT_SECONDS = 60.0  # after its last use
 MOST_BYTES = 256 << 20  # of a photo that is kept

@@ -11,7 +11,7 @@ from flask import Blueprint, Response
 from gpen_webui.faces.turn import box_turned_back
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.encode import encode_photo
-from gpen_webui.stages.preview import PreviewRequest
+from gpen_webui.stages.preview_part import PreviewRequest
 from gpen_webui.web.context import job_service, json_body, options_in
 from gpen_webui.web.errors import BadRequestError
 from gpen_webui.web.items import known_photo, options_of, picture_alone, turn_of

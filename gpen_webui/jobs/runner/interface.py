@@ -15,7 +15,7 @@ from gpen_webui.options import RestoreOptions
 if TYPE_CHECKING:
     import numpy as np
 
-    from gpen_webui.stages.preview import PreviewRequest
+    from gpen_webui.stages.preview_part import PreviewRequest
 
 
 class JobRunner(Protocol):

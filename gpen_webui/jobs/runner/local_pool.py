@@ -50,7 +50,7 @@ from gpen_webui.stages.restorer import Restorer
 if TYPE_CHECKING:
     import numpy as np
 
-    from gpen_webui.stages.preview import PreviewRequest
+    from gpen_webui.stages.preview_part import PreviewRequest
 
 log = logging.getLogger(__name__)
 
