@@ -29,6 +29,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _add_prepare(actions)
     _add_run(actions)
+    _add_gate(actions)
     _add_evaluate(actions)
 
 
@@ -134,6 +135,41 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _options(kind: type[Options], given: dict[str, Any]) -> Options:
     return kind(**{field.name: given[field.name] for field in fields(kind) if field.name in given})
+
+
+def _add_gate(actions: argparse._SubParsersAction) -> None:
+    gate = actions.add_parser(
+        "gate", help="teach a model of faces where to leave well alone; its network stays as it is"
+    )
+    gate.add_argument("model", metavar="MODEL", help="a model's name or a weight file")
+    gate.add_argument(
+        "folders", type=Path, nargs="+", metavar="FOLDER", help="as they were given to `train run`"
+    )
+    gate.add_argument("-o", "--output", type=Path, required=True, help="the new weight file")
+    gate.add_argument("--count", type=int, default=1000, help="of damaged faces (default 1000)")
+    gate.add_argument("--seed", type=int, default=0, help="of all that is random")
+    gate.set_defaults(run=_train_gate)
+
+
+def _train_gate(arguments: argparse.Namespace) -> int:
+    from gpen_webui.models.installed import find_model
+    from gpen_webui.training.evaluate import network_of
+    from gpen_webui.training.faces import open_sets
+    from gpen_webui.training.fidelity_gate import GateExamples, fit_gate, mean_gain, write_with_gate
+
+    model = find_model(arguments.model, Settings.from_environment().models)
+    sets = open_sets(arguments.folders)
+    examples = GateExamples(sets, model.size, network_of(model), arguments.seed)
+    shown = tqdm(range(arguments.count), unit="face", disable=None)
+    seen = [examples.example(number) for number in shown]
+    gate = fit_gate(seen, arguments.seed)
+    write_with_gate(model.path, gate, arguments.output)
+    without = sum(example.gains[-1] for example in seen) / len(seen)
+    print(
+        f"{arguments.output}: results are worth {mean_gain(gate, seen):+.2f} dB over what was "
+        f"damaged, without the gate {without:+.2f} dB ({len(seen)} faces)."
+    )
+    return EXIT_OK
 
 
 def _add_evaluate(actions: argparse._SubParsersAction) -> None:

@@ -65,7 +65,7 @@ CATALOG = (
         16,
         (),
         OWN_LICENCE,
-        sha256="6354391f0263aa4c9215f5321abc9ee274a72cf557ef5623fbebcd8ef117828b",
+        sha256="bab3981d842caf459de0daf7b28f85d2a6f2c42853c7aa244b8c4bfc2fa49c00",
     ),
     PublishedModel(
         "gpen-bfr-256",

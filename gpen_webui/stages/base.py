@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Hashable, Iterator
+from collections.abc import Generator, Hashable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Stages = Generator[str, None, None]
 Value = TypeVar("Value")
+# A crop (S,S,3) uint8, what the network made of it, (S,S,3) float32, 0-255, and how much of that
+# change is used, 0-1, as its fidelity gate tells; 1 where it has none.
+NetworkFace = tuple[np.ndarray, np.ndarray, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,19 +48,31 @@ class FoundFaces:
 class NetworkResult:
     """What finding and restoring gave, before any option that comes after the network.
 
-    For each kept face a crop (S,S,3) uint8 and a restored crop (S,S,3) float32, 0-255.
+    The parts of a NetworkFace for each kept face.
     """
 
     found: FoundFaces
     crops: list[np.ndarray]
     restored: list[np.ndarray]
+    shares: list[float]
 
-    def by_crop(self) -> dict[bytes, tuple[np.ndarray, np.ndarray]]:
-        """Each face's two crops, by the matrix that cuts it out."""
-        pairs = zip(self.crops, self.restored, strict=True)
-        return {
-            matrix.tobytes(): pair for matrix, pair in zip(self.found.matrices, pairs, strict=True)
-        }
+    @classmethod
+    def of(cls, found: FoundFaces, faces: Iterable[NetworkFace]) -> NetworkResult:
+        """Of faces in the order of `found`."""
+        crops, restored, shares = [], [], []
+        for crop, face, share in faces:
+            crops.append(crop)
+            restored.append(face)
+            shares.append(share)
+        return cls(found, crops, restored, shares)
+
+    def face(self, place: int) -> NetworkFace:
+        """The parts of the face at a place of `found.kept`."""
+        return self.crops[place], self.restored[place], self.shares[place]
+
+    def by_crop(self) -> dict[bytes, NetworkFace]:
+        """Each face by the matrix that cuts it out."""
+        return {matrix.tobytes(): self.face(i) for i, matrix in enumerate(self.found.matrices)}
 
     def only(self, places: list[int]) -> NetworkResult:
         """Of the restored faces the ones at these places of `found.kept`."""
@@ -65,6 +80,7 @@ class NetworkResult:
             self.found.only(places),
             [self.crops[i] for i in places],
             [self.restored[i] for i in places],
+            [self.shares[i] for i in places],
         )
 
     @property
@@ -79,7 +95,8 @@ class FaceReport:
     mode: how; None where it was left alone. upright_box: the box in the turned photo; None where it
     is not turned. added: the box (left, top, width, height) that the user drew around it. found_by:
     detector, closer look (only in that box), or box (nothing is recognised in it). blur: before and
-    after, as face_blur.py measures it; None where it was not restored."""
+    after, as face_blur.py measures it; None where it was not restored. share: how much of what the
+    network changed was used, 0-1; None where that was not for the fidelity gate to tell."""
 
     number: int
     box: tuple[float, float, float, float]
@@ -93,6 +110,7 @@ class FaceReport:
     added: DrawnBox | None = None
     found_by: str = "detector"
     blur: tuple[float, float] | None = None
+    share: float | None = None
 
     def as_dict(self) -> dict:
         return {
@@ -108,6 +126,7 @@ class FaceReport:
             "added": self.added and list(self.added),
             "found_by": self.found_by,
             "blur": self.blur and dict(zip(("before", "after"), self.blur, strict=True)),
+            "share": self.share,
         }
 
 

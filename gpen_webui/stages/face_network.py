@@ -10,7 +10,9 @@ import numpy as np
 
 from gpen_webui.errors import UserError
 from gpen_webui.faces.align import extract_crop
+from gpen_webui.stages.base import NetworkFace
 from gpen_webui.stages.face_purposes import purpose_of
+from gpen_webui.stages.fidelity_gate import read_fidelity_gate
 
 if TYPE_CHECKING:
     from gpen_webui.engines.base import Engine
@@ -37,6 +39,8 @@ class FaceNetwork:
         self.model = model
         self.small_faces = small_faces
         self.purpose = purpose_of(model.name)
+        models = [model, small_faces.model] if small_faces else [model]
+        self._gates = {each.name: read_fidelity_gate(each.path) for each in models}
 
     def model_of(self, matrix: np.ndarray) -> str:
         """The name of the model that restores a face."""
@@ -55,13 +59,13 @@ class FaceNetwork:
 
     def restore(
         self, crops: list[np.ndarray], name: str, matrices: list[np.ndarray] | None = None
-    ) -> list[np.ndarray]:
-        """The restored faces (S,S,3) float32, 0-255, of crops.
+    ) -> list[NetworkFace]:
+        """What becomes of crops (S,S,3) uint8.
 
         name: what errors call the photo. matrices: those by which the crops were cut out; None:
         they are whole photos. Raises NetworkError where the network's answer is no picture.
         """
-        restored: dict[int, np.ndarray] = {}
+        restored: dict[int, NetworkFace] = {}
         for model, run, wanted in self._networks(crops, matrices):
             for start in range(0, len(wanted), FACES_PER_RUN):
                 part = wanted[start : start + FACES_PER_RUN]
@@ -96,11 +100,11 @@ class FaceNetwork:
 
     def _run(
         self, run: RunNetwork, model: InstalledModel, crops: list[np.ndarray], name: str
-    ) -> list[np.ndarray]:
+    ) -> list[NetworkFace]:
         shown = [self.purpose.shown(crop) for crop in crops]
         batch = np.stack(shown).transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
         restored = run(np.ascontiguousarray(batch))
-        faces = []
+        faces, gate = [], self._gates[model.name]
         for crop, output in zip(crops, restored, strict=True):
             face = (cv2.merge(tuple(output)) + 1) * 127.5
             if not np.isfinite(face).all() or (face.std() < FLAT < crop.std(dtype=np.float32)):
@@ -108,5 +112,6 @@ class FaceNetwork:
                     f"{name}: the model {model.name} returned no picture; choose "
                     "another model, or --precision exact."
                 )
-            faces.append(self.purpose.taken(crop, np.clip(face, 0, 255)))
+            face = self.purpose.taken(crop, np.clip(face, 0, 255))
+            faces.append((crop, face, gate.share(crop, face) if gate else 1.0))
         return faces

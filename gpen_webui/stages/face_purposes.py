@@ -14,6 +14,7 @@ import numpy as np
 from gpen_webui.models.published import published_model
 from gpen_webui.options import RestoreOptions
 from gpen_webui.stages.adjust import LUMA, adjust_face
+from gpen_webui.stages.fidelity_gate import use_share
 
 ROWS = 256  # of a photo that are looked at together
 HOLE_LEVEL = 250  # of all three colours, from which on a pixel is painted white
@@ -42,9 +43,9 @@ class FacePurpose(ABC):
         """The face that the network's answer to a crop amounts to."""
 
     def adjusted(
-        self, crop: np.ndarray, restored: np.ndarray, options: RestoreOptions
+        self, crop: np.ndarray, restored: np.ndarray, options: RestoreOptions, share: float
     ) -> np.ndarray:
-        """The face to blend in, of what was taken."""
+        """The face to blend in, of what was taken. share: how much of it the fidelity gate uses."""
         original = crop.astype(np.float32)
         return original + (options.strength / 100) * (restored - original)
 
@@ -71,8 +72,11 @@ class Restore(FacePurpose):
         return restored
 
     def adjusted(
-        self, crop: np.ndarray, restored: np.ndarray, options: RestoreOptions
+        self, crop: np.ndarray, restored: np.ndarray, options: RestoreOptions, share: float
     ) -> np.ndarray:
+        """Strong shows all that the network made."""
+        if options.mode != "strong":
+            restored = use_share(crop, restored, share)
         return adjust_face(crop, restored, options)
 
     def keep_fine(self, options: RestoreOptions) -> float:
@@ -121,7 +125,7 @@ class Inpaint(FacePurpose):
         return crop + weight * (restored - crop)
 
     def adjusted(
-        self, crop: np.ndarray, restored: np.ndarray, options: RestoreOptions
+        self, crop: np.ndarray, restored: np.ndarray, options: RestoreOptions, share: float
     ) -> np.ndarray:
         return restored  # what is filled by half still shows the hole
 

@@ -14,6 +14,7 @@ from gpen_webui.options import RestoreOptions
 from gpen_webui.stages.base import FaceReport, FoundFaces
 
 NOT_CHOSEN = "switched off"
+LITTLE = 0.5  # of what the network changed; a face that gets less than this is told of
 
 
 def report_faces(
@@ -75,6 +76,18 @@ def warn_of_left(found: FoundFaces, reports: list[FaceReport], min_face: int) ->
             f"{doubtful} possible faces are left alone, as a second look contradicts the first."
         )
     return warnings
+
+
+def tell_hardly_damaged(reports: list[FaceReport]) -> list[str]:
+    """That faces were changed little, as the fidelity gate saw little to mend."""
+    count = sum(report.share is not None and report.share < LITTLE for report in reports)
+    if not count:
+        return []
+    if count == 1:
+        return ["1 face needed little, so little of it was changed; the strong look changes more."]
+    return [
+        f"{count} faces needed little, so little of them was changed; the strong look changes more."
+    ]
 
 
 def warn_of_guesses(faces: list[Face]) -> list[str]:

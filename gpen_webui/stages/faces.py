@@ -17,6 +17,7 @@ from gpen_webui.options import DEFAULTS, RestoreOptions
 from gpen_webui.photo.photo import Photo
 from gpen_webui.stages.base import (
     FoundFaces,
+    NetworkFace,
     NetworkResult,
     Stages,
     WorkingPhoto,
@@ -27,10 +28,12 @@ from gpen_webui.stages.face_masks import FaceMasks
 from gpen_webui.stages.face_network import FaceNetwork
 from gpen_webui.stages.face_reports import (
     report_faces,
+    tell_hardly_damaged,
     tell_known,
     warn_of_guesses,
     warn_of_left,
 )
+from gpen_webui.stages.fidelity_gate import use_share
 from gpen_webui.states import Stage
 
 FACE_BYTES = 1000  # that a face which was found takes while it is kept
@@ -136,6 +139,7 @@ class RestoreFaces:
         after = yield from self._blend(working, selection, wanted)
         working.pixels = self._network.purpose.finished(before, after)
         working.is_new = True
+        working.notes += tell_hardly_damaged(working.faces)
         if options.face_mask == "parse":
             working.notes.append(PARSED)
         if warning := self._network.purpose.warning():
@@ -154,10 +158,9 @@ class RestoreFaces:
                 crops = self._network.crops(working.unscaled, new)
             yield Stage.NETWORK
             with working.clock.stage(Stage.NETWORK):
-                restored = self._network.restore(crops, working.photo.name, new)
-            known |= NetworkResult(FoundFaces([], [], new), crops, restored).by_crop()
-        pairs = [known[matrix.tobytes()] for matrix in found.matrices]
-        result = NetworkResult(found, [crop for crop, _ in pairs], [face for _, face in pairs])
+                faces = self._network.restore(crops, working.photo.name, new)
+            known |= NetworkResult.of(FoundFaces([], [], new), faces).by_crop()
+        result = NetworkResult.of(found, [known[matrix.tobytes()] for matrix in found.matrices])
         if new:
             working.intermediates.put(key, result, result.nbytes)
         return result
@@ -171,6 +174,7 @@ class RestoreFaces:
         """
         assert working.found is not None
         found, clock = working.found.only(wanted), working.clock
+        purpose = self._network.purpose
         network = working.network.only(wanted) if working.network else None
         how = [selection.options_of(i + 1) for i in found.kept]
         result = working.pixels.copy()
@@ -183,26 +187,33 @@ class RestoreFaces:
             yield Stage.BLEND
         for band in bands:
             missing = [i for i in band.faces if i not in patches]
+            faces: list[NetworkFace] = []
             if network:
-                crops = [network.crops[i] for i in missing]
-                restored = [network.restored[i] for i in missing]
+                faces = [network.face(i) for i in missing]
             elif missing:
                 yield Stage.NETWORK
                 with clock.stage(Stage.NETWORK):
                     matrices = [found.matrices[i] for i in missing]
                     crops = self._network.crops(working.unscaled, matrices)
-                    restored = self._network.restore(crops, working.photo.name, matrices)
+                    faces = self._network.restore(crops, working.photo.name, matrices)
                 yield Stage.BLEND
             masks = {}
             if working.options.face_mask == "parse" and missing:
-                restored_here = dict(zip(missing, restored, strict=True))
+                restored_here = {i: face for i, (_, face, _) in zip(missing, faces, strict=True)}
                 masks = yield from self._masks.of(working, found, restored_here)
             with clock.stage(Stage.BLEND):
+                crops = [crop for crop, _, _ in faces]
                 if working.pixels is not working.unscaled:  # what is there to be replaced
                     crops = self._network.crops(working.pixels, [places[i] for i in missing])
-                for i, crop, face in zip(missing, crops, restored, strict=True):
-                    patches[i] = self._patch(crop, face, places[i], how[i], masks.get(i))
-                    if self._network.purpose.sharpens:
+                for i, crop, (_, face, share) in zip(missing, crops, faces, strict=True):
+                    if share < 1 and how[i].mode != "strong":
+                        place = found.kept[i]
+                        told = replace(working.faces[place], share=round(share, 3))
+                        working.faces[place] = told
+                    adjusted = purpose.adjusted(crop, face, how[i], share)
+                    keeps = purpose.keep_fine(how[i])
+                    patches[i] = Patch(crop, adjusted, places[i], keeps, masks.get(i))
+                    if purpose.sharpens:
                         sharp[i] = sharp_face(face)
                 blend_band(working.pixels, result, [patches[i] for i in band.faces], band)
                 for i in band.is_last_of:
@@ -225,18 +236,6 @@ class RestoreFaces:
         before, after = blurs_in(views, self._network.engine.size, sharp)
         working.faces[place] = replace(working.faces[place], blur=(before, after))
 
-    def _patch(
-        self,
-        crop: np.ndarray,
-        restored: np.ndarray,
-        matrix: np.ndarray,
-        options: RestoreOptions,
-        face_parts: np.ndarray | None,
-    ) -> Patch:
-        purpose = self._network.purpose
-        face = purpose.adjusted(crop, restored, options)
-        return Patch(crop, face, matrix, purpose.keep_fine(options), face_parts)
-
 
 class RestoreAligned:
     """Takes the whole photo for a crop: resize, run, nothing else."""
@@ -254,12 +253,13 @@ class RestoreAligned:
             crops = [_fit(working.unscaled, self._network.engine.size)]
             yield Stage.NETWORK
             with working.clock.stage(Stage.NETWORK):
-                restored = self._network.restore(crops, working.photo.name)
-            result = NetworkResult(FoundFaces([], [], []), crops, restored)
+                faces = self._network.restore(crops, working.photo.name)
+            result = NetworkResult.of(FoundFaces([], [], []), faces)
             working.intermediates.put(key, result, result.nbytes)
         working.network = result
         working.warnings += _warn_of_ignored(options)
-        working.pixels = np.clip(np.rint(result.restored[0]), 0, 255).astype(np.uint8)
+        face = use_share(*result.face(0))
+        working.pixels = np.clip(np.rint(face), 0, 255).astype(np.uint8)
         working.is_new = True
 
 

@@ -130,10 +130,10 @@ class PartPreview:
             if right <= left or bottom <= top:
                 continue
             how = selection.options_of(network.found.kept[place] + 1)
-            crop, restored = network.crops[place], network.restored[place]
+            crop, restored, share = network.face(place)
             crop, restored, matrix = _as_small_as_seen(crop, restored, matrix)
             crop = _seen_crop(pixels, crop, matrix)
-            face = self._faces.purpose.adjusted(crop, restored, how)
+            face = self._faces.purpose.adjusted(crop, restored, how, share)
             keep_fine = self._faces.purpose.keep_fine(how)
             patch = Patch(crop, face, matrix, keep_fine, masks.get(place))
             for band in plan_bands(result.shape, [matrix], len(crop)):
@@ -178,9 +178,8 @@ def _numbered_as_asked(
             matrices.append(matrix)
         elif selection.is_wanted(i + 1):
             return None
-    pairs = [known[matrix.tobytes()] for matrix in matrices]
     found = FoundFaces(faces, kept, matrices)
-    return NetworkResult(found, [crop for crop, _ in pairs], [face for _, face in pairs])
+    return NetworkResult.of(found, [known[matrix.tobytes()] for matrix in matrices])
 
 
 def _wanted_faces(

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from gpen_webui.engines.open import open_engine
 from gpen_webui.models.installed import InstalledModel
+from gpen_webui.stages.fidelity_gate import read_fidelity_gate
 from gpen_webui.training.classical import CLASSICAL, tuned
 from gpen_webui.training.degrade import LEVELS
 from gpen_webui.training.faces import FaceSet
@@ -198,14 +199,32 @@ class Evaluator:
 
 
 def restore_with(model: InstalledModel, device: str = "cpu") -> Restore:
-    """The model on the engine that the product itself uses."""
-    engine = open_engine(model, device=device)
-    engine.run(np.zeros((1, 3, model.size, model.size), np.float32))  # the first run is slow
+    """The model as the product uses it: its network, and its fidelity gate where it has one."""
+    network, gate = network_of(model, device), read_fidelity_gate(model.path)
+    if gate is None:
+        return network
 
     def restore(inputs: Tensor) -> Tensor:
-        return torch.from_numpy(engine.run(np.ascontiguousarray(inputs.numpy())))
+        results = network(inputs).clamp(-1, 1)
+        before, after = (_levels(faces) for faces in (inputs, results))
+        shares = [
+            gate.share(*pair) for pair in zip(np.rint(before).astype(np.uint8), after, strict=True)
+        ]
+        return inputs + torch.tensor(shares)[:, None, None, None] * (results - inputs)
 
     return restore
+
+
+def network_of(model: InstalledModel, device: str = "cpu") -> Restore:
+    """A model's network on the engine that the product itself uses."""
+    engine = open_engine(model, device=device)
+    engine.run(np.zeros((1, 3, model.size, model.size), np.float32))  # the first run is slow
+    return lambda inputs: torch.from_numpy(engine.run(np.ascontiguousarray(inputs.numpy())))
+
+
+def _levels(faces: Tensor) -> np.ndarray:
+    """(N,3,S,S) in [-1,1] -> (N,S,S,3) float32, 0-255."""
+    return ((faces.clamp(-1, 1) + 1) * 127.5).permute(0, 2, 3, 1).numpy()
 
 
 def _spread(files: list[Path], count: int) -> list[Path]:

@@ -82,7 +82,15 @@ class SampleMaker:
     def _sample(self, step: int, place: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The input (S,S,3), the truth (S,S,3) and the features (S,S)."""
         rng = np.random.default_rng((self._seed, step, place))
-        number = self.number_at(step, place)
+        truth, worn, outlines = self.truth(self.number_at(step, place), rng)
+        features = outlines.drawn(self.size) if outlines else np.zeros(truth.shape[:2], np.float32)
+        return degrade(worn, rng), truth, features
+
+    def truth(
+        self, number: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, Outlines | None]:
+        """A face, moved and in another light, as it is to be: (S,S,3) float32, 0-255; the same as
+        a worn print, which it is where it became none; and where its features lie."""
         face, outlines = self._crop(self._faces[number], self._outlines[number], rng)
         for share, change in _SCENES:
             if rng.random() < share:
@@ -91,8 +99,7 @@ class SampleMaker:
             truth, worn = age(face, rng)
         else:
             truth = worn = change_tonality(face, rng)
-        features = outlines.drawn(self.size) if outlines else np.zeros(face.shape[:2], np.float32)
-        return degrade(worn, rng), truth, features
+        return truth, worn, outlines
 
     def number_at(self, step: int, place: int) -> int:
         """Every face once per round, each round in its own order."""
