@@ -170,7 +170,7 @@ def test_threads_that_die_are_replaced_and_their_photos_done(harness: JobsHarnes
     service = harness.open()
     job = start(service, ["a.jpg", "b.jpg", "c.jpg"])
     check_nothing_lost(service, wait_for_state(service, job, "done"))
-    assert service.pool.status()["workers"] == 2
+    wait_for(lambda: service.pool.status()["workers"] == 2)
     assert next(deaths, None) is None
 
 
