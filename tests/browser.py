@@ -60,7 +60,8 @@ def album_of(number: int, side: int = 320) -> list[dict]:
 def wait_for_colours(page: Page) -> None:
     """Wait until they have changed to the last: halfway they have too little contrast."""
     page.wait_for_function(
-        "() => !document.getAnimations().some(moving => moving instanceof CSSTransition)"
+        """() => !document.getAnimations().some(({ playState, effect }) =>
+            playState === "running" && effect.getComputedTiming().endTime !== Infinity)"""
     )
 
 

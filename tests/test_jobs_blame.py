@@ -64,7 +64,7 @@ def died_while_loading(outputs: Path) -> None:
     """A process with an album died by its loader, before any photo was begun."""
     command = [sys.executable, "-m", "tests.jobs_child", str(outputs), "loading", ""]
     root = Path(__file__).resolve().parent.parent
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
     assert done.returncode == -9, done.stderr
 
 

@@ -208,7 +208,7 @@ def killed(outputs: Path, point: str, name: str) -> None:
     """ClaimQueue on the album 0.jpg ... 4.jpg in a process of its own until it is killed."""
     command = [sys.executable, "-m", "tests.jobs_child", str(outputs), point, name]
     root = Path(__file__).resolve().parent.parent
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
     assert done.returncode == -9, done.stderr
 
 
