@@ -37,7 +37,7 @@ def start(page: Page) -> str:
     return page.url.rsplit("/", 1)[1].split("#")[0]
 
 
-def expect_state(page: Page, state: str, patience: float = 60) -> None:
+def expect_state(page: Page, state: str, patience: float = 120) -> None:
     expect(page.locator("#job")).to_have_attribute("data-state", state, timeout=patience * 1000)
 
 
@@ -328,7 +328,7 @@ def test_an_album_goes_on_by_itself_after_the_server_was_killed(
         expect(page.locator("#offline")).to_be_visible()
         port = server.port
     with Server(tmp_path, port=port) as server:
-        expect_state(page, "done", patience=120)
+        expect_state(page, "done")
         expect(page.locator("#offline")).to_be_hidden()
         expect(cells(page, "done")).to_have_count(10)
         server.stop(signal.SIGTERM)

@@ -306,7 +306,7 @@ def test_the_page_is_usable_at_once_while_the_model_still_loads(
         expect(page.get_by_text("Choose a photo")).to_be_visible()
         page.wait_for_function("() => document.documentElement.matches('.takes-photos')")
         page.set_input_files("#pick", [upload("early.jpg", portrait(23))])
-        expect(page.locator("#facts")).to_contain_text("1 face restored", timeout=60_000)
+        expect(page.locator("#facts")).to_contain_text("1 face restored", timeout=180_000)
 
 
 @pytest.mark.slow

@@ -302,7 +302,7 @@ def test_where_the_small_model_meets_too_much_the_authors_is_tried_and_both_stan
     with Server(tmp_path / "outputs", "--models", str(models)) as server:
         page = open_page(server.url)
         page.set_input_files("#pick", [upload("tiny.jpg", portrait(35, 320, shrink=8))])
-        expect(page.locator("#facts")).to_contain_text("1 face restored", timeout=60_000)
+        expect(page.locator("#facts")).to_contain_text("1 face restored", timeout=180_000)
         wait_until_shown(page)
         first = shown_job(page)
         offer, question = page.locator("#model-offer"), page.locator("#model-ask")
