@@ -57,8 +57,17 @@ def album_of(number: int, side: int = 320) -> list[dict]:
     return [upload(f"p{n:02}.jpg", portrait(n, side)) for n in range(number)]
 
 
+def wait_for_colours(page: Page) -> None:
+    """Wait until they have changed to the last: halfway they have too little contrast."""
+    page.wait_for_function(
+        """() => !document.getAnimations().some(({ playState, effect }) =>
+            playState === "running" && effect.getComputedTiming().endTime !== Infinity)"""
+    )
+
+
 def all_findings(page: Page) -> list[str]:
     """What axe has against the page, however little it is: "rule: element"."""
+    wait_for_colours(page)
     # Through the debugger, so that the page's own policy stays as it is.
     page.evaluate(AXE.read_text(encoding="utf-8"))
     report = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
@@ -82,6 +91,18 @@ def wait_until_shown(page: Page) -> None:
 def wait_for_another(page: Page, *jobs: str) -> None:
     """Wait until another version of the photo is shown than those of these jobs."""
     page.wait_for_url(lambda url: not any(job in url for job in jobs))
+    wait_until_shown(page)
+    expect(page.locator("#rerun")).to_be_hidden()
+
+
+def wait_for_options(web: Server, page: Page, **wanted: object) -> None:
+    """Wait until a version of the photo is shown that was made with these options."""
+
+    def has_them(url: str) -> bool:
+        job = re.search(r"job=(\w+)", url)
+        return bool(job) and wanted.items() <= web.job(job[1]).get("options", {}).items()
+
+    page.wait_for_url(has_them)
     wait_until_shown(page)
     expect(page.locator("#rerun")).to_be_hidden()
 

@@ -21,7 +21,7 @@ ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 # Browsers log these by themselves where a test breaks the line or sends what is no photo.
 NETWORK_TROUBLE = ("Failed to load resource", "WebSocket connection to")
 NOT_FETCHED = "Failed to fetch dynamically imported module"  # the test ended before it arrived
@@ -34,7 +34,9 @@ def chromium() -> Iterator[Browser]:
     if found is None:
         pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is on the PATH")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=found, args=ARGUMENTS, timeout=2 * PATIENCE_MS
+        )
         yield browser
         browser.close()
 

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from tests.cluster_kit import KEY
 from tests.server import PROJECT
 from tests.waiting import wait_for
@@ -36,10 +38,9 @@ class WorkerProcess:
 
     def lives(self) -> bool:
         try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
+            return psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
             return False
-        return True
 
     def wait_until_ended(self) -> None:
         wait_for(lambda: not self.lives(), said=self._log.read_text)

@@ -1,8 +1,11 @@
 """What every test may use: where the project lies, and ground truth that only developers have."""
 
 import os
+import random
 import signal
+import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 # Before NumPy and PyTorch are loaded: the threads of one test would wait for cores that another
@@ -20,8 +23,27 @@ import gpen_webui  # noqa: F401 - first: it keeps OpenVINO, which tests import, 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+with suppress(ImportError):  # it comes with the extra “test”
+    from hypothesis import HealthCheck, settings
+
+    # The same examples each time, however slow the machine is.
+    slowness = [HealthCheck.too_slow]
+    settings.register_profile(
+        "steady", deadline=None, derandomize=True, suppress_health_check=slowness
+    )
+    settings.load_profile("steady")
+
 PROJECT = Path(__file__).resolve().parent.parent
 FIGURES: Counter[str] = Counter()
+
+
+@pytest.fixture(autouse=True)
+def same_chance() -> None:
+    """Chance is the same in each run of a test, whatever ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

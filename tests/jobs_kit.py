@@ -24,11 +24,10 @@ from gpen_webui.pipeline import ItemReport, StageError
 from gpen_webui.settings import Settings
 from gpen_webui.stages.base import Intermediates, Progress
 from gpen_webui.states import Stage
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 STAGES = ["open", "detect", "align", "network", "blend", "adjust", "save"]
 REPORTS = frozenset({"report.json", "report.html"})  # of an album
-PATIENCE = 20.0  # seconds until a photo gives up waiting; nothing takes that long
 
 
 @dataclass(eq=False)

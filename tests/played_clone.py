@@ -125,5 +125,5 @@ class Clone:
 
     def run(self, *arguments: str, **how) -> subprocess.CompletedProcess:
         process = self.start(*arguments, **how)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)

@@ -22,7 +22,7 @@ from tests.waiting import wait_for
 
 PROJECT = Path(__file__).resolve().parent.parent
 ASTRONAUT = Path(__file__).resolve().parent / "data" / "astronaut.jpg"
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 ENDED = ("done", "cancelled")
 
 
@@ -70,7 +70,7 @@ class Server:
     def port(self) -> int:
         return int(self.url.rsplit(":", 1)[1])
 
-    def stop(self, number: int = signal.SIGTERM, patience: float = 30.0) -> int:
+    def stop(self, number: int = signal.SIGTERM, patience: float = 60.0) -> int:
         """Ask it to end; its exit code."""
         self.session.close()  # it would wait a moment for what we still might ask
         if self.process.poll() is None:

@@ -215,7 +215,7 @@ def test_links_and_pipes_in_an_album_root_lead_nowhere(server: Server, home: Pat
     os.mkfifo(root / "pipe.jpg")
 
     def ask(*paths: str) -> requests.Response:
-        return server.post("/batch-enhance", json={"paths": paths}, timeout=10)
+        return server.post("/batch-enhance", json={"paths": paths}, timeout=60)
 
     assert [ask(path).status_code for path in ("link.jpg", "endless.jpg")] == [403] * 2
     job = server.wait_for(ask(".").json()["job"])

@@ -153,7 +153,7 @@ def test_more_idle_connections_than_open_files_end_nothing(tmp_path, limit: str)
         job = server.new_album([(f"{n}.jpg", small_photo(n)) for n in range(30)])
         held = [stack.enter_context(connect(server)) for _ in range(1500)]
         for _ in range(5):
-            assert requests.get(f"{server.url}/", timeout=10).status_code == 200
+            assert requests.get(f"{server.url}/", timeout=60).status_code == 200
         counts = server.wait_for(job)["counts"]
         assert counts["done"] == 30
         assert worker_of(server) == worker

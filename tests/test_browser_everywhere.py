@@ -15,6 +15,7 @@ from tests.browser import (
     landscape,
     portrait,
     upload,
+    wait_for_colours,
 )
 from tests.server import Server
 
@@ -60,9 +61,7 @@ def settle(page: Page) -> None:
     """Wait until nothing is being loaded and colours have changed to the last."""
     page.wait_for_load_state("networkidle")
     expect(page.locator("[aria-busy=true]")).to_have_count(0)
-    page.wait_for_function(
-        "() => !document.getAnimations().some(moving => moving instanceof CSSTransition)"
-    )
+    wait_for_colours(page)
 
 
 def test_the_pages_can_be_installed(web: Server, open_page: OpenPage):
@@ -83,8 +82,8 @@ def test_axe_finds_nothing(web: Server, open_page: OpenPage, places: dict[str, s
         page.set_viewport_size(viewport)
         settle(page)
         assert all_findings(page) == []
-        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert wide <= 0, "the page is wider than the window"
+        # No wider than the window; a grid is laid anew in the frame after it has changed.
+        page.wait_for_function("() => document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_a_browser_on_another_machine_is_let_in_by_typing_the_password_once(
@@ -187,7 +186,7 @@ def test_a_phone_restores_a_photo(web: Server, open_page: OpenPage):
         else:
             page.go_back()  # ends that alone
         expect(whole).to_have_attribute("aria-pressed", "false")
-        assert page.url == url
+        expect(page).to_have_url(url)
 
 
 def small_targets(page: Page) -> list[str]:
@@ -229,6 +228,7 @@ def test_all_of_it_works_without_a_mouse(web: Server, open_page: OpenPage):
     page.wait_for_url(lambda url: url != before)
 
     page.goto(f"{web.url}/jobs")
+    expect(page.locator(".card button").first).to_be_visible()
     press_tab_to(page, ".card button")
     page.keyboard.press("Enter")
     expect(page.locator("#delete")).to_be_visible()
@@ -304,9 +304,9 @@ def test_the_page_is_usable_at_once_while_the_model_still_loads(
     with Server(tmp_path) as server:
         page.goto(server.url, wait_until="commit")
         expect(page.get_by_text("Choose a photo")).to_be_visible()
-        page.wait_for_function("() => document.documentElement.dataset.engine")
+        page.wait_for_function("() => document.documentElement.matches('.takes-photos')")
         page.set_input_files("#pick", [upload("early.jpg", portrait(23))])
-        expect(page.locator("#facts")).to_contain_text("1 face restored", timeout=60_000)
+        expect(page.locator("#facts")).to_contain_text("1 face restored", timeout=180_000)
 
 
 @pytest.mark.slow

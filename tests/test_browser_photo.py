@@ -4,7 +4,7 @@ import base64
 import re
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from gpen_webui.photo.formats import SUFFIX_OF
 from tests.browser import (
@@ -19,6 +19,16 @@ from tests.browser import (
 from tests.server import Server
 
 pytest_plugins = ["tests.browser_fixtures"]
+
+FARTHEST_IN_FRAMES = """async (from) => {
+    const slider = document.querySelector("img-comparison-slider");
+    let farthest = 0;
+    for (let frame = 0; frame < 12; frame += 1) {
+        await new Promise(requestAnimationFrame);
+        farthest = Math.max(farthest, Math.abs(slider.value - from));
+    }
+    return farthest;
+}"""
 
 
 def test_a_photo_is_restored_compared_and_downloaded(web: Server, open_page: OpenPage):
@@ -62,11 +72,17 @@ def test_at_100_percent_a_photo_pixel_is_a_screen_pixel(web: Server, open_page: 
 
 def test_the_divider_moves_by_mouse_and_by_key(web: Server, open_page: OpenPage):
     page = open_page(web.url)
-    restore(page, number=4)
+    held: list[Route] = []
+    page.route("**/condition", lambda route: held.append(route))
+    with page.expect_request("**/condition"):
+        restore(page, "swing.jpg", number=4)
     slider = page.locator("img-comparison-slider")
     box = slider.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
     expect(slider).to_have_attribute("aria-valuenow", "25")
+    held[0].continue_()
+    expect(page).to_have_title(re.compile("✓ swing.jpg"))
+    assert page.evaluate(FARTHEST_IN_FRAMES, 25) < 0.5, "it swings in somebody's hand"
     slider.focus()
     page.keyboard.press("End")
     expect(slider).to_have_attribute("aria-valuenow", "100")

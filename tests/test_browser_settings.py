@@ -4,7 +4,7 @@ import re
 
 import cv2
 import numpy as np
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser import (
     OpenPage,
@@ -15,9 +15,11 @@ from tests.browser import (
     shown_job,
     upload,
     wait_for_another,
+    wait_for_options,
     wait_until_shown,
 )
 from tests.server import Server
+from tests.waiting import wait_for
 
 pytest_plugins = ["tests.browser_fixtures"]
 
@@ -115,8 +117,11 @@ def test_settings_can_be_undone_and_only_the_last_trial_is_kept(web: Server, ope
     strength.fill("90")  # as it was before it was taken back
     wait_for_next()
     last = shown_job(page)
-    there = {job for job in seen if web.get(f"/api/jobs/{job}").status_code == 200}
-    assert there == {first, last}
+
+    def there() -> set[str]:
+        return {job for job in seen if web.get(f"/api/jobs/{job}").status_code == 200}
+
+    wait_for(lambda: there() == {first, last}, said=lambda: f"{there()} of {seen}")
 
 
 def test_other_settings_that_take_long_say_how_far_they_are_and_can_be_stopped(
@@ -220,10 +225,15 @@ def test_damage_is_marked_with_the_brush_filled_and_stays_through_other_settings
     web: Server, open_page: OpenPage
 ):
     page = open_page(web.url)
-    restore(page, "brush.jpg", number=8)
-    first = shown_job(page)
-    page.click("#mark-damage")
+    held: list[Route] = []
+    page.route("**/versions", lambda route: held.append(route))
+    with page.expect_request("**/versions"):
+        restore(page, "brush.jpg", number=8)
+    page.click("#mark-damage")  # before all is known of the photo
     canvas = page.locator("#damage canvas")
+    expect(canvas).to_be_hidden()
+    held[0].continue_()
+    page.unroute_all()
     expect(canvas).to_be_visible()
     page.wait_for_function("() => document.querySelector('#damage canvas').width > 100")
     expect(page.locator("#damage-undo")).to_be_enabled()  # the proposal
@@ -236,8 +246,7 @@ def test_damage_is_marked_with_the_brush_filled_and_stays_through_other_settings
     page.mouse.up()
     page.click("#damage .primary")
     page.locator("#opt-strength").fill("50")  # which overtakes the filling, and does not drop it
-    wait_for_another(page, first)
-    assert web.job(shown_job(page))["options"]["strength"] == 50
+    wait_for_options(web, page, strength=50)
     page.route("**/before?turned=0*", lambda route: None)  # it never comes
     page.click("#mark-damage")
     expect(page.locator("#damage .primary")).to_be_disabled()  # else the marks would be gone

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.browser import (
     DESKTOP,
@@ -142,6 +142,7 @@ def test_settings_are_kept_under_a_name_for_every_browser(web: Server, open_page
     phone.get_by_role("radio", name="Oma's <b>album</b>").check()
     expect(phone.locator("#opt-strength")).to_have_value("33")
     phone.click("[data-own-presets]")
+    expect(phone.get_by_role("button", name="Delete Oma's")).to_be_visible()
     assert all_findings(phone) == []
     name = phone.get_by_label("Name of the preset Oma's <b>album</b>")
     name.fill("Album")
@@ -257,9 +258,17 @@ def test_marked_damage_is_turned_and_cropped_with_the_photo(web: Server, open_pa
 def test_the_result_is_announced_copied_and_shown_in_its_folder(web: Server, open_page: OpenPage):
     page = open_page(web.url)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=web.url)
+
+    def answer_late(route: Route) -> None:
+        web.wait_for(route.request.url.rpartition("/")[2])  # it is done before the page looks
+        route.continue_()
+
+    page.route(re.compile(r"/api/jobs/\w+$"), answer_late)
     restore(page, "Aunt Mary.jpg", 6)
     expect(page.locator("#announce")).to_contain_text("Aunt Mary.jpg: 1 face restored")
     expect(page.locator("#filename")).to_be_focused()
+    expect(page).to_have_title(re.compile("✓ Aunt Mary.jpg"))
+    page.unroute_all()
     page.click("#copy-picture")
     expect(page.locator(".toast")).to_have_text("The picture is copied")
     size = page.evaluate(
@@ -338,22 +347,30 @@ def test_back_closes_the_viewer_of_an_album_and_a_failed_photo_has_no_empty_one(
     album = web.new_album([("a.jpg", portrait(9, 192)), ("torn.jpg", portrait(2)[:700])])
     web.wait_for(album)
     page = open_page(f"{web.url}/jobs/{album}", viewport=PHONE)
-    page.locator("#grid .cell >> nth=0").click()
+    first, last = (page.locator(f"#grid .cell[title='{name}']") for name in ("a.jpg", "torn.jpg"))
+    first.click()
     expect(page.locator("#lightbox")).to_be_visible()
     page.go_back()
     expect(page.locator("#lightbox")).to_be_hidden()
     assert f"/jobs/{album}" in page.url
-    page.locator("#grid .cell >> nth=0").click()
+    first.click()
     page.get_by_role("button", name="Settings").click()
     expect(page.locator(".face-card")).to_have_count(1)
     page.get_by_role("button", name="Next photo").click()
     expect(page.locator("#photo-note")).to_contain_text("torn.jpg")
     expect(page.locator("#lightbox .viewer")).to_be_hidden()
     expect(page.locator("#face-strip")).to_be_hidden()  # those were the other photo's
-    for key in ("Escape", "Enter", "PageUp"):  # without a mouse too
+    page.keyboard.press("Escape")  # without a mouse too
+    expect(page.locator("#lightbox")).to_be_hidden()
+    expect(last).to_be_focused()
+    for key in ("Enter", "PageUp"):
         page.keyboard.press(key)
-        expect(page.locator("#lightbox")).to_be_visible(visible=key != "Escape")
+        expect(page.locator("#lightbox")).to_be_visible()
     expect(page.locator("#photo-name")).to_have_text("a.jpg")
+    # Whoever opens another one before the page is told that this one was closed gets it.
+    page.evaluate("() => { document.querySelector('#lightbox').close(); location.hash = '#1'; }")
+    expect(page.locator("#photo-name")).to_have_text("torn.jpg")
+    expect(page.locator("#lightbox")).to_be_visible()
 
 
 def test_a_dropped_photo_does_not_replace_a_page_that_takes_none(web: Server, open_page: OpenPage):

@@ -16,13 +16,13 @@ HEAVY = ("torch", "openvino", "cv2", "numpy", "PIL", "flask", "requests")
 
 def run(project: Path, *arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, str(project / "app.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["restore", "--help"], ["models", "--help"]])
 def test_help_loads_no_library_that_takes_time(project: Path, arguments: list[str]):
     command = [sys.executable, "-X", "importtime", str(project / "app.py"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0
     assert "usage: run.sh" in done.stdout
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
@@ -162,6 +162,6 @@ def test_a_locale_that_cannot_write_a_name_gives_the_result_a_plain_one(
 def test_help_can_be_printed_in_every_locale(project: Path):
     command = [sys.executable, "app.py", "restore", "--help"]
     environment = {**os.environ, **OLD_LOCALE}
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, timeout=60)
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, timeout=120)
     assert done.returncode == 0
     assert b"usage: run.sh" in done.stdout

@@ -29,6 +29,7 @@ from tests.waiting import wait_for
 pytest_plugins = ["tests.cluster_fixtures"]
 
 NAMES = [f"{n}.jpg" for n in range(4)]
+SHORT_LEASE = 2  # seconds: long enough for some requests on a loaded machine
 
 
 def test_an_album_is_restored_by_another_machine_and_its_reports_say_by_whom(here: Coordinator):
@@ -339,7 +340,7 @@ def test_an_album_stays_with_the_kind_of_machine_that_it_began_with(make_coordin
 
 
 def test_an_album_says_that_its_kind_of_machine_has_gone_until_one_is_back(make_coordinator):
-    here = make_coordinator(same_bytes=True, lease_seconds=1)
+    here = make_coordinator(same_bytes=True, lease_seconds=SHORT_LEASE)
     here.coordinator.machines.set_kind("another")
     old, new = PlayedWorker(here.url, "old"), PlayedWorker(here.url, "new", kind="avx512")
     job = start(here.service, NAMES)
@@ -372,7 +373,7 @@ def test_an_album_says_that_its_kind_of_machine_has_gone_until_one_is_back(make_
 def test_a_photo_of_a_machine_that_fell_silent_is_restored_by_another_and_blamed_on_nobody(
     make_coordinator,
 ):
-    here = make_coordinator(lease_seconds=1)
+    here = make_coordinator(lease_seconds=SHORT_LEASE)
     silent, other = PlayedWorker(here.url), PlayedWorker(here.url, "cellar")
     job = start(here.service, ["a.jpg"])
     late = silent.claim()
@@ -388,7 +389,7 @@ def test_a_photo_of_a_machine_that_fell_silent_is_restored_by_another_and_blamed
 
 
 def test_beats_keep_a_claim_while_the_leases_of_silent_machines_run_out(make_coordinator):
-    here = make_coordinator(lease_seconds=1)
+    here = make_coordinator(lease_seconds=SHORT_LEASE)
     worker, silent = PlayedWorker(here.url), PlayedWorker(here.url, "cellar")
     job = start(here.service, NAMES)
     claim = worker.claim()

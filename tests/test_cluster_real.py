@@ -53,7 +53,7 @@ def restorers(server: Server, job: str) -> list[str]:
 
 def workers_command(outputs: Path, *words: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "app.py", "workers", "--outputs", str(outputs), *words]
-    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
 
 
 def test_two_machines_give_the_bytes_of_one_and_the_command_line_shows_and_forgets_them(

@@ -80,7 +80,7 @@ def test_a_coordinator_that_is_killed_loses_nothing_and_records_each_photo_once(
         here = make_coordinator(port=port, lease_seconds=LONG_LEASE)
         [job] = here.service.store.jobs()
         job = wait_for_state(here.service, job, "done")
-        worked.result(30)
+        worked.result(60)
     check_nothing_lost(here.service, job)
     assert job.counts["done"] == PHOTOS
     assert {item.attempt for item in here.service.store.items(job.id)} == {1}

@@ -241,7 +241,7 @@ def test_two_downloads_of_one_model_do_not_mix(server, weights, tmp_path: Path):
 
     thread = threading.Thread(target=first)
     thread.start()
-    assert under_way.wait(10)
+    assert under_way.wait(60)
     with pytest.raises(DownloadError, match="being downloaded already"):
         fetch(server, tmp_path, "whole")
     thread.join()

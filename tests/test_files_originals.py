@@ -98,4 +98,4 @@ def test_no_descriptor_is_left_open(photo: Path):
         except OriginalError:
             continue
     after = os.listdir("/proc/self/fd") if before else []
-    assert len(after) == len(before)
+    assert len(after) <= len(before)

@@ -64,7 +64,7 @@ def died_while_loading(outputs: Path) -> None:
     """A process with an album died by its loader, before any photo was begun."""
     command = [sys.executable, "-m", "tests.jobs_child", str(outputs), "loading", ""]
     root = Path(__file__).resolve().parent.parent
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
     assert done.returncode == -9, done.stderr
 
 
@@ -170,7 +170,7 @@ def test_threads_that_die_are_replaced_and_their_photos_done(harness: JobsHarnes
     service = harness.open()
     job = start(service, ["a.jpg", "b.jpg", "c.jpg"])
     check_nothing_lost(service, wait_for_state(service, job, "done"))
-    assert service.pool.status()["workers"] == 2
+    wait_for(lambda: service.pool.status()["workers"] == 2)
     assert next(deaths, None) is None
 
 

@@ -94,7 +94,7 @@ def test_a_stopped_server_goes_on_where_it_was(harness: JobsHarness, make_harnes
 
 
 def test_a_photo_that_takes_too_long_fails_and_takes_no_worker_with_it(make_harness):
-    harness = make_harness(workers=1, max_photo_seconds=0.5)
+    harness = make_harness(workers=1, max_photo_seconds=1.5)
     service = harness.open()
     gate = harness.play.hold("endless.jpg", "network")
     job = start(service, ["endless.jpg", "a.jpg", "b.jpg"])
@@ -102,7 +102,7 @@ def test_a_photo_that_takes_too_long_fails_and_takes_no_worker_with_it(make_harn
     assert states(service, job) == {"endless.jpg": "failed", "a.jpg": "done", "b.jpg": "done"}
     error = service.store.item(job.id, 0).error
     assert error["stage"] == "network"
-    assert "took longer than 0.5 seconds while restoring the faces" in error["message"]
+    assert "took longer than 1.5 seconds while restoring the faces" in error["message"]
     assert service.pool.status()["stuck"] == 1
     gate.open()
     wait_for(lambda: service.pool.status()["stuck"] == 0)
@@ -111,7 +111,7 @@ def test_a_photo_that_takes_too_long_fails_and_takes_no_worker_with_it(make_harn
 
 
 def test_a_cancelled_photo_that_hangs_takes_no_worker_with_it_either(make_harness):
-    harness = make_harness(workers=1, max_photo_seconds=0.5)
+    harness = make_harness(workers=1, max_photo_seconds=1.5)
     service = harness.open()
     gate = harness.play.hold("endless.jpg", "network")
     job = start(service, ["endless.jpg"])
@@ -208,7 +208,7 @@ def killed(outputs: Path, point: str, name: str) -> None:
     """ClaimQueue on the album 0.jpg ... 4.jpg in a process of its own until it is killed."""
     command = [sys.executable, "-m", "tests.jobs_child", str(outputs), point, name]
     root = Path(__file__).resolve().parent.parent
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
     assert done.returncode == -9, done.stderr
 
 

@@ -68,7 +68,7 @@ def test_twenty_listeners_hear_the_same_and_one_that_never_reads_holds_nobody_up
             for _ in range(20)
         ]
         service.runner.submit(job.id)
-        stories = {tuple(listener.result(timeout=20)) for listener in listeners}
+        stories = {tuple(listener.result(timeout=PATIENCE)) for listener in listeners}
     assert len(stories) == 1
     assert next(sleeper)["seq"] == 2
     sleeper.close()

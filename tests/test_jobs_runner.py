@@ -1,7 +1,7 @@
 """The runner where it is at its narrowest: a result that is being saved."""
 
 from pathlib import Path
-from threading import Timer
+from threading import Thread, Timer
 
 import pytest
 
@@ -45,7 +45,12 @@ def test_cancelling_waits_for_a_result_that_is_being_saved(harness: JobsHarness,
     service = harness.open()
     job = start(service, ["a.jpg", "b.jpg"])
     placed.wait_until_reached()
-    Timer(0.2, placed.open).start()
+
+    def let_it_end() -> None:
+        wait_for(lambda: service.store.job(job.id).state == "cancelled")
+        Timer(0.2, placed.open).start()
+
+    Thread(target=let_it_end).start()
     job = service.runner.cancel(job.id)
     assert states(service, job) == {"a.jpg": "cancelled", "b.jpg": "cancelled"}
     assert not job.folder.exists()

@@ -169,7 +169,7 @@ def test_a_second_server_for_the_same_folder_is_refused_with_words(
         "except UserError as error: print(type(error).__name__, error)"
     )
     command = [sys.executable, "-c", code, str(harness.outputs)]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120)
     assert done.stdout.startswith("OutputsInUseError Another GPEN WebUI (process ")
     assert str(harness.outputs) in done.stdout
     assert "--outputs" in done.stdout

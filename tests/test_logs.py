@@ -90,6 +90,7 @@ def test_an_unknown_level_or_format_is_refused_with_words(wrong: dict):
 
 
 def records_of(harness: JobsHarness, service: JobService) -> list[dict]:
+    wait_for(lambda: service.pool.status()["busy"] == 0)  # the end is logged once it is recorded
     path = harness.outputs / ".gpen-webui" / "gpen-webui.log"
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 

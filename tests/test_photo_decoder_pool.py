@@ -17,7 +17,7 @@ from gpen_webui.photo.errors import PhotoError
 from gpen_webui.photo.photo import open_photo
 from gpen_webui.shortage import ShortageError
 from tests.hostile.card import CARD, encode
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 # A JPEG that is searched for its next marker until time is up.
 SLOW = b"\xff\xd8" + b"\xff" * 30_000_000
@@ -172,7 +172,7 @@ def test_children_end_with_their_parent_whatever_ends_it(good: Path, project: Pa
     (child,) = psutil.Process(parent.pid).children()
     parent.kill()
     parent.wait()
-    child.wait(timeout=10)
+    child.wait(timeout=PATIENCE)
 
 
 def test_a_child_ends_with_its_parent_also_in_the_middle_of_a_photo(slow: Path, project: Path):
@@ -189,7 +189,7 @@ def test_a_child_ends_with_its_parent_also_in_the_middle_of_a_photo(slow: Path, 
     (decoder,) = wait_for(at_work)
     parent.kill()
     parent.wait()
-    decoder.wait(timeout=10)
+    decoder.wait(timeout=PATIENCE)
 
 
 def test_a_folder_of_photos_cannot_bring_its_own_modules(good: Path, project: Path):
@@ -214,7 +214,7 @@ def test_a_child_that_died_at_rest_is_nobodys_fault(good: Path):
     one.ask(good, "good.png", 100)
     (child,) = children() - before
     child.kill()
-    psutil.wait_procs([child], timeout=10)
+    psutil.wait_procs([child], timeout=PATIENCE)
     assert one.ask(good, "good.png", 100).fields["format"] == "png"
     one.close()
 

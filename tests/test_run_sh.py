@@ -107,7 +107,7 @@ def test_a_set_up_that_was_stopped_starts_over(clone: Clone, how: signal.Signals
     process = clone.start("models")
     clone.wait_for_slow_pip(process)
     os.killpg(process.pid, how)
-    process.wait(10)
+    process.wait(60)
     assert not list((clone.root / ".venv").glob(".installed-*"))
     (clone.root / ".venv" / "half-done").write_text("")
 
@@ -123,7 +123,7 @@ def test_what_a_killed_set_up_has_started_ends_before_the_next_begins(clone: Clo
     process = clone.start("models")
     clone.wait_for_slow_pip(process)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait(10)
+    process.wait(60)
     clone.fault("")
     second = clone.start("models")
     said = clone.let_slow_pip_go_on_when_waited_for(second)

@@ -9,6 +9,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.server import Server, small_photo
+from tests.waiting import wait_for
 
 TOKEN = "a-token-that-is-long-enough"
 
@@ -34,6 +35,7 @@ def figures(server: Server) -> dict[tuple[str, str], float]:
 def test_metrics_tell_photos_stages_workers_model_and_disk(server: Server):
     photos = [("a.jpg", small_photo(1)), ("b.jpg", small_photo(2)), ("c.jpg", b"no photo")]
     server.wait_for(server.new_album(photos))
+    wait_for(lambda: figures(server)["gpen_webui_workers", "busy"] == 0)
     found = figures(server)
     assert found["gpen_webui_photos_total", "done"] == 2
     assert found["gpen_webui_photos_total", "failed"] == 1
@@ -42,7 +44,6 @@ def test_metrics_tell_photos_stages_workers_model_and_disk(server: Server):
         assert found["gpen_webui_stage_seconds_count", stage] == 2
         assert found["gpen_webui_stage_seconds_sum", stage] >= 0
     assert found["gpen_webui_workers", "alive"] >= 1
-    assert found["gpen_webui_workers", "busy"] == 0
     assert found["gpen_webui_model_loaded", "gpen-mini-256"] == 1
     assert found["gpen_webui_disk_free_bytes", ""] > 0
 
@@ -59,7 +60,8 @@ def test_health_tells_alive_from_ready(server: Server):
     found = server.get("/api/health").json()
     assert (found["alive"], found["ready"]) == (True, found["status"] == "ready")
     assert server.get("/api/health/alive").status_code == 200
-    assert server.get("/api/health/ready").status_code == (200 if found["ready"] else 503)
+    short = server.get("/api/health/ready")  # it may have become so meanwhile
+    assert short.status_code == (200 if short.json()["ready"] else 503)
 
 
 def test_a_server_whose_model_cannot_be_loaded_is_alive_and_not_ready(tmp_path: Path):
@@ -67,6 +69,7 @@ def test_a_server_whose_model_cannot_be_loaded_is_alive_and_not_ready(tmp_path: 
     with Server(tmp_path / "outputs", "--model", missing) as server:
         job = server.new_album([("a.jpg", small_photo())])
         server.wait_for(job, ("paused",))
-        assert server.get("/api/health").status_code == 503
+        # It may be loading just now, before the first page.
+        wait_for(lambda: server.get("/api/health").status_code == 503)
         assert server.get("/api/health/alive").status_code == 200
         assert server.get("/api/health/ready").status_code == 503

@@ -194,7 +194,7 @@ class Shop:
                 self.end_headers()
                 self.wfile.write(content[: len(content) // 2])
                 self.wfile.flush()
-                shop.go_on.wait(20)
+                shop.go_on.wait(60)
                 self.wfile.write(content[len(content) // 2 :])
 
             def log_message(self, *arguments):

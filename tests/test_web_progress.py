@@ -89,7 +89,7 @@ def test_twenty_watchers_and_one_that_never_reads_delay_nobody(server: Server):
     server.post(f"/api/jobs/{job}/start")
     server.wait_for(job)
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     last = server.job(job)["seq"]
     assert all(seqs == list(range(1, last + 1)) for seqs in told)
     assert server.get("/api/health").status_code == 200

@@ -13,6 +13,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,7 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.ports import free_port
 from tests.server import PROJECT, Server, small_photo
 
 UNIT = PROJECT / "docs" / "gpen-webui.service"
@@ -37,16 +39,19 @@ def all_processes(server: Server) -> list[psutil.Process]:
     return [first, *first.children(recursive=True)]
 
 
+def command_lines(server: Server) -> Iterator[list[str]]:
+    for process in all_processes(server):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            yield process.cmdline()
+
+
 def wait_until_opening(server: Server, job: str) -> None:
     """Until a photo is being decoded by a child."""
 
     def is_opening(found: dict) -> bool:
-        decoders = [
-            process
-            for process in all_processes(server)
-            if "gpen_webui.photo.decoder_process" in process.cmdline()
-        ]
-        return bool(decoders) and any(item["stage"] == "open" for item in found["items"])
+        if all(item["stage"] != "open" for item in found["items"]):
+            return False
+        return any("gpen_webui.photo.decoder_process" in line for line in command_lines(server))
 
     server.wait_until(job, is_opening)
 
@@ -105,7 +110,8 @@ def test_a_hangup_without_a_terminal_means_nothing(tmp_path: Path):
         job = server.new_album([(f"{n}.jpg", small_photo(n)) for n in range(6)])
         before = all_processes(server)[:2]
         for process in all_processes(server):
-            process.send_signal(signal.SIGHUP)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGHUP)
         found = server.wait_for(job)
         assert found["counts"]["done"] == 6
         assert all_processes(server)[:2] == before
@@ -117,7 +123,7 @@ def test_a_hangup_without_a_terminal_means_nothing(tmp_path: Path):
 )
 def test_a_closed_terminal_ends_it_politely_and_with_nohup_not_at_all(tmp_path: Path, nohup: bool):
     outputs = tmp_path / "outputs"
-    with Server(outputs) as server:
+    with Server(outputs, port=free_port()) as server:
         job = server.new_album([(f"{n}.jpg", small_photo(n)) for n in range(8)], start=False)
     process, terminal = pty.fork()
     if process == 0:

@@ -74,7 +74,7 @@ def test_a_short_token_is_refused_in_one_sentence(tmp_path: Path, token: str):
         env={**os.environ, "GPEN_WEBUI_TOKEN": token},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 Value = TypeVar("Value")
-PATIENCE = 60.0  # seconds until a test gives up; only a fault takes so long
+PATIENCE = 120.0  # seconds until a test gives up; only a fault takes so long
 
 
 def wait_for(

@@ -60,7 +60,11 @@ def _back_up(database: Path) -> bool:
 
 
 def _copy(database: Path, target: Path) -> None:
-    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(target)) as copy:
+    there = f"{database.absolute().as_uri()}?mode=rw"  # else one that was removed would be made
+    with (
+        closing(sqlite3.connect(there, uri=True)) as source,
+        closing(sqlite3.connect(target)) as copy,
+    ):
         copy.execute("PRAGMA synchronous = OFF")  # it is flushed below
         source.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a WAL beside it

@@ -26,6 +26,7 @@ class BatchPage {
   #uploader = null;
   #here = 0; // photos that are in the album
   #startWanted = false;
+  #isStarting = false;
   #started = false;
 
   /** @param {HTMLElement} root */
@@ -196,6 +197,8 @@ class BatchPage {
 
   /** @param {string} id */
   async #start(id) {
+    if (this.#isStarting) return; // once, however often it is drawn meanwhile
+    this.#isStarting = true;
     const name = this.name.value.trim() || say("upload.album");
     await attempt(
       async () => {
@@ -204,7 +207,7 @@ class BatchPage {
         location.assign(address(`/jobs/${id}`));
       },
       (error) => {
-        this.#startWanted = false;
+        this.#startWanted = this.#isStarting = false;
         toastError(error);
         this.#draw();
       },

@@ -88,7 +88,10 @@ export class Lightbox {
       event.preventDefault();
     });
     this.dialog.addEventListener("close", () => {
-      history.replaceState(null, "", location.pathname + location.search);
+      if (this.dialog.open) return; // opened again before this was told
+      if (location.hash === `#${this.n}`) {
+        history.replaceState(null, "", location.pathname + location.search);
+      }
       if (this.n !== null) this.onClose(this.n);
       this.n = this.#shown = null;
     });

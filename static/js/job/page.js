@@ -58,7 +58,7 @@ class AlbumPage {
         for (const { n, error } of items) this.failures.set(n, error);
         this.grid.fill(items);
         this.failures.draw(this.grid);
-        this.#follow(job);
+        if (!this.#hasEnded) this.#follow(job);
         this.#openFromAddress();
       },
       (error) => {
@@ -107,7 +107,6 @@ class AlbumPage {
   /** @param {Job} job */
   #follow(job) {
     this.#events?.stop();
-    if (ENDED_JOBS.includes(job.state)) return;
     this.#events = new JobEvents(
       this.id,
       job.seq,
@@ -174,7 +173,8 @@ class AlbumPage {
         const job = { ...now, seq: this.#job?.seq ?? now.seq };
         this.#job = job;
         this.#draw(job);
-        if (!ENDED_JOBS.includes(job.state)) this.#follow(job);
+        // It may have gone on and ended again by now: what has not been told yet is told then.
+        if (!this.#hasEnded || now.seq > job.seq) this.#follow(job);
       },
       () => {}, // what the events have told is shown already
     );

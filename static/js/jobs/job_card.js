@@ -11,6 +11,7 @@ import { ACTIVE_JOBS, ItemState, JobState } from "../states.js";
 export class JobCard {
   /** Newest first. @type {Job[]} */
   #versions;
+  #isStale = false;
 
   /** @param {Job} job @param {() => void} onDelete */
   constructor(job, onDelete) {
@@ -48,11 +49,18 @@ export class JobCard {
     this.#versions = this.#versions.filter((job) => job.id !== id);
   }
 
-  /** Show what the newest version has come to. @param {Job} now */
+  /** The newest version has come to this. @param {Job} now */
   update(now) {
     if (now.seq === this.newest.seq) return;
     this.#versions[0] = { ...this.newest, ...now };
-    if (!this.element.contains(document.activeElement)) this.#draw();
+    this.#isStale = true;
+  }
+
+  /** Show what has changed, unless the focus is on the card or will come back to it. */
+  refresh() {
+    const isUsed =
+      this.element.contains(document.activeElement) || document.querySelector("dialog[open]");
+    if (this.#isStale && !isUsed) this.#draw();
   }
 
   /** @param {boolean} leaving whether it is being deleted */
@@ -62,6 +70,7 @@ export class JobCard {
   }
 
   #draw() {
+    this.#isStale = false;
     const job = this.newest;
     const facts = [date(job.created), ...countsInWords(job), bytes(this.bytes)];
     if (this.#versions.length > 1) facts.push(say("job.versions", { n: this.#versions.length }));

@@ -54,10 +54,12 @@ class HistoryPage {
   /** Keep the cards of jobs that go on up to date. */
   async refresh() {
     for (const [group, card] of this.#cards) {
-      if (!card.isActive) continue;
-      /** @type {Job} */
-      const now = await get(jobPath(card.newest.id)).catch(() => card.newest);
-      if (this.#cards.has(group)) card.update(now);
+      if (card.isActive) {
+        /** @type {Job} */
+        const now = await get(jobPath(card.newest.id)).catch(() => card.newest);
+        if (this.#cards.has(group)) card.update(now);
+      }
+      card.refresh();
     }
     setTimeout(() => this.refresh(), REFRESH_MS);
   }

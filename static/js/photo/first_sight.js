@@ -15,6 +15,7 @@ const SWING_MS = 700;
 export class FirstSight {
   /** Brings the divider to rest, while it swings. @type {(() => void) | null} */
   #rest = null;
+  #isTaken = false; // somebody looks already where they want to
 
   /** @param {HTMLElement} root the viewer's element */
   constructor(root) {
@@ -25,12 +26,26 @@ export class FirstSight {
     });
     // Whoever takes hold of the divider finds it where it was.
     for (const taken of ["pointerdown", "keydown"]) {
-      root.addEventListener(taken, () => this.#rest?.(), { capture: true });
+      root.addEventListener(taken, () => this.#take(), { capture: true });
     }
   }
 
-  /** @param {Viewer} viewer which shows a new result @param {Face[]} faces */
+  #take() {
+    this.#isTaken = true;
+    this.#rest?.();
+  }
+
+  /** A new result is about to be shown. */
+  expect() {
+    this.#isTaken = false;
+  }
+
+  /**
+   * A new result is shown, and what came with it. Whoever uses it already is left alone.
+   * @param {Viewer} viewer @param {Face[]} faces
+   */
   show(viewer, faces) {
+    if (this.#isTaken || viewer.isZoomed) return;
     const largest = faces
       .filter(({ restored }) => restored)
       .sort((a, b) => sideOf(b) - sideOf(a))[0];
@@ -54,7 +69,7 @@ export class FirstSight {
   #swing(slider) {
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
     const middle = slider.value;
-    const begun = performance.now();
+    let begun = 0; // with the first frame, however late that comes
     let at = middle;
     const rest = () => {
       if (this.#rest !== rest) return;
@@ -62,6 +77,7 @@ export class FirstSight {
       if (slider.value === at) slider.value = middle; // else somebody has moved it
     };
     const step = (/** @type {number} */ now) => {
+      begun ||= now;
       const swings = (now - begun) / SWING_MS;
       if (this.#rest !== rest || swings >= SWINGS || slider.value !== at) return rest();
       slider.value = middle - (100 * SWING * Math.sin(2 * Math.PI * swings)) / slider.clientWidth;

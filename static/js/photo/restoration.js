@@ -111,8 +111,12 @@ export class Restoration {
     await this.#send(file);
   }
 
-  /** Show a job, and follow it if it goes on. @param {string} id */
-  async open(id) {
+  /**
+   * Show a job, and follow it if it goes on.
+   * @param {string} id
+   * @param {{isNews?: boolean}} [how] whether it was begun just now, so that its end is news
+   */
+  async open(id, { isNews = false } = {}) {
     this.#id = this.#base = id;
     this.#beside = {};
     await attempt(
@@ -124,7 +128,7 @@ export class Restoration {
         this.#job = job;
         this.forAlbum.href = address(`/batch?like=${id}`);
         this.history.begin(job.options);
-        if (ENDED_ITEMS.includes(item.state)) await this.#show(id);
+        if (ENDED_ITEMS.includes(item.state)) await this.#show(id, { isNews });
         else this.#follow(job, item);
         if (this.#isChangedEarly) this.tryOptions();
         this.#isChangedEarly = false;
@@ -182,8 +186,7 @@ export class Restoration {
   #beginAnewSoon(/** @type {Job} */ job) {
     clearTimeout(this.#anew);
     this.#anew = setTimeout(() => {
-      if (this.#job?.id !== job.id) return;
-      if (this.#state === "working") attempt(() => this.#beginAnew(job), toastError);
+      if (this.#state === "working") this.#beginAnew(job);
       else this.tryOptions(); // it has ended meanwhile
     }, SETTLE_MS);
   }
@@ -191,11 +194,23 @@ export class Restoration {
   /** Run a photo with what is chosen by now instead of what it was begun with. @param {Job} job */
   async #beginAnew(job) {
     const options = this.#chosen(job);
-    const { id } = await post(`${jobPath(job.id)}/run-again`, { options, key: newKey() });
     this.#events?.stop();
-    remove(jobPath(job.id)).catch(() => {}); // it stays in the history then
-    history.replaceState(null, "", address(`/?job=${id}`));
-    await this.open(id);
+    this.#job = null; // what is changed from here on comes after it
+    this.#isChangedEarly = false;
+    const made = await attempt(
+      () => post(`${jobPath(job.id)}/run-again`, { options, key: newKey() }),
+      toastError,
+    );
+    if (this.#id !== job.id) {
+      if (made) remove(jobPath(made.id)).catch(() => {}); // another photo has come meanwhile
+    } else if (made) {
+      remove(jobPath(job.id)).catch(() => {}); // it stays in the history then
+      history.replaceState(null, "", address(`/?job=${made.id}`));
+      await this.open(made.id, { isNews: true });
+    } else {
+      this.#job = job;
+      this.#listen(job); // it goes on as it was begun
+    }
   }
 
   /** While strengths are being chosen, show what they will give; the exact result follows. */
@@ -252,7 +267,7 @@ export class Restoration {
       async () => {
         const { job } = await upload("/enhance", form, { signal: sending.signal });
         history.replaceState(null, "", address(`/?job=${job}`));
-        await this.open(job);
+        await this.open(job, { isNews: true });
       },
       ({ code, message }) => {
         if (code !== "aborted") this.#fail(say("trouble.upload"), message, true);
@@ -267,6 +282,11 @@ export class Restoration {
       this.preview.src = picture(job.id, 0, "before", "?max=1600");
     }
     this.stages.show(item.stage ?? "waiting");
+    this.#listen(job);
+  }
+
+  /** @param {Job} job */
+  #listen(job) {
     this.#events = new JobEvents(
       job.id,
       job.seq,
@@ -311,15 +331,27 @@ export class Restoration {
     this.#setState(item.state);
     this.outcome.show(id, item);
     if (item.report) this.options.showChosen(item.report.options);
+    this.suggestions.expect(job, item);
     this.tools.show(job);
     if (isNews || keepView) this.#announce(item);
     this.offer.show(item);
     this.fastMode.refresh();
+    if (isNews) this.firstSight.expect();
     await this.#compare(id, item, keepView && isSameFrame);
-    const suggested = this.suggestions.show(job, item);
-    if (!isNews) return; // what is shown waits for no suggestion
+    const isLatest = this.#id === id; // no other version has come meanwhile
+    const suggested = isLatest && this.suggestions.show(job, item);
+    if (isNews) this.#tellNews(id, item, suggested);
+  }
+
+  /**
+   * The photo has come to its end just now; what is shown of it waits for no suggestion.
+   * @param {string} id @param {Item} item @param {Promise<void> | false} suggested
+   */
+  async #tellNews(id, item, suggested) {
     await suggested;
-    if (this.#viewer) this.firstSight.show(this.#viewer, item.report?.faces ?? []);
+    if (this.#base !== id) return; // another photo has come meanwhile
+    const isShown = this.#id === id; // and no other version
+    if (this.#viewer && isShown) this.firstSight.show(this.#viewer, item.report?.faces ?? []);
     title(item.state === ItemState.DONE ? `✓ ${item.name}` : noFaceTitle(item));
     tell(say("notify.title", { name: item.name }), this.outcome.words);
   }
@@ -343,6 +375,7 @@ export class Restoration {
       faces: item.report?.faces ?? [],
     };
     await this.#viewer.show(photo, keepView);
+    if (this.#id !== id) return;
     this.faces.show(item, this.#viewer);
     this.outcome.showFile(item, isNewPicture(item) ? this.#viewer.after : this.#viewer.before);
     await this.versions.show(id, item, this.#viewer);
@@ -418,7 +451,7 @@ export class Restoration {
   async #tryAgain(job) {
     if (hasOthers(job, this.#chosen(job))) return this.#beginAnew(job);
     await post(`${jobPath(job.id)}/retry`);
-    return this.open(job.id);
+    return this.open(job.id, { isNews: true });
   }
 }
 

@@ -13,8 +13,7 @@ export class Suggestions {
   #key = "";
   /** Those that are offered now. @type {Suggestion[]} */
   #open = [];
-  /** What is known, or null where that cannot be had. @type {Promise<Condition | null>} */
-  #known = Promise.resolve(null);
+  #known = new Awaited();
 
   /** @param {HTMLElement} element @param {OptionsForm} form */
   constructor(element, form) {
@@ -26,16 +25,29 @@ export class Suggestions {
     this.all.addEventListener("click", () => this.#take(this.#open.filter(isAutomatic)));
   }
 
-  /** What the photo shows of itself. */
+  /** What the photo shows of itself, once that is known; null where it cannot be had. */
   get known() {
-    return this.#known;
+    return this.#known.promise;
   }
 
   /** Another photo comes. */
   forget() {
     this.#key = "";
-    this.#known = Promise.resolve(null);
+    this.#known.resolve(null);
+    this.#known = new Awaited();
     this.element.hidden = true;
+  }
+
+  /**
+   * A version of the photo will be shown soon: what is known of another part does not hold for it.
+   * @param {Job} job
+   * @param {Item} item
+   */
+  expect(job, item) {
+    const key = keyOf(job, item);
+    if (key === this.#key) return;
+    this.forget();
+    this.#key = key;
   }
 
   /**
@@ -44,18 +56,16 @@ export class Suggestions {
    * @param {Item} item
    */
   async show(job, item) {
-    const { rotate = "0", crop = "" } = job.options;
-    const key = `${item.sha256} ${rotate} ${crop}`;
-    if (key !== this.#key) {
-      this.forget();
-      this.#key = key;
-      this.#known = attempt(
-        () => get(`${jobPath(job.id)}/items/0/condition`),
-        () => null, // no suggestion then
-      );
+    this.expect(job, item);
+    const key = this.#key;
+    const known = this.#known;
+    if (!known.isAsked) {
+      known.isAsked = true;
+      const nothing = () => null; // no suggestion then
+      known.resolve(await attempt(() => get(`${jobPath(job.id)}/items/0/condition`), nothing));
     }
-    const known = await this.#known;
-    if (key === this.#key) this.#draw(item, known?.suggestions ?? []);
+    const condition = await known.promise;
+    if (key === this.#key) this.#draw(item, condition?.suggestions ?? []);
   }
 
   /** @param {Item} item @param {Suggestion[]} suggestions */
@@ -94,6 +104,23 @@ export class Suggestions {
   #take(suggestions) {
     this.form.choose(Object.assign({}, ...suggestions.map(({ options }) => options)));
   }
+}
+
+/** What a photo shows of itself, which can be waited for before it is asked for. */
+class Awaited {
+  isAsked = false;
+  /** @type {(condition: Condition | null) => void} */
+  resolve = () => {};
+
+  constructor() {
+    /** @type {Promise<Condition | null>} */
+    this.promise = new Promise((resolve) => (this.resolve = resolve));
+  }
+}
+
+/** The same for all versions that show the same part of a photo. @param {Job} job @param {Item} item */
+function keyOf({ options: { rotate = "0", crop = "" } }, { sha256 }) {
+  return `${sha256} ${rotate} ${crop}`;
 }
 
 /** @param {Suggestion} suggestion */

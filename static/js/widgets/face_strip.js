@@ -16,6 +16,9 @@ import { faceWords } from "./face_words.js";
 import { choiceOf, choicesAsOptions, drawnBoxes, NONE, withoutFace } from "./face_choices.js";
 
 const AROUND = 1.5; // times the face's size that a thumbnail shows
+/** Options that say what is chosen, without where the faces are. */
+const CHOICES = Object.keys(NONE).filter((name) => name !== "face_boxes");
+
 export class FaceStrip {
   /** @type {Face[]} */
   #faces = [];
@@ -43,7 +46,10 @@ export class FaceStrip {
     this.list = find("ul", element);
     this.card = find("template", element, HTMLTemplateElement);
     this.again = find("#faces-reset", element);
-    this.again.addEventListener("click", () => form.choose(NONE));
+    this.again.addEventListener("click", () => {
+      this.#choices.clear();
+      form.choose(NONE);
+    });
     find("#face-add", element).addEventListener("click", () => this.#add());
   }
 
@@ -51,6 +57,7 @@ export class FaceStrip {
   reset() {
     this.#drawing?.cancel();
     this.#options = null;
+    this.#choices.clear();
     this.element.hidden = true;
     this.form.set(NONE);
   }
@@ -72,13 +79,21 @@ export class FaceStrip {
     this.#viewer = viewer;
     this.element.hidden = !options || Boolean(options.aligned);
     if (!options) return;
-    this.#choices = new Map(this.#faces.map((face) => [face.number, choiceOf(face, options)]));
+    if (!this.#choices.size || this.#isApplied(options)) {
+      this.#choices = new Map(this.#faces.map((face) => [face.number, choiceOf(face, options)]));
+    }
     this.again.hidden = !Object.keys(NONE).some((name) => options[name]);
     const top = this.list.scrollTop;
     const cards = this.#faces.map((face) => this.#card(face, options, viewer));
     this.list.replaceChildren(...cards);
     this.list.scrollTop = top;
     viewer.outlines.letChoose((n) => this.#reveal(n));
+  }
+
+  /** Whether a photo was restored with what is chosen for its faces by now. @param {Options} options */
+  #isApplied(options) {
+    const chosen = this.form.read();
+    return CHOICES.every((name) => String(chosen[name] ?? "") === String(options[name] ?? ""));
   }
 
   /** Lead to the card of a face. @param {number} n */

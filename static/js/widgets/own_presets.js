@@ -11,6 +11,7 @@ const PATH = "/api/presets";
 
 export class OwnPresets {
   #closing = new AbortController(); // what is listened to until the dialog is closed
+  #turn = 0; // counts what is asked for, so that a late answer of before is dropped
 
   /** @param {OptionsForm} form */
   constructor(form) {
@@ -58,10 +59,12 @@ export class OwnPresets {
   }
 
   async #refresh() {
+    const turn = ++this.#turn;
     await attempt(
       async () => {
         /** @type {{presets: Preset[]}} */
         const { presets } = await get(PATH);
+        if (turn !== this.#turn) return;
         const rows = presets.map((preset) => this.#row(preset));
         const none = make("li", { className: "muted" }, say("preset.none"));
         this.list.replaceChildren(...(rows.length ? rows : [none]));
