@@ -87,6 +87,32 @@ def test_up_sampling_by_rows_gives_the_transposed_convolution():
     assert abs(restored - expected).max() < 1e-5 * expected.std()
 
 
+def test_up_sampling_in_bands_gives_the_same_bytes_as_at_once(monkeypatch):
+    network, shape = UpsamplingConvolution(24, 16), (1, 16, 13, 10)
+    made = []
+    for band_bytes in (1 << 30, 2000, 1):
+        monkeypatch.setattr("gpen_webui.engines.openvino.graph.UPSAMPLED_BYTES", band_bytes)
+        torch.manual_seed(1)
+        restored, expected = results(network, shape)
+        assert abs(restored - expected).max() < 1e-4 * expected.std()
+        made.append(restored)
+    assert (made[0] == made[1]).all()
+    assert (made[0] == made[2]).all()
+
+
+def test_each_levels_colours_are_made_before_the_next_levels_features():
+    """What waits for the end keeps its feature maps until then: a third of the network's memory."""
+    graph = build_model(GPEN(NetworkConfig(32, channel_multiplier=1, narrow=0.1)), (1, 3, 32, 32))
+    sides = [
+        node.get_output_shape(0)[2]
+        for node in graph.get_ordered_ops()
+        if node.get_type_name() == "GroupConvolutionBackpropData"
+        or (node.get_type_name() == "GroupConvolution" and node.get_output_shape(0)[1] != 3)
+    ]
+    decoded = sides[sides.index(8) :]
+    assert decoded == sorted(decoded), "colours and features, from the smallest level upwards"
+
+
 def test_the_reference_form_gives_the_same_numbers():
     torch.manual_seed(0)
     network = GPEN(NetworkConfig(64, channel_multiplier=1, narrow=0.125))

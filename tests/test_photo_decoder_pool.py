@@ -159,6 +159,20 @@ def test_many_threads_get_their_own_photos_from_few_children(tmp_path: Path):
     assert len(children()) <= max(2, os.cpu_count() or 2)
 
 
+@pytest.mark.parametrize(("waiting", "expected"), [(1e3, 1), (0.0, 2)])
+def test_another_child_is_started_only_where_waiting_takes_long(
+    good: Path, monkeypatch, waiting: float, expected: int
+):
+    monkeypatch.setattr(decoder_pool, "MOST_WAITING", waiting)
+    before = children()
+    few = decoder_pool.DecoderPool(children=2)
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: few.ask(good, "good.png", 100), range(20)))
+    assert all(answer.fields["format"] == "png" for answer in answers)
+    assert len(children() - before) == expected
+    few.close()
+
+
 def test_children_end_with_their_parent_whatever_ends_it(good: Path, project: Path):
     code = (
         "import sys, time; from pathlib import Path; "

@@ -254,7 +254,7 @@ class ToRGB(nn.Module):
         if skip is None:
             return rgb
         assert self.upsample is not None, "there is no level below the first"
-        return rgb + self.upsample(skip)
+        return self.upsample(skip) + rgb
 
 
 class ConstantInput(nn.Module):

@@ -3,8 +3,8 @@
 Decoders are native code that reads bytes from anywhere. A file on which one crashes, or that
 takes it minutes or gigabytes, costs a child, which is replaced, and its own item fails with
 words. Children are started when they are first needed and kept: a photo costs the transport
-of its pixels, not the start of a process. There are never more than the machine has cores;
-who comes when all are busy waits.
+of its pixels, not the start of a process. There are never more than the machine has cores, and
+only as many as spare much waiting, as each takes 21 MB: who comes when all are busy waits.
 
 A child may also be ended from outside: when everything is shut down, or for want of memory.
 Then the photo is asked for again, and the machine is blamed where that does not help.
@@ -19,7 +19,9 @@ import stat
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -46,6 +48,9 @@ main()
 """
 CRASHES = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGSYS", "SIGTRAP")
 TRIES = 2  # for a photo whose child was ended from outside
+# Seconds that may be spent waiting for children at work before another is started, and how many
+# of them come back with each second.
+MOST_WAITING, MORE_WAITING = 0.5, 0.02
 
 
 class ChildDied(Exception):  # noqa: N818 - caught here, never seen outside
@@ -157,12 +162,32 @@ class Child:
         self._process.kill()
 
 
+class Waiting:
+    """How long askers may wait for a child: a small part of the time since they last did."""
+
+    def __init__(self) -> None:
+        self._left = MOST_WAITING
+        self._counted = time.monotonic()
+
+    @contextmanager
+    def allowed(self) -> Iterator[float]:
+        """The seconds that are left; what passes until the end of this counts."""
+        begun = time.monotonic()
+        self._left = min(MOST_WAITING, self._left + (begun - self._counted) * MORE_WAITING)
+        self._counted = begun
+        yield max(0.0, self._left)
+        self._left -= time.monotonic() - begun
+
+
 class DecoderPool:
     """A few children; any thread may ask."""
 
     def __init__(self, children: int):
         self._free = threading.Semaphore(children)
         self._idle: list[Child] = []
+        self._at_work = 0
+        self._rests = threading.Condition()
+        self._waiting = Waiting()
 
     def prepare(self) -> None:
         """Start a child now, to be ready for the first photo. Where it cannot be started, that
@@ -183,7 +208,7 @@ class DecoderPool:
             "max_megapixels": max_megapixels,
             **more,
         }
-        with self._free:
+        with self._free, self._one_more_at_work():
             answer = self._answer(question, TRIES)
         match answer.fields.get("error"):
             case None:
@@ -199,6 +224,21 @@ class DecoderPool:
         """End the children that are at rest."""
         while self._idle:
             self._idle.pop().close()
+
+    @contextmanager
+    def _one_more_at_work(self) -> Iterator[None]:
+        """Where all children are, wait for one as long as that is allowed."""
+        with self._rests:
+            if self._at_work and not self._idle:
+                with self._waiting.allowed() as seconds:
+                    self._rests.wait_for(lambda: self._idle, seconds)
+            self._at_work += 1
+        try:
+            yield
+        finally:
+            with self._rests:
+                self._at_work -= 1
+                self._rests.notify()
 
     def _answer(self, question: dict, tries: int) -> Answer:
         child = self._take()

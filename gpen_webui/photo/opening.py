@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import pillow_heif
 from PIL import Image, UnidentifiedImageError
 
 from gpen_webui.photo.errors import PhotoError
@@ -26,15 +25,15 @@ from gpen_webui.photo.webp_file import WebpFile
 
 log = logging.getLogger(__name__)
 
-pillow_heif.register_heif_opener(thumbnails=False)
 # The limit is ours, on the declared size, before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
 
-PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "HEIF", "AVIF", "GIF")  # MPO opens as JPEG
+PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF", "GIF")  # MPO opens as JPEG
 JPEG_START = b"\xff\xd8\xff"
 RAW_STARTS = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM",
               b"II\x1a\0\0\0HEAPCCDR")  # fmt: skip
-CANON_RAW = b"ftypcrx "
+FILE_TYPE = b"ftyp"  # at byte 4 of HEIF, AVIF and some raw files
+CANON_RAW = FILE_TYPE + b"crx "
 FILLING = 4096  # bytes
 
 OnSize = Callable[[int], None]
@@ -97,6 +96,8 @@ def deep_samples(path: Path, format: str | None) -> np.ndarray | None:
             found = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
             samples = None if found is None or found.ndim != 3 else found[:, :, 2::-1]
         elif format == "HEIF":
+            import pillow_heif
+
             file = pillow_heif.open_heif(path, convert_hdr_to_8bit=False, hdr_to_16bit=False)
             samples = np.asarray(file)[:, :, :3]
         else:
@@ -126,7 +127,7 @@ def explaining(path: Path, name: str) -> Iterator[None]:
         if path.stat().st_size == 0:
             raise PhotoError(f"{name} is empty (0 bytes); try another copy of it.") from error
         with path.open("rb") as file:
-            is_heif = file.read(12)[4:8] == b"ftyp"
+            is_heif = file.read(12)[4:8] == FILE_TYPE
         if is_heif:
             raise PhotoError(
                 f"{name} is no photo, or one in HEIF that is damaged or packed in a way that "
@@ -166,13 +167,24 @@ def _unknown_error(name: str) -> PhotoError:
     )
 
 
+def _formats_of(head: bytes) -> tuple[str, ...]:
+    """Those in which a file that begins so may be; the decoders of HEIF, which take time to load
+    and 3 MB, are loaded for no other."""
+    if head[4:8] != FILE_TYPE:
+        return PILLOW_FORMATS
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener(thumbnails=False)
+    return ("HEIF", *PILLOW_FORMATS)
+
+
 def _pillow_open(file: BinaryIO, name: str, path: Path) -> Image.Image:
     head = file.read(32)
     file.seek(0)
     if head.startswith(RAW_STARTS) or head[4:12] == CANON_RAW:
         raise raw_error(name)
     try:
-        return Image.open(file, formats=PILLOW_FORMATS)
+        return Image.open(file, formats=_formats_of(head))
     except UnidentifiedImageError as error:
         if Path(name).suffix.lower() in RAW_SUFFIXES and path.stat().st_size:
             raise raw_error(name) from error

@@ -13,6 +13,7 @@ lets everything between them work without rearranging a picture.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextvars import ContextVar
 
@@ -26,6 +27,7 @@ from gpen_webui.engines.openvino.nodes import constant, ints, reshape
 from gpen_webui.engines.openvino.winograd import winograd_conv, winograd_pays
 
 TO_CHANNELS_LAST, TO_CHANNELS_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
+UPSAMPLED_BYTES = 4 << 20  # of what is convolved at once
 
 
 def build_model(network: nn.Module, shape: tuple[int, ...], *, direct: bool = False) -> ov.Model:
@@ -219,9 +221,35 @@ def _conv_transpose2d(
         "dilations": [1, 1],
     }
     if groups == 1:
+        if (stride, padding, *weight.shape[2:]) == (2, 0, 3, 3):
+            return _upsampled_in_bands(x, weight)
         return Picture(ops.convolution_backprop_data(x.pictures, constant(weight), **geometry))
     weight = constant(_grouped(weight, groups))
     return Picture(ops.group_convolution_backprop_data(x.pictures, weight, **geometry))
+
+
+def _upsampled_in_bands(x: Traced, weight: Tensor) -> Picture:
+    """3x3 with stride 2 by bands of the input's rows, which gives the same numbers.
+
+    For each of its threads OpenVINO sets aside as much memory as all that is convolved at once:
+    130 MB for GPEN-BFR-512. Output rows 2i and 2i+1 are made from input rows i-1 and i.
+    """
+    channels, height, width = x.shape[1:]
+    kernel = constant(weight)
+    bands = max(1, min(height, math.ceil(height * width * channels * 4 / UPSAMPLED_BYTES)))
+    parts = []
+    for rows in np.array_split(np.arange(height), bands):
+        begin, end = int(rows[0]), int(rows[-1]) + 1
+        above = int(begin > 0)
+        lines = x.output
+        if bands > 1:
+            limits = (ints((begin - above) * width), ints(end * width))
+            lines = ops.slice(lines, *limits, ints(1), ints(1)).output(0)
+        band = Traced(lines, (end - begin + above, width)).pictures
+        crop = {"pads_begin": [2 * above, 0], "pads_end": [int(end < height), 0]}
+        step = {"strides": [2, 2], "dilations": [1, 1]}
+        parts.append(ops.convolution_backprop_data(band, kernel, **step, **crop))
+    return Picture(parts[0] if bands == 1 else ops.concat(parts, 2))
 
 
 def _conv_transpose2d_by_rows(

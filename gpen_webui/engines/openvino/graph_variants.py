@@ -111,10 +111,10 @@ def _build_enlarging_in_eight_bits(model: InstalledModel) -> ov.Model:
     return build_enlarging_in_eight_bits(load_upconv(model.path), model.size)
 
 
-FLOAT32 = GraphVariant("float32", "f32", 6, _build)
-BFLOAT16 = GraphVariant("bfloat16", "bf16", 6, _build_bfloat16)
+FLOAT32 = GraphVariant("float32", "f32", 7, _build)
+BFLOAT16 = GraphVariant("bfloat16", "bf16", 7, _build_bfloat16)
 # With tile instructions products are so cheap that Winograd's transforms cost more than they save.
-BFLOAT16_IN_TILES = GraphVariant("bfloat16", "bf16", 1, partial(_build, direct=True), "-direct")
+BFLOAT16_IN_TILES = GraphVariant("bfloat16", "bf16", 2, partial(_build, direct=True), "-direct")
 AS_IT_IS = GraphVariant("float32", "f32", 1, _read_onnx, "-as-it-is")
 ENLARGING = GraphVariant("float32", "f32", 4, _build_enlarging, "-enlarging")
 # Winograd's transforms lose more in bfloat16 than a photo's background forgives.
