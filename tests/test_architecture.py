@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -71,9 +72,15 @@ ORDER = [
 ]
 
 
+@cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
 def imports_of(file: Path) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -88,7 +95,7 @@ def module_of(path: str) -> str:
 
 def imported_modules(path: str) -> set[str]:
     """The modules of this program that a file imports, but not those named for their types only."""
-    tree = ast.parse((PACKAGE / path).read_text(encoding="utf-8"))
+    tree = parsed(PACKAGE / path)
     typing_only = {
         child
         for node in ast.walk(tree)

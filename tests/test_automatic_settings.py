@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
-from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.jobs.runner.kept_intermediates import KeptIntermediates
 from gpen_webui.options import OptionError, RestoreOptions
 from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.stages.photo_measures import FaceMeasures, measure_photo
 from gpen_webui.stages.restorer import Restoration, Restorer
 from gpen_webui.stages.suggestions import chosen_elsewhere, suggest_for_faces
+from tests.shared_detector import face_detector
 from tests.test_restore import restorer
 
 AUTO = RestoreOptions(preset="auto")
@@ -26,7 +26,7 @@ def pixels(project: Path) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def engine() -> Restorer:
-    return restorer(lambda crops: crops * 0.7, FaceDetector())
+    return restorer(lambda crops: crops * 0.7, face_detector())
 
 
 def auto(engine: Restorer, pixels: np.ndarray, **options) -> Restoration:

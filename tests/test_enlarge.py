@@ -25,7 +25,6 @@ from gpen_webui.engines.quality import HALF_PRECISION_PSNR
 from gpen_webui.engines.torch_tile_engine import TorchTileEngine
 from gpen_webui.enlarging.tiles import TileShape, mirrored, through_tiles
 from gpen_webui.enlarging.upconv import MARGIN, EnlargingFileError, UpConv, load_upconv
-from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.jobs.runner.kept_intermediates import KeptIntermediates
 from gpen_webui.models.enlarging import enlarging_model
 from gpen_webui.models.folder import InstalledModel
@@ -33,6 +32,7 @@ from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.pipeline import restore_file
 from gpen_webui.stages.restorer import Restorer, last
+from tests.shared_detector import face_detector
 from tests.test_restore import SIZE, OneLineEngine
 
 SIDE = 64
@@ -61,7 +61,7 @@ class NearestEngine(TileEngine):
 def restorer(function=lambda crops: crops, engine: TileEngine | None = None) -> Restorer:
     model = InstalledModel("test", Path("test"), "0" * 64, SIZE)
     tiles = engine or NearestEngine()
-    return Restorer(OneLineEngine(function), FaceDetector(), model, None, lambda _: tiles)
+    return Restorer(OneLineEngine(function), face_detector(), model, None, lambda _: tiles)
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +291,7 @@ def test_a_network_is_opened_only_when_a_photo_goes_through_it():
         return NearestEngine()
 
     model = InstalledModel("test", Path("test"), "0" * 64, SIZE)
-    ours = Restorer(OneLineEngine(lambda c: c), FaceDetector(), model, None, open_engine)
+    ours = Restorer(OneLineEngine(lambda c: c), face_detector(), model, None, open_engine)
     ours.restore(photo, RestoreOptions(enlarge="2", background="restore"))
     assert opened == ["enlarge-restore"]
     ours.restore(photo, RestoreOptions(enlarge="4", background="restore"))

@@ -14,7 +14,6 @@ from gpen_webui.enlarging.read import load_tile_network, load_whole_network, rea
 from gpen_webui.enlarging.recognise import CompactConfig, RRDBConfig
 from gpen_webui.enlarging.tiles import TileShape, lay_out, through_tiles
 from gpen_webui.enlarging.upconv import EnlargingFileError
-from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.gpen.weight_files import CheckpointError
 from gpen_webui.jobs.runner.kept_intermediates import KeptIntermediates
 from gpen_webui.models import published
@@ -27,6 +26,7 @@ from gpen_webui.photo.photo import Photo
 from gpen_webui.stages.restorer import Restorer, last
 from tests.checkpoint_bombs import DAMAGES, damage
 from tests.downloads import check_only_the_right_one_lands
+from tests.shared_detector import face_detector
 from tests.test_restore import SIZE, OneLineEngine
 from tests.tiny_enlarging import (
     COMPACT,
@@ -66,7 +66,7 @@ def photo() -> np.ndarray:
 def restorer(models: Path, open_engine=open_tile_engine) -> Restorer:
     model = InstalledModel("test", Path("test"), "0" * 64, SIZE)
     engine = OneLineEngine(lambda crops: crops)
-    return Restorer(engine, FaceDetector(), model, None, open_engine, models)
+    return Restorer(engine, face_detector(), model, None, open_engine, models)
 
 
 def repeated(pixels: np.ndarray, times: int) -> np.ndarray:

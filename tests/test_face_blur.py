@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from gpen_webui.faces.align import crop_matrix, extract_crop
-from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.photo.photo import open_photo
 from gpen_webui.stages.face_blur import blurs_in, sharp_face
+from tests.shared_detector import face_detector
 
 SIZE = 256
 
@@ -18,7 +18,7 @@ SIZE = 256
 def face(project: Path) -> tuple[np.ndarray, np.ndarray, float]:
     """A photo, the matrix of its face, and that one's width."""
     pixels = open_photo(project / "tests" / "data" / "astronaut.jpg").pixels
-    (found,) = FaceDetector().detect(pixels)
+    (found,) = face_detector().detect(pixels)
     return pixels, crop_matrix(found.landmarks, SIZE), found.width
 
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from gpen_webui.engines.open import open_face_parser
-from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.faces.parts import soft_mask
 from gpen_webui.gpen.weight_files import CheckpointError, read_contents
 from gpen_webui.jobs.runner.kept_intermediates import KeptIntermediates
@@ -28,6 +27,7 @@ from gpen_webui.stages.preview_part import PreviewRequest
 from gpen_webui.stages.restorer import Restorer
 from tests.checkpoint_bombs import DAMAGES, damage
 from tests.downloads import check_only_the_right_one_lands
+from tests.shared_detector import face_detector
 from tests.test_restore import SIZE, OneLineEngine
 from tests.tiny_gpen import make_tiny_model
 from tests.tiny_parsing import TINY, bright_is_skin, drawn_parser, save_parser
@@ -56,7 +56,7 @@ def models(tmp_path: Path) -> Path:
 def restorer(function, models: Path, open_parser=open_face_parser) -> Restorer:
     model = InstalledModel("test", Path("test"), "0" * 64, SIZE)
     engine = OneLineEngine(function)
-    return Restorer(engine, FaceDetector(), model, models=models, open_face_parser=open_parser)
+    return Restorer(engine, face_detector(), model, models=models, open_face_parser=open_parser)
 
 
 def left_half_bright(crops: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.models.folder import InstalledModel
 from gpen_webui.models.published import CATALOG
 from gpen_webui.options import RestoreOptions
@@ -17,6 +16,7 @@ from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.pipeline import restore_file
 from gpen_webui.stages.face_purposes import PURPOSES, find_holes, purpose_of
 from gpen_webui.stages.restorer import Restorer
+from tests.shared_detector import face_detector
 from tests.test_restore import SIZE, OneLineEngine
 
 COLORIZE, INPAINT = "gpen-colorization-1024", "gpen-inpainting-1024"
@@ -26,7 +26,7 @@ LUMA = np.array([0.299, 0.587, 0.114])
 
 def restorer(name: str, function) -> Restorer:
     model = InstalledModel(name, Path(name), "0" * 64, SIZE)
-    return Restorer(OneLineEngine(function), FaceDetector(), model)
+    return Restorer(OneLineEngine(function), face_detector(), model)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def fill_grey(crops: np.ndarray) -> np.ndarray:
 
 def painted(photo: Photo) -> tuple[Photo, np.ndarray]:
     """The photo with a white stroke across the face, and where that is."""
-    face = FaceDetector().detect(photo.pixels)[0]
+    face = face_detector().detect(photo.pixels)[0]
     left, top, right, bottom = (int(edge) for edge in face.box)
     stroke = np.zeros(photo.pixels.shape[:2], np.uint8)
     row = int(top + 0.75 * (bottom - top))

@@ -12,6 +12,7 @@ from gpen_webui.faces.select import FaceChoiceError
 from gpen_webui.jobs.runner.kept_intermediates import KeptIntermediates
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo, open_photo
+from tests.shared_detector import face_detector
 from tests.test_restore import STRONG, pair_of, restorer
 
 
@@ -22,7 +23,7 @@ def astronaut(project: Path) -> Photo:
 
 @pytest.fixture(scope="module")
 def detector() -> FaceDetector:
-    return FaceDetector()
+    return face_detector()
 
 
 def drawn_around(face: Face, grown: float = 1.2) -> str:

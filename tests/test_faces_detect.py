@@ -16,11 +16,12 @@ from gpen_webui.faces.centerface import CenterFace, is_same_face, merged
 from gpen_webui.faces.detect import DetectorError, FaceDetector
 from gpen_webui.faces.view import View
 from gpen_webui.photo.photo import open_photo
+from tests.shared_detector import face_detector
 
 
 @pytest.fixture(scope="module")
 def detector() -> FaceDetector:
-    return FaceDetector()
+    return face_detector()
 
 
 @pytest.fixture(scope="module")

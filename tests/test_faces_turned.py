@@ -14,13 +14,14 @@ from gpen_webui.faces.mesh import FaceMesh
 from gpen_webui.faces.second_look import SecondLook
 from gpen_webui.faces.turn import box_turned, box_turned_back, common_turn
 from gpen_webui.photo.photo import open_photo
+from tests.shared_detector import face_detector
 
 Turned = tuple[np.ndarray, np.ndarray]  # a picture, and the matrix that leads to it
 
 
 @pytest.fixture(scope="module")
 def detector() -> FaceDetector:
-    return FaceDetector()
+    return face_detector()
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +126,7 @@ class Sees(FaceDetector):
 
 
 def test_a_face_that_a_second_look_does_not_find_is_kept_with_its_doubt(astronaut):
-    (face,) = FaceDetector().detect(astronaut)
+    (face,) = face_detector().detect(astronaut)
     beside = replace(face, box=(380.0, 380.0, 480.0, 500.0), score=0.55)
     beside = replace(beside, landmarks=face.landmarks + 250)
     found = Sees([face, beside]).detect(astronaut)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.options import OptionError, RestoreOptions
 from gpen_webui.photo.encode import encode_photo
 from gpen_webui.photo.errors import PhotoError
@@ -17,6 +16,7 @@ from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.pipeline import restore_file
 from gpen_webui.stages.restorer import Restorer
 from tests.exif_blocks import exif_block
+from tests.shared_detector import face_detector
 from tests.test_photo import CAPTION, XMP_SPACES, xmp_with
 from tests.test_restore import restorer
 
@@ -60,7 +60,7 @@ def pixels(project: Path) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def unchanging() -> Restorer:
-    return restorer(lambda crops: crops, FaceDetector())
+    return restorer(lambda crops: crops, face_detector())
 
 
 def test_a_photo_is_turned_clockwise_and_then_cropped(pixels: np.ndarray):

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from gpen_webui.errors import UserError
-from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.options import OptionError, RestoreOptions
 from gpen_webui.photo.framing import framed
 from gpen_webui.photo.photo import Photo
@@ -23,6 +22,7 @@ from gpen_webui.repairing.scratches import ScratchDetector, ScratchDetectorError
 from gpen_webui.stages.base import Progress
 from gpen_webui.stages.restorer import Restorer, last
 from gpen_webui.states import ItemState
+from tests.shared_detector import face_detector
 from tests.test_restore import OneLineEngine
 from tests.test_small_faces import model
 
@@ -49,7 +49,7 @@ def scratched(sky: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def restorer() -> Restorer:
-    return Restorer(OneLineEngine(lambda crops: crops), FaceDetector(), model("any", 256))
+    return Restorer(OneLineEngine(lambda crops: crops), face_detector(), model("any", 256))
 
 
 def restored(pixels: np.ndarray, **options):

@@ -16,6 +16,7 @@ from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.stages.face_network import FACES_PER_RUN, NetworkError
 from gpen_webui.stages.restorer import Restorer, last
+from tests.shared_detector import face_detector
 
 SIZE = 128
 
@@ -43,7 +44,7 @@ class OneLineEngine(Engine):
 
 def restorer(function, detector: FaceDetector | None = None) -> Restorer:
     model = InstalledModel("test", Path("test"), "0" * 64, SIZE)
-    return Restorer(OneLineEngine(function), detector or FaceDetector(), model)
+    return Restorer(OneLineEngine(function), detector or face_detector(), model)
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +267,7 @@ class ACrowd(FaceDetector):
 
 
 def crowd_of(astronaut: Photo, rows: int, columns: int) -> tuple[Photo, list[Face]]:
-    (face,) = FaceDetector().detect(astronaut.pixels)
+    (face,) = face_detector().detect(astronaut.pixels)
     centre, step = face.landmarks.mean(axis=0), 60
     shift = [np.array([x * step, y * step]) for y in range(rows) for x in range(columns)]
     origin = np.array([step, step]) - centre / 2

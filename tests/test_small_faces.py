@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from gpen_webui.engines.base import check_shape
-from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.models.folder import InstalledModel
 from gpen_webui.options import RestoreOptions
 from gpen_webui.photo.photo import Photo, open_photo
@@ -15,6 +14,7 @@ from gpen_webui.pipeline import open_restorer
 from gpen_webui.settings import Settings
 from gpen_webui.stages.restorer import Restorer
 from gpen_webui.stages.small_faces import SmallFaces
+from tests.shared_detector import face_detector
 from tests.test_restore import OneLineEngine
 from tests.tiny_gpen import make_tiny_model
 
@@ -39,7 +39,7 @@ def model(name: str, size: int) -> InstalledModel:
 def two_sizes(function=lambda crops: crops / 2) -> Restorer:
     small = SmallFaces(SizedEngine(128, function), model("small", 128))
     large = SizedEngine(256, function)
-    return Restorer(large, FaceDetector(), model("large", 256), small)
+    return Restorer(large, face_detector(), model("large", 256), small)
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ import pytest
 from gpen_webui.cli import main
 from gpen_webui.errors import UserError
 from gpen_webui.faces.align import crop_matrix
-from gpen_webui.faces.detect import FaceDetector
 from gpen_webui.training.faces import FacesError
 from gpen_webui.training.prepare import LOOKED_AT, Preparer, difference_hash, sharpness
 from tests.extras import needs_extras
+from tests.shared_detector import face_detector
 
 pytestmark = needs_extras
 
@@ -53,7 +53,7 @@ def test_a_kept_face_is_upright_with_eyes_and_mouth_where_the_model_wants_them(a
     size = crop.shape[0]
     assert crop.shape == (size, size, 3)
     assert 128 <= size <= 256
-    (face,) = FaceDetector().detect(np.ascontiguousarray(crop))
+    (face,) = face_detector().detect(np.ascontiguousarray(crop))
     matrix = crop_matrix(face.landmarks, size)
     assert np.allclose(matrix[:, :2], np.eye(2), atol=0.1)
     assert np.allclose(matrix[:, 2], 0, atol=0.06 * size)

@@ -15,6 +15,7 @@ from gpen_webui.photo.photo import Photo, open_photo
 from gpen_webui.pipeline import restore_file
 from gpen_webui.stages.restorer import Restorer
 from tests.exif_blocks import exif_block
+from tests.shared_detector import face_detector
 from tests.test_photo import CAPTION, PERSON, xmp_with
 from tests.test_restore import restorer
 
@@ -31,7 +32,7 @@ def face(project: Path) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def detector() -> FaceDetector:
-    return FaceDetector()
+    return face_detector()
 
 
 @pytest.fixture
