@@ -19,6 +19,10 @@ import pytest
 
 import gpen_webui  # noqa: F401 - first: it keeps OpenVINO, which tests import, from reporting
 
+# Else each of hundreds of processes compiles the program anew, and pytest the tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # A shell that starts the tests in its background has them ignore Ctrl-C, and what they start too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+PATIENCE = 60.0  # seconds that an answer is held back at most
+
 
 class FileServer:
     """Serves `data` at any path; the first part of the path says how.
@@ -23,6 +25,8 @@ class FileServer:
         self.etag = '"first"'
         self.requests: list[tuple[str, str | None]] = []  # path and Range of each
         self.slowly = 0.0  # seconds between chunks
+        self.may_go_on = threading.Event()  # behind the first chunk
+        self.may_go_on.set()
         self.cut_at = len(data)
         self.redirect_to = ""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -146,6 +150,7 @@ class FileServer:
                 for start in range(0, len(body[:send]), 1 << 16):
                     self.wfile.write(body[:send][start : start + (1 << 16)])
                     time.sleep(outer.slowly)
+                    outer.may_go_on.wait(PATIENCE)
                 if then_wait:
                     time.sleep(3)
                 self.close_connection = True

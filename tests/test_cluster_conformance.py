@@ -5,7 +5,6 @@ import pytest
 from tests.cluster_runner import ClusterService
 from tests.test_jobs_conformance import *  # noqa: F403 - the tests themselves
 from tests.test_jobs_conformance_faults import (  # noqa: F401
-    test_a_cancelled_photo_that_hangs_takes_no_worker_with_it_either,
     test_a_file_of_the_user_in_the_results_folder_is_never_overwritten,
     test_a_report_that_cannot_be_written_pauses_the_job_until_it_can,
     test_a_stopped_server_goes_on_where_it_was,

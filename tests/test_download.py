@@ -4,7 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ from gpen_webui.models.importing import import_model, remove_leftovers
 from gpen_webui.models.installed import find_model
 from tests.file_server import FileServer
 from tests.reference_case import ReferenceCase
+from tests.waiting import wait_for
 
 TINY = Path(__file__).parent / "data" / "tiny-64.npz"
 NAME = "gpen-bfr-256"
@@ -45,7 +46,7 @@ def server(weights: bytes):
 
 def fetch(server: FileServer, models: Path, *behaviours: str, **options):
     sources = [server.url(behaviour) for behaviour in behaviours]
-    return download_model(NAME, models, sources=sources, stall_seconds=0.4, **options)
+    return download_model(NAME, models, sources=sources, **{"stall_seconds": 0.4, **options})
 
 
 DOWNLOAD = """
@@ -93,6 +94,7 @@ def test_a_later_call_goes_on_with_what_has_arrived(server, weights, tmp_path: P
     with pytest.raises(DownloadCancelled):
         fetch(server, tmp_path, "whole", cancelled=lambda: next(stop))
     assert visible(tmp_path) == set()
+    server.slowly = 0
     model = fetch(server, tmp_path, "whole")
     assert model.path.read_bytes() == weights
     assert server.requests[-1][1].startswith("bytes=")
@@ -232,20 +234,14 @@ def test_a_model_that_has_changed_is_fetched_anew(server, weights, tmp_path: Pat
 
 
 def test_two_downloads_of_one_model_do_not_mix(server, weights, tmp_path: Path):
-    server.slowly = 0.02
-    under_way, outcome = threading.Event(), []
-
-    def first():
-        tell = lambda done, total: under_way.set()  # noqa: E731
-        outcome.append(fetch(server, tmp_path, "whole", on_progress=tell))
-
-    thread = threading.Thread(target=first)
-    thread.start()
-    assert under_way.wait(60)
-    with pytest.raises(DownloadError, match="being downloaded already"):
-        fetch(server, tmp_path, "whole")
-    thread.join()
-    assert outcome[0].path.read_bytes() == weights
+    server.may_go_on.clear()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(fetch, server, tmp_path, "whole", stall_seconds=60)
+        wait_for(lambda: server.requests)
+        with pytest.raises(DownloadError, match="being downloaded already"):
+            fetch(server, tmp_path, "whole")
+        server.may_go_on.set()
+        assert first.result().path.read_bytes() == weights
 
 
 @pytest.mark.parametrize("process", [1, os.getpid(), 999999999], ids=["another", "ours", "nobody"])
@@ -258,11 +254,16 @@ def test_only_one_of_two_processes_takes_over_from_a_dead_download(
     server, weights, tmp_path: Path, project: Path
 ):
     (tmp_path / f".{NAME}.lock").write_text("999999999")
-    server.slowly = 0.05
+    server.may_go_on.clear()
     command = [sys.executable, "-c", DOWNLOAD, NAME, str(tmp_path), server.url("whole")]
     processes = [
         subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
+    # One is turned away and ends while the other waits for the server; or both ask it.
+    wait_for(
+        lambda: len(server.requests) > 1 or any(process.poll() is not None for process in processes)
+    )
+    server.may_go_on.set()
     said = sorted(process.communicate()[0].strip() for process in processes)
     assert (tmp_path / f"{NAME}.pth").read_bytes() == weights
     fetched = sum(path == "/whole" for path, _ in server.requests)
