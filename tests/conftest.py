@@ -38,6 +38,21 @@ with suppress(ImportError):  # it comes with the extra “test”
     settings.load_profile("steady")
 
 PROJECT = Path(__file__).resolve().parent.parent
+# The files whose tests take longest: these are begun first, or else one process would still be at
+# them while the others have nothing left to do. Others follow by the number of their tests.
+LONGEST = """
+    test_cli_restore test_cli_folders test_browser_everywhere test_training_run test_web_server
+    test_browser_album test_hostile_files test_death_originals test_attack_floods test_web_signals
+    test_browser_tools test_cluster_worker test_engine_openvino test_browser_models test_load
+    test_browser_faces test_browser_photo test_browser_settings test_cluster_faults
+    test_random_calls test_engine_fast test_onnx_import test_photo_decoder_pool test_web_token
+    test_web_models test_hostile_album test_poison test_disk test_model test_death_cli
+    test_death_server test_browser_album_photos test_browser_proxy test_cluster_real
+    test_cluster_many test_catalog test_web_jobs test_pipeline test_cli_aligned test_faces_detect
+    test_web_start test_privacy test_training_likely_person test_training_feature_losses
+    test_attack_requests test_jobs_conformance_faults test_cluster_wakeups test_bench
+    test_training_prepare
+""".split()
 FIGURES: Counter[str] = Counter()
 
 
@@ -83,6 +98,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    begin = {name: place for place, name in enumerate(LONGEST)}
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (begin.get(item.path.stem, len(begin)), -tests[item.path]))
     if config.getoption("--slow"):
         return
     skip = pytest.mark.skip(reason="slow: run with --slow")

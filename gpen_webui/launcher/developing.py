@@ -15,10 +15,11 @@ from gpen_webui.launcher.environment import BASE, Environment
 EXTRAS = ("test", "bench", "cluster", "train")  # `test` first: the others agree with it
 
 
-# Files of tests go to one process more than there are cores, as tests wait for servers and browsers
-# a third of their time. Each process has its own of these: more than a few would want for memory.
-PROCESSES = min(4, (os.cpu_count() or 1) + 1)
-TESTS = f"-m pytest --numprocesses {PROCESSES} --dist loadfile".split()
+# Files of tests go to two processes for each core, as tests wait for servers and browsers a third
+# of their time. Each process has its own of these: more than a few would want for memory.
+PROCESSES = min(4, 2 * (os.cpu_count() or 1))
+# The order of the files is that of tests/conftest.py.
+TESTS = f"-m pytest --numprocesses {PROCESSES} --dist loadfile --no-loadscope-reorder".split()
 
 
 def check_code(environment: Environment) -> int:
