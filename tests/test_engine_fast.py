@@ -1,6 +1,8 @@
 """The fast mode: bfloat16 where they pass the check, else the exact network and a sentence."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +25,20 @@ from gpen_webui.gpen.checkpoint import load_network
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return make_tiny_model(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def exact_form(model, tmp_path_factory):
+    """A cache that holds the exact form of the model."""
+    cache = tmp_path_factory.mktemp("exact")
+    open_fast(model, cache, "exact").close()
+    return cache
+
+
+@pytest.fixture
+def cache(exact_form, tmp_path):
+    """The same, for one test."""
+    return Path(shutil.copytree(exact_form, tmp_path / "cache"))
 
 
 @pytest.fixture(autouse=True)
@@ -75,84 +91,78 @@ def exact_bytes(model, cache, crops) -> bytes:
         return engine.run(crops).tobytes()
 
 
-def test_a_graph_that_passes_is_made_and_checked_once(model, tmp_path, monkeypatch):
+def test_a_graph_that_passes_is_made_and_checked_once(model, cache, monkeypatch):
     calls = stand_in(monkeypatch, faithful)
-    with open_fast(model, tmp_path) as engine:
+    with open_fast(model, cache) as engine:
         assert "in bfloat16" in engine.description
         restored = engine.run(random_crops(2))
     monkeypatch.setattr(fast, "compare", None)  # a second check would raise
-    with open_fast(model, tmp_path) as engine:
+    with open_fast(model, cache) as engine:
         assert engine.run(random_crops(2)).tobytes() == restored.tobytes()
     assert len(calls) == 1
-    assert exact_bytes(model, tmp_path, random_crops(2)), "both forms stay in the cache"
-    assert len([entry for entry in tmp_path.iterdir() if entry.is_dir()]) == 2
+    assert exact_bytes(model, cache, random_crops(2)), "both forms stay in the cache"
+    assert len([entry for entry in cache.iterdir() if entry.is_dir()]) == 2
 
 
 @pytest.mark.parametrize("make_graph", [coarse, broken])
 def test_a_graph_that_fails_gives_the_exact_result_and_says_so(
-    model, tmp_path, monkeypatch, make_graph
+    model, cache, monkeypatch, make_graph
 ):
     stand_in(monkeypatch, make_graph)
     crops = random_crops(2)
     for _ in range(2):  # measured, then remembered
-        with open_fast(model, tmp_path) as engine:
+        with open_fast(model, cache) as engine:
             assert "in float32" in engine.description
             assert "missed the quality check" in engine.description
-            assert engine.run(crops).tobytes() == exact_bytes(model, tmp_path, crops)
+            assert engine.run(crops).tobytes() == exact_bytes(model, cache, crops)
 
 
-def test_a_graph_that_looks_different_fails_even_with_a_good_psnr(model, tmp_path, monkeypatch):
+def test_a_graph_that_looks_different_fails_even_with_a_good_psnr(model, cache, monkeypatch):
     stand_in(monkeypatch, faithful)
     monkeypatch.setattr(fast, "compare", lambda *compared: fast.Comparison(45.0, 0.02))
-    with open_fast(model, tmp_path) as engine:
+    with open_fast(model, cache) as engine:
         assert "missed the quality check" in engine.description
 
 
 @pytest.mark.parametrize("precision", ["fast", "auto"])
 def test_a_processor_without_bfloat16_computes_exactly_and_says_so(
-    model, tmp_path, monkeypatch, processor, precision: str
+    model, cache, monkeypatch, processor, precision: str
 ):
     calls = stand_in(monkeypatch, faithful)
     processor("avx512f avx512_vnni")
     crops = random_crops(1)
-    with open_fast(model, tmp_path, precision) as engine:
+    with open_fast(model, cache, precision) as engine:
         assert "in float32" in engine.description
         assert "gains nothing" in engine.description
-        assert engine.run(crops).tobytes() == exact_bytes(model, tmp_path, crops)
+        assert engine.run(crops).tobytes() == exact_bytes(model, cache, crops)
     assert calls == []
 
 
-@pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16"])
-def test_a_processor_with_bfloat16_is_fast_and_close_to_float32(
-    model, tmp_path, processor, flag: str
+@pytest.mark.parametrize(
+    ("flags", "direct"), [("avx512_bf16", False), ("avx512_bf16 amx_bf16", True)]
+)
+def test_a_processor_with_bfloat16_is_fast_close_to_float32_and_with_tiles_multiplies_directly(
+    model, cache, processor, flags: str, direct: bool
 ):
-    processor(flag)
+    processor(flags)
+    crops = random_crops(2)
     for precision in ("fast", "auto"):
-        with open_fast(model, tmp_path, precision) as engine:
+        with open_fast(model, cache, precision) as engine:
             assert "in bfloat16" in engine.description
             assert "close to float32" in engine.description
-            crops = random_crops(2)
-            with open_fast(model, tmp_path, "exact") as exact:
+            with open_fast(model, cache, "exact") as exact:
                 assert psnr(engine.run(crops), exact.run(crops)) >= 38
+    (name,) = [entry.name for entry in cache.iterdir() if "bfloat16" in entry.name]
+    assert ("direct" in name) == direct
 
 
-def test_only_a_processor_with_tile_instructions_multiplies_directly(model, tmp_path, processor):
-    for flags, direct in (("avx512_bf16", False), ("avx512_bf16 amx_bf16", True)):
-        processor(flags)
-        cache = tmp_path / flags
-        open_fast(model, cache).close()
-        names = [entry.name for entry in cache.iterdir() if "bfloat16" in entry.name]
-        assert names, sorted(cache.iterdir())
-        assert all(("direct" in name) == direct for name in names)
-
-
-def test_bfloat16_that_misses_the_check_is_not_used(model, tmp_path, monkeypatch, processor):
+def test_bfloat16_that_misses_the_check_is_not_used(model, cache, monkeypatch, processor):
     monkeypatch.setattr(fast, "compare", lambda *compared: fast.Comparison(37.9, 0.0))
     processor("avx512_bf16")
     crops = random_crops(1)
-    with open_fast(model, tmp_path) as engine:
+    with open_fast(model, cache) as engine:
         assert "missed the quality check" in engine.description
-        assert engine.run(crops).tobytes() == exact_bytes(model, tmp_path, crops)
+        assert engine.run(crops).tobytes() == exact_bytes(model, cache, crops)
 
 
 def try_it(model, cache):
@@ -160,23 +170,23 @@ def try_it(model, cache):
     return fast.try_fast_mode(opener)
 
 
-def test_a_trial_tells_what_the_fast_mode_brings_and_leaves_it_ready(model, tmp_path, monkeypatch):
-    tried = try_it(model, tmp_path)
+def test_a_trial_tells_what_the_fast_mode_brings_and_leaves_it_ready(model, cache, monkeypatch):
+    tried = try_it(model, cache)
     assert tried.decibels >= fast.FAST_PSNR
     assert tried.gain > 0
-    KeptFastMode(tmp_path, model.sha256).keep(tried)
-    assert KeptFastMode(tmp_path, model.sha256).read() == tried
-    assert KeptFastMode(tmp_path, "0" * 64).read() is None
+    KeptFastMode(cache, model.sha256).keep(tried)
+    assert KeptFastMode(cache, model.sha256).read() == tried
+    assert KeptFastMode(cache, "0" * 64).read() is None
     monkeypatch.setattr(fast, "compare", None)  # a second check would raise
-    with open_fast(model, tmp_path) as engine:
+    with open_fast(model, cache) as engine:
         assert "in bfloat16" in engine.description
 
 
 def test_a_fast_mode_that_misses_the_check_or_gains_little_is_not_worth_it(
-    model, tmp_path, monkeypatch
+    model, cache, monkeypatch
 ):
     stand_in(monkeypatch, coarse)
-    assert not try_it(model, tmp_path).is_worth_it
+    assert not try_it(model, cache).is_worth_it
     assert not FastMode(52.0, 1.1).is_worth_it
     assert FastMode(52.0, 1.5).is_worth_it
 

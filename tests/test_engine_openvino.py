@@ -1,10 +1,12 @@
 """The OpenVINO engine: exact, the same bytes whoever asks, and quick to start from its cache."""
 
 import random
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +31,13 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def own_cache(model, cache, tmp_path):
+    """A cache with the compiled model, for tests that change it."""
+    open_openvino(model, cache).close()
+    return Path(shutil.copytree(cache, tmp_path / "cache"))
 
 
 def open_openvino(model, cache, workers=1) -> OpenVinoEngine:
@@ -138,11 +147,11 @@ def test_a_later_start_needs_no_pytorch(model, cache):
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "no checksum"])
-def test_a_damaged_cache_is_rebuilt_silently(model, tmp_path, damage):
+def test_a_damaged_cache_is_rebuilt_silently(model, own_cache, damage):
     crops = random_crops(1)
-    with open_openvino(model, tmp_path) as engine:
+    with open_openvino(model, own_cache) as engine:
         expected = engine.run(crops).tobytes()
-    (entry,) = entries(tmp_path)
+    (entry,) = entries(own_cache)
     compiled = entry / "network.blob"
     content = bytearray(compiled.read_bytes())
     if damage == "truncate":
@@ -154,26 +163,25 @@ def test_a_damaged_cache_is_rebuilt_silently(model, tmp_path, damage):
         compiled.write_bytes(b"")
     else:
         (entry / "checksum").unlink()
-    with open_openvino(model, tmp_path) as engine:
+    with open_openvino(model, own_cache) as engine:
         assert engine.run(crops).tobytes() == expected
-    assert entries(tmp_path) == [entry]
+    assert entries(own_cache) == [entry]
     rebuilt = compiled.read_bytes()
-    open_openvino(model, tmp_path).close()
+    open_openvino(model, own_cache).close()
     assert compiled.read_bytes() == rebuilt, "the entry is whole again"
 
 
-def test_another_checkpoint_or_version_gets_its_own_entry(model, tmp_path, monkeypatch):
+def test_another_checkpoint_or_version_gets_its_own_entry(model, own_cache, tmp_path, monkeypatch):
     other = make_tiny_model(tmp_path, seed=5)
-    cache = tmp_path / "cache"
     crops = random_crops(1)
-    with open_openvino(model, cache) as engine, open_openvino(other, cache) as another:
+    with open_openvino(model, own_cache) as engine, open_openvino(other, own_cache) as another:
         assert engine.run(crops).tobytes() != another.run(crops).tobytes()
-    assert len(entries(cache)) == 2
+    assert len(entries(own_cache)) == 2
     newer = replace(graph_variants.FLOAT32, version=99)
     monkeypatch.setattr(fast, "FLOAT32", newer)
     monkeypatch.setattr(graph_variants, "VARIANTS", (newer,))
-    open_openvino(model, cache).close()
-    names = [entry.name for entry in entries(cache)]
+    open_openvino(model, own_cache).close()
+    names = [entry.name for entry in entries(own_cache)]
     assert len(names) == 2, "the entry of the older form is removed"
     assert sum(name.endswith(newer.name) for name in names) == 1
 
@@ -206,20 +214,18 @@ def test_a_missing_model_file_is_told_to_the_user(model, tmp_path):
         open_openvino(missing, tmp_path)
 
 
-def test_what_a_killed_process_has_left_in_the_cache_is_removed_at_the_next_start(model, tmp_path):
-    cache = tmp_path / "cache"
-    open_openvino(model, cache).close()
-    (cache / "new-abc" / "entry").mkdir(parents=True)
-    (cache / "new-abc" / "entry" / "network.blob").write_bytes(b"half of it")
-    with FileLock(cache / LOCK):  # another process that saves just now
-        open_openvino(model, cache).close()
-        assert (cache / "new-abc").is_dir()
-    open_openvino(model, cache).close()
-    assert not (cache / "new-abc").exists()
-    assert len(entries(cache)) == 1
+def test_what_a_killed_process_has_left_in_the_cache_is_removed_at_the_next_start(model, own_cache):
+    (own_cache / "new-abc" / "entry").mkdir(parents=True)
+    (own_cache / "new-abc" / "entry" / "network.blob").write_bytes(b"half of it")
+    with FileLock(own_cache / LOCK):  # another process that saves just now
+        open_openvino(model, own_cache).close()
+        assert (own_cache / "new-abc").is_dir()
+    open_openvino(model, own_cache).close()
+    assert not (own_cache / "new-abc").exists()
+    assert len(entries(own_cache)) == 1
 
 
-def test_a_signal_after_an_engine_was_freed_by_another_thread_is_handled(model):
+def test_a_signal_after_an_engine_was_freed_by_another_thread_is_handled(model, cache):
     # OpenVINO sets up the stack for signal handlers, of the thread that opens the first engine.
     code = f"""
 import signal
@@ -228,7 +234,7 @@ from threading import Thread
 from gpen_webui.engines.openvino.engine import OpenVinoEngine
 from gpen_webui.models.folder import InstalledModel
 model = InstalledModel({model.name!r}, Path({str(model.path)!r}), {model.sha256!r}, {model.size})
-engines = [OpenVinoEngine(model, precision="exact", workers=1, cache=None)]
+engines = [OpenVinoEngine(model, precision="exact", workers=1, cache=Path({str(cache)!r}))]
 freeing = Thread(target=engines.clear)
 freeing.start()
 freeing.join()

@@ -29,15 +29,16 @@ def engine(model):
 
 
 class PlayedNetwork(torch.nn.Module):
-    """The network, crop by crop, so that batches make no difference; what happens is arranged.
+    """A small network, crop by crop, so that batches make no difference; what happens is arranged.
 
     seen: the size of each batch. before: called with each batch, and may raise. change: makes
     something else of a batch and its results.
     """
 
-    def __init__(self, network: torch.nn.Module):
+    def __init__(self) -> None:
         super().__init__()
-        self.network = network
+        torch.manual_seed(0)
+        self.network = torch.nn.Conv2d(3, 3, 3, padding=1).requires_grad_(False)
         self.seen: list[int] = []
         self.before: Callable = lambda batch: None
         self.change: Callable = lambda batch, results: results
@@ -51,9 +52,9 @@ class PlayedNetwork(torch.nn.Module):
 
 
 @pytest.fixture
-def played(model, monkeypatch) -> PlayedNetwork:
+def played(monkeypatch) -> PlayedNetwork:
     """The network of all engines that the test opens."""
-    network = PlayedNetwork(load_network(model.path))
+    network = PlayedNetwork()
     monkeypatch.setattr("gpen_webui.engines.torch_engine.load_network", lambda path: network)
     return network
 

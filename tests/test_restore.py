@@ -310,7 +310,7 @@ def test_the_memory_of_a_crowd_does_not_grow_with_its_faces(astronaut: Photo, mo
         tracemalloc.stop()
         return found
 
-    assert peak(rows=40) < 1.3 * peak(rows=10)
+    assert peak(rows=20) < 1.3 * peak(rows=5)
 
 
 def test_all_faces_of_a_crowd_are_there_for_whoever_asks(astronaut: Photo, monkeypatch):
