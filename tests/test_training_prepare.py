@@ -64,6 +64,7 @@ def test_two_photos_of_a_person_get_one_number(portrait, tmp_path):
         portrait,
         cv2.getRotationMatrix2D((250, 130), 4, 1.25),
         portrait.shape[1::-1],
+        flags=cv2.INTER_CUBIC,  # else it is as blurred as what is dropped
         borderMode=cv2.BORDER_REFLECT_101,
     )
     cv2.imwrite(str(tmp_path / "one.png"), portrait)
