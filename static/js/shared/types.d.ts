@@ -31,6 +31,7 @@ export type Face = {
   added?: number[] | null;
   found_by?: "detector" | "closer look" | "box";
   blur?: { before: number; after: number } | null;
+  share?: number | null;
 };
 
 /** Settings that a photo asks for. is_automatic: they need nobody's choice. */
