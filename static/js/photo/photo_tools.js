@@ -12,6 +12,7 @@ import { attempt, jobPath, post } from "../shared/api.js";
 import { find, toastError } from "../shared/dom.js";
 import { NONE } from "../widgets/face_choices.js";
 import { PictureExport } from "./picture_export.js";
+import { conditionOf } from "./suggestions.js";
 
 export class PhotoTools {
   /** @type {Job | null} */
@@ -50,11 +51,25 @@ export class PhotoTools {
     this.mark.hidden = true;
   }
 
+  /**
+   * The version that is shown, or the one that comes meanwhile, and what is known of its photo.
+   * Null where another photo is chosen; raises what keeps it from being known.
+   */
+  async #shown() {
+    while (this.#job) {
+      const job = this.#job;
+      const known = await this.suggestions.known;
+      if (job !== this.#job) continue;
+      return { job, known: known ?? (await conditionOf(job)) };
+    }
+    return null;
+  }
+
   async #markDamage() {
-    const job = this.#job;
-    const known = await this.suggestions.known;
-    if (!job || !known || job !== this.#job) return;
     await attempt(async () => {
+      const shown = await this.#shown();
+      if (!shown) return;
+      const { job, known } = shown;
       const { DamageDialog } = await import("./damage_dialog.js");
       this.#damage ??= new DamageDialog();
       const marked = await movedMask(job, known.whole, frameOf(job));
@@ -67,18 +82,20 @@ export class PhotoTools {
   }
 
   async #chooseFrame() {
-    const job = this.#job;
-    const known = await this.suggestions.known;
-    if (!job || !known || job !== this.#job) return;
-    const { FrameDialog } = await import("./frame_dialog.js");
-    this.#frame ??= new FrameDialog();
-    const { rotate, crop } = frameOf(job);
-    const frame = await this.#frame.ask(job.id, known.whole, rotate, crop);
-    if (!frame) return;
-    const mask = await movedMask(job, known.whole, frame);
-    // Faces were those of the former part of the photo.
-    this.options.set({ ...NONE, add_face: "" });
-    this.onChange({ ...frame, mask });
+    await attempt(async () => {
+      const shown = await this.#shown();
+      if (!shown) return;
+      const { job, known } = shown;
+      const { FrameDialog } = await import("./frame_dialog.js");
+      this.#frame ??= new FrameDialog();
+      const { rotate, crop } = frameOf(job);
+      const frame = await this.#frame.ask(job.id, known.whole, rotate, crop);
+      if (!frame) return;
+      const mask = await movedMask(job, known.whole, frame);
+      // Faces were those of the former part of the photo.
+      this.options.set({ ...NONE, add_face: "" });
+      this.onChange({ ...frame, mask });
+    }, toastError);
   }
 
   async #openFolder() {

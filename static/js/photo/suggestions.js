@@ -62,7 +62,7 @@ export class Suggestions {
     if (!known.isAsked) {
       known.isAsked = true;
       const nothing = () => null; // no suggestion then
-      known.resolve(await attempt(() => get(`${jobPath(job.id)}/items/0/condition`), nothing));
+      known.resolve(await attempt(() => conditionOf(job), nothing));
     }
     const condition = await known.promise;
     if (key === this.#key) this.#draw(item, condition?.suggestions ?? []);
@@ -105,6 +105,9 @@ export class Suggestions {
     this.form.choose(Object.assign({}, ...suggestions.map(({ options }) => options)));
   }
 }
+
+/** What a job's photo shows of itself. @param {Job} job @returns {Promise<Condition>} */
+export const conditionOf = (job) => get(`${jobPath(job.id)}/items/0/condition`);
 
 /** What a photo shows of itself, which can be waited for before it is asked for. */
 class Awaited {
