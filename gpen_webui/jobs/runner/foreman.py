@@ -339,11 +339,13 @@ class Foreman:
     def release(self, task: Task, reason: str | None = None) -> None:
         """Put an item back, without its result; reason: its job pauses because of it."""
         self._throughput.forget(task.claim.job_id)
-        is_back = self._retry_until_stored(
-            lambda: self._claims.release(task.claim, reason), MemoryError
-        )
-        if is_back:
-            self._saver.discard(task.claim, task.place)
+
+        def put_back() -> None:
+            with self._claiming:  # nobody begins it again before what it has left is gone
+                if self._claims.release(task.claim, reason):
+                    self._saver.discard(task.claim, task.place)
+
+        self._retry_until_stored(put_back, MemoryError)
 
     def let_go(self, task: Task) -> None:
         """The worker is done with the item; the last one of a job ends it."""
