@@ -8,10 +8,12 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from gpen_webui.errors import UserError
+from gpen_webui.jobs.runner.saving import CannotSaveError, Saver
 from tests.jobs_kit import (
     REPORTS,
     STAGES,
@@ -24,7 +26,7 @@ from tests.jobs_kit import (
     states,
     wait_for_state,
 )
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 pytest_plugins = ["tests.jobs_fixtures"]
 
@@ -138,6 +140,32 @@ def test_a_full_disk_pauses_the_job_with_the_reason_and_resuming_completes_it(ha
     job = wait_for_state(service, job, "done")
     assert (job.reason, job.counts["done"]) == (None, 5)
     check_nothing_lost(service, job)
+
+
+def test_nothing_is_begun_again_before_what_it_has_left_is_gone(harness, service, monkeypatch):
+    write, discard = Saver.write_staged, Saver.discard
+    refusals, removing, go_on = ["the disk is full"], Event(), Event()
+
+    def write_later(self: Saver, *result: object) -> int:
+        if refusals:
+            raise CannotSaveError(refusals.pop())
+        return write(self, *result)
+
+    def discard_slowly(self: Saver, *what: object) -> None:
+        removing.set()
+        assert go_on.wait(PATIENCE)
+        discard(self, *what)
+
+    monkeypatch.setattr(Saver, "write_staged", write_later)
+    monkeypatch.setattr(Saver, "discard", discard_slowly)
+    job = start(service, ["a.jpg"])
+    assert removing.wait(PATIENCE)
+    service.runner.resume(job.id)
+    time.sleep(0.3)  # in which it would be begun
+    meanwhile = states(service, job)
+    go_on.set()
+    assert meanwhile == {"a.jpg": "waiting"}
+    check_nothing_lost(service, wait_for_state(service, job, "done"))
 
 
 def test_a_report_that_cannot_be_written_pauses_the_job_until_it_can(harness: JobsHarness, service):
