@@ -12,10 +12,9 @@ import shutil
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
 
 from gpen_webui.files.atomic import writing_atomically
-from gpen_webui.gpen.weight_files import MAX_CONTENTS
+from gpen_webui.gpen.weight_files import read_safetensors_table
 
 KEY = "__metadata__"
 ALIGNED = 8  # bytes, at a multiple of which the tensors begin
@@ -28,8 +27,8 @@ def read_metadata(path: Path) -> dict[str, str]:
     """
     with open(path, "rb") as file:
         try:
-            notes = _read_contents(file).get(KEY, {})
-        except ValueError:
+            notes = read_safetensors_table(file).get(KEY, {})
+        except (ValueError, struct.error):
             return {}
     return notes if isinstance(notes, dict) else {}
 
@@ -37,25 +36,13 @@ def read_metadata(path: Path) -> dict[str, str]:
 def copy_with_metadata(source: Path, target: Path, notes: Mapping[str, str]) -> None:
     """Copy a .safetensors file, with these notes beside those that it has.
 
-    Raises OSError, and ValueError where it is no such file.
+    Raises OSError, and ValueError or struct.error where it is no such file.
     """
     with open(source, "rb") as file:
-        contents = _read_contents(file)
+        contents = read_safetensors_table(file)
         contents[KEY] = contents.get(KEY, {}) | dict(notes)
         text = json.dumps(contents, ensure_ascii=False).encode()
         text += b" " * (-len(text) % ALIGNED)
         with writing_atomically(target) as copy:
             copy.write(struct.pack("<Q", len(text)) + text)
             shutil.copyfileobj(file, copy)
-
-
-def _read_contents(file: IO[bytes]) -> dict:
-    """The table of contents; the tensors follow. Raises ValueError where there is none."""
-    start = file.read(8)
-    length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-    if not 0 < length <= MAX_CONTENTS:
-        raise ValueError("no table of contents")
-    contents = json.loads(file.read(length))
-    if not isinstance(contents, dict):
-        raise ValueError("no table of contents")
-    return contents

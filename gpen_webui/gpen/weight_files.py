@@ -175,22 +175,32 @@ def _check_bytes(path: Path, tensors: Mapping[str, StoredTensor], size: int) -> 
         )
 
 
-def _read_safetensors(file: IO[bytes], size: int) -> dict[str, StoredTensor]:
+def read_safetensors_table(file: IO[bytes]) -> dict:
+    """The table of contents of a .safetensors file; its tensors follow.
+
+    Raises ValueError or struct.error where there is none.
+    """
     (length,) = struct.unpack("<Q", file.read(8))
     if length > MAX_CONTENTS:
         raise ValueError("the table of contents is too long")
     contents = json.loads(file.read(length))
     if not isinstance(contents, dict):
         raise ValueError("there is no table of contents")
+    return contents
+
+
+def _read_safetensors(file: IO[bytes], size: int) -> dict[str, StoredTensor]:
+    contents = read_safetensors_table(file)
+    begun = file.tell()
     tensors = {}
     for name, entry in contents.items():
         if name == "__metadata__":
             continue
         shape, (begin, end) = _counts(entry["shape"]), _counts(entry["data_offsets"])
         numbers = SAFETENSORS_NUMBERS.get(entry["dtype"], str(entry["dtype"]))
-        piece = Piece(8 + length + begin, end - begin)
+        piece = Piece(begun + begin, end - begin)
         tensor = tensors[name] = StoredTensor(numbers, shape, piece, 0, _dense(shape))
-        if end < begin or 8 + length + end > size or _is_torn(tensor):
+        if end < begin or begun + end > size or _is_torn(tensor):
             raise ValueError("a tensor reaches beyond the file")
     return tensors
 

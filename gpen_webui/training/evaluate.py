@@ -22,7 +22,7 @@ from gpen_webui.models.installed import InstalledModel
 from gpen_webui.stages.fidelity_gate import read_fidelity_gate
 from gpen_webui.training.classical import CLASSICAL, tuned
 from gpen_webui.training.degrade import LEVELS
-from gpen_webui.training.faces import FaceSet
+from gpen_webui.training.faces import FaceSet, to_pixels
 from gpen_webui.training.identity import FaceRecogniser
 from gpen_webui.training.perceptual import StLpips
 from gpen_webui.training.run_folder import write_sheet
@@ -206,7 +206,7 @@ def restore_with(model: InstalledModel, device: str = "cpu") -> Restore:
 
     def restore(inputs: Tensor) -> Tensor:
         results = network(inputs).clamp(-1, 1)
-        before, after = (_levels(faces) for faces in (inputs, results))
+        before, after = (to_pixels(faces) for faces in (inputs, results))
         shares = [
             gate.share(*pair) for pair in zip(np.rint(before).astype(np.uint8), after, strict=True)
         ]
@@ -220,11 +220,6 @@ def network_of(model: InstalledModel, device: str = "cpu") -> Restore:
     engine = open_engine(model, device=device)
     engine.run(np.zeros((1, 3, model.size, model.size), np.float32))  # the first run is slow
     return lambda inputs: torch.from_numpy(engine.run(np.ascontiguousarray(inputs.numpy())))
-
-
-def _levels(faces: Tensor) -> np.ndarray:
-    """(N,3,S,S) in [-1,1] -> (N,S,S,3) float32, 0-255."""
-    return ((faces.clamp(-1, 1) + 1) * 127.5).permute(0, 2, 3, 1).numpy()
 
 
 def _spread(files: list[Path], count: int) -> list[Path]:

@@ -133,6 +133,11 @@ def read_picture(file: Path, least: int = 1) -> np.ndarray:
     return np.ascontiguousarray(bgr[:, :, ::-1])
 
 
+def to_pixels(faces: Tensor) -> np.ndarray:
+    """(N,3,S,S) in [-1,1] -> (N,S,S,3) float32, 0-255: what `to_tensor` was made of."""
+    return ((faces.clamp(-1, 1) + 1) * 127.5).permute(0, 2, 3, 1).numpy()
+
+
 def to_tensor(faces: np.ndarray) -> Tensor:
     """(N,S,S,3) levels 0-255 -> (N,3,S,S) float32 in [-1,1], channels last in memory."""
     return torch.from_numpy(faces.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)

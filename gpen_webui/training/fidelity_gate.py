@@ -8,7 +8,8 @@ change the gate learns the share that is worth most.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +26,8 @@ from gpen_webui.stages.fidelity_gate import (
     describe_change,
 )
 from gpen_webui.training.degrade import LEVELS, Level, degrade, degrade_at
-from gpen_webui.training.faces import FaceSet, to_tensor
+from gpen_webui.training.evaluate import Restore
+from gpen_webui.training.faces import FaceSet, to_pixels, to_tensor
 from gpen_webui.training.identity import FaceRecogniser
 from gpen_webui.training.perceptual import StLpips
 from gpen_webui.training.samples import SampleMaker
@@ -37,8 +39,6 @@ UNSEEN_ERROR, UNSEEN_ALEX, UNSEEN_DISTANCE = (0.7 / 255) ** 2, 0.01, 0.05
 WEIGHTS = (2.0, 1.0, 1.0)  # of PSNR, ST-LPIPS and the recogniser's distance
 MOST_LOST = 15.0  # decibels that one face can count for
 HIDDEN, STEPS, LEARNING_RATE, WEIGHT_DECAY = 12, 1500, 5e-3, 0.1
-
-Restore = Callable[[Tensor], Tensor]
 
 
 class GateExample(NamedTuple):
@@ -69,9 +69,8 @@ class GateExamples:
         inputs, truths = to_tensor(damaged[None]), to_tensor(truth[None])
         results = self._restore(inputs).clamp(-1, 1)
         mixed = torch.cat([inputs + share * (results - inputs) for share in SHARES])
-        restored = ((results[0].permute(1, 2, 0) + 1) * 127.5).numpy()
         worth = self._worth(mixed, truths).numpy()
-        return GateExample(describe_change(damaged, restored), worth - worth[0])
+        return GateExample(describe_change(damaged, to_pixels(results)[0]), worth - worth[0])
 
     def _worth(self, faces: Tensor, truths: Tensor) -> Tensor:
         """In decibels, (N,)."""
@@ -118,7 +117,7 @@ def write_with_gate(weights: Path, gate: FidelityGate, output: Path) -> None:
     """
     try:
         copy_with_metadata(weights, output, {KEY: gate.as_text()})
-    except ValueError as error:
+    except (ValueError, struct.error) as error:
         raise FidelityGateError(
             f"{weights.name} is no .safetensors file, which alone can keep a fidelity gate; give "
             "the weights that `train run` has left."

@@ -2,7 +2,7 @@
 // result elsewhere, open its folder. The dialogs are loaded when they are first used.
 
 /** @import { Frame, Size } from "./framed_mask.js" */
-/** @import { Job } from "../shared/types.d.ts" */
+/** @import { Condition, Job } from "../shared/types.d.ts" */
 /** @import { OptionsForm } from "../widgets/options_form.js" */
 /** @import { DamageDialog } from "./damage_dialog.js" */
 /** @import { FrameDialog } from "./frame_dialog.js" */
@@ -52,24 +52,22 @@ export class PhotoTools {
   }
 
   /**
-   * The version that is shown, or the one that comes meanwhile, and what is known of its photo.
-   * Null where another photo is chosen; raises what keeps it from being known.
+   * Do something with the version that is shown, or with the one that comes meanwhile, once it is
+   * known what its photo shows; nothing where another photo is chosen.
+   * @param {(job: Job, known: Condition) => Promise<void>} use
    */
-  async #shown() {
-    while (this.#job) {
-      const job = this.#job;
-      const known = await this.suggestions.known;
-      if (job !== this.#job) continue;
-      return { job, known: known ?? (await conditionOf(job)) };
-    }
-    return null;
+  async #withShown(use) {
+    await attempt(async () => {
+      while (this.#job) {
+        const job = this.#job;
+        const known = await this.suggestions.known;
+        if (job === this.#job) return use(job, known ?? (await conditionOf(job)));
+      }
+    }, toastError);
   }
 
-  async #markDamage() {
-    await attempt(async () => {
-      const shown = await this.#shown();
-      if (!shown) return;
-      const { job, known } = shown;
+  #markDamage() {
+    return this.#withShown(async (job, known) => {
       const { DamageDialog } = await import("./damage_dialog.js");
       this.#damage ??= new DamageDialog();
       const marked = await movedMask(job, known.whole, frameOf(job));
@@ -78,14 +76,11 @@ export class PhotoTools {
       // What was painted is the whole of it: what was found by itself was in the proposal.
       this.options.set({ repair: "off" });
       this.onChange({ mask });
-    }, toastError);
+    });
   }
 
-  async #chooseFrame() {
-    await attempt(async () => {
-      const shown = await this.#shown();
-      if (!shown) return;
-      const { job, known } = shown;
+  #chooseFrame() {
+    return this.#withShown(async (job, known) => {
       const { FrameDialog } = await import("./frame_dialog.js");
       this.#frame ??= new FrameDialog();
       const { rotate, crop } = frameOf(job);
@@ -95,7 +90,7 @@ export class PhotoTools {
       // Faces were those of the former part of the photo.
       this.options.set({ ...NONE, add_face: "" });
       this.onChange({ ...frame, mask });
-    }, toastError);
+    });
   }
 
   async #openFolder() {
